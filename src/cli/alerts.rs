@@ -4,7 +4,7 @@ use super::args::{AlertsArgs, AlertsCommand, Format, WriteArgs};
 use super::output::{aligned, print_error};
 use super::sources::OpenSources;
 use super::{Ambiguous, UsageError, exit, sources};
-use crate::config::{Config, Overrides};
+use crate::config::Overrides;
 use crate::effect::AlertEdit;
 use crate::runtime::{MergedHistory, Work, alert};
 use crate::screens::{AlertLine, AlertOrigin, LineState, of_activity};
@@ -35,7 +35,7 @@ type Known = (Vec<AlertLine>, Option<OpenSources>, Vec<SourceError>);
 
 /// What is known.
 async fn known(args: &AlertsArgs, choice: &Overrides) -> Result<Known> {
-    let config = Config::load(choice)?;
+    let config = super::configuration(choice)?;
     let mut lines = of_watch(args)?;
     let mut problems = Vec::new();
     let (configs, stdin) =

@@ -14,7 +14,7 @@ use crosstail_formats::Formats;
 use std::io::Write as _;
 
 pub(super) fn run(choice: &Overrides) -> Result<u8> {
-    let config = Config::load(choice)?;
+    let config = super::configuration(choice)?;
     let layered = LayeredConfig::load(choice)?;
     let problems = problems(&config, &layered);
     for problem in &problems {

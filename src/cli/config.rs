@@ -3,10 +3,10 @@
 use super::args::{ConfigArgs, ConfigCommand, TextOrJson};
 use super::output::{aligned, print_error};
 use super::{UsageError, check, exit};
-use crate::config::{self, LayeredConfig, Overrides, PROJECT_FILE, project_file};
+use crate::config::{self, LayeredConfig, Overrides, PROJECT_FILE, Project, Trust};
 use crate::kinds;
 use anyhow::{Context as _, Result, bail, ensure};
-use crosstail_core::model::{Names, visible};
+use crosstail_core::model::{Names, redact_text, visible, visible_line};
 use crosstail_export::safe_json;
 use crosstail_source::SourceConfig;
 use serde_json::json;
@@ -21,11 +21,15 @@ pub(super) fn run(args: &ConfigArgs, choice: &Overrides) -> Result<u8> {
             show(&Overrides { theme: theme.clone(), time_zone: zone.clone(), ..choice.clone() }, *output)
         }
         ConfigCommand::Path => path(choice),
+        ConfigCommand::Trust { yes, remove } => trust(*yes, *remove),
     }
 }
 
 fn show(choice: &Overrides, output: TextOrJson) -> Result<u8> {
     let layered = LayeredConfig::load(choice)?;
+    if let Some(ignored) = &layered.config.ignored {
+        print_error(ignored);
+    }
     let mut out = std::io::stdout().lock();
     match output {
         TextOrJson::Json => {
@@ -35,9 +39,7 @@ fn show(choice: &Overrides, output: TextOrJson) -> Result<u8> {
             }
         }
         TextOrJson::Text => {
-            let row = |s: &config::Setting| {
-                [&s.name, &s.value, &s.origin].map(|text| crosstail_core::model::visible_line(text).into_owned())
-            };
+            let row = |s: &config::Setting| [&s.name, &s.value, &s.origin].map(|text| visible_line(text).into_owned());
             let rows: Vec<[String; 3]> = layered.settings.iter().map(row).collect();
             aligned(&mut out, &["setting", "value", "from"], &rows)?;
         }
@@ -52,7 +54,12 @@ fn own_file(choice: &Overrides) -> Result<PathBuf> {
 
 fn path(choice: &Overrides) -> Result<u8> {
     let here = std::env::current_dir()?;
-    let project = project_file(&here).unwrap_or_else(|| here.join(PROJECT_FILE));
+    let (project, why) = match Project::of(&here) {
+        Ok(Some(found)) if found.trust == Trust::Trusted => (found.path, "trusted".to_owned()),
+        Ok(Some(found)) => (found.path, "not trusted".to_owned()),
+        Ok(None) => (here.join(PROJECT_FILE), String::new()),
+        Err(error) => (here.join(PROJECT_FILE), format!("{error:#}")),
+    };
     let in_folder = |name: &str| config::folder().map(|folder| folder.join(name));
     let all = [
         ("configuration", Some(own_file(choice)?)),
@@ -67,12 +74,84 @@ fn path(choice: &Overrides) -> Result<u8> {
         .into_iter()
         .filter_map(|(what, path)| {
             let path = path?;
-            let there = if path.exists() { "" } else { "does not exist" };
+            let there = match (what, path.exists()) {
+                ("project", _) if !why.is_empty() => &why,
+                (_, true) => "",
+                (_, false) => "does not exist",
+            };
             Some([what.to_owned(), path.display().to_string(), there.to_owned()])
         })
         .collect();
     aligned(&mut std::io::stdout().lock(), &["what", "path", ""], &rows)?;
     Ok(exit::OK)
+}
+
+/// Says what the project's file wants, and asks whether to use it.
+fn trust(yes: bool, remove: bool) -> Result<u8> {
+    let here = std::env::current_dir()?;
+    let missing = || UsageError(format!("no {PROJECT_FILE} in {} or above it", here.display()));
+    let project = Project::of(&here)?.ok_or_else(missing)?;
+    if remove {
+        project.set_trusted(false)?;
+        print_error(&format!("{} is not used any longer", project.path.display()));
+        return Ok(exit::OK);
+    }
+    let mut wants: Vec<[String; 3]> = Vec::new();
+    for row in LayeredConfig::of_project(&project)?.iter().flat_map(wants_of) {
+        if !wants.contains(&row) {
+            wants.push(row);
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{} wants to", visible(&project.path.display().to_string()))?;
+    aligned(&mut out, &[], &wants)?;
+    drop(out);
+    if project.trust == Trust::Trusted {
+        print_error("it is trusted");
+        return Ok(exit::OK);
+    }
+    if !yes {
+        let mut ask = Questionnaire::new();
+        let answer = ask.question("trust it as it is? (y, n)", "n")?;
+        if !answer.is_some_and(|answer| ["y", "yes"].contains(&answer.to_ascii_lowercase().as_str())) {
+            print_error("it is not used");
+            return Ok(exit::FAILED);
+        }
+    }
+    project.set_trusted(true)?;
+    print_error("it is trusted as it is now; when it changes, you are asked again");
+    Ok(exit::OK)
+}
+
+/// What a project's file makes crosstail do: a verb, with what, and for what.
+fn wants_of(layered: &LayeredConfig) -> Vec<[String; 3]> {
+    let mut rows: Vec<[String; 3]> = Vec::new();
+    for entry in &layered.config.sources {
+        for at in entry.addresses() {
+            let does = match kinds::ALL.of(&at) {
+                Some(kind) if !kind.programs.is_empty() => "run",
+                Some(kind) if kind.network.is_some() => "connect to",
+                _ => "read",
+            };
+            let command = entry.command.as_ref().map(|command| command.list().join(" "));
+            let what = redact_text(&command.unwrap_or(at)).into_owned();
+            rows.push([does.to_owned(), what, format!("as the source {}", entry.name)]);
+        }
+    }
+    for setting in &layered.settings {
+        let (table, last) = setting.name.rsplit_once('.').unwrap_or(("", &setting.name));
+        if table.starts_with("source.") && ["at", "command"].contains(&last) {
+            continue;
+        }
+        rows.push(match (table.strip_prefix("channel."), last) {
+            (Some(name), "url" | "smtp") => {
+                ["notify".to_owned(), setting.value.clone(), format!("from watch, as the channel {name}")]
+            }
+            _ => ["set".to_owned(), format!("{} = {}", setting.name, setting.value), String::new()],
+        });
+    }
+    let safe = |cell: String| visible_line(&cell).into_owned();
+    rows.into_iter().map(|row| row.map(safe)).collect()
 }
 
 /// A source to write into the file.
@@ -125,6 +204,9 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Over
         }
     }
     config::write_file(&path, &filled(&wanted, theme.as_deref(), zone.as_deref())?, force)?;
+    if project && let Some(own) = Project::of(&std::env::current_dir()?)? {
+        own.set_trusted(true)?;
+    }
     print_error(&format!("wrote {} with {} sources", path.display(), wanted.len()));
     for one in &wanted {
         if let Some(variable) = one.secret.as_deref().and_then(|secret| secret.split('"').nth(1)) {

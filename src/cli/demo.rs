@@ -11,6 +11,7 @@ use crosstail_core::model::{Clock, Names};
 use crosstail_record::simulate::{Simulation, live, seed_history};
 use crosstail_record::write::{SqliteWriter, Writer};
 use crosstail_source::SourceConfig;
+use std::os::unix::fs::PermissionsExt as _;
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result<u8> {
@@ -19,8 +20,10 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
         args.rate > 0.0 && args.rate <= 100_000.0,
         super::UsageError("--rate must be above 0 and at most 100000".to_owned())
     );
-    let folder =
-        tempfile::Builder::new().prefix("crosstail-demo-").tempdir().context("cannot create a temporary folder")?;
+    // What it shows is invented, and yet nobody else's.
+    let own = std::fs::Permissions::from_mode(0o700);
+    let folder = tempfile::Builder::new().prefix("crosstail-demo-").permissions(own).tempdir();
+    let folder = folder.context("cannot create a temporary folder")?;
     let path = args.keep.clone().unwrap_or_else(|| folder.path().join("demo.sqlite"));
     ensure!(
         args.keep.is_none() || !path.exists(),

@@ -17,7 +17,7 @@ use std::io::Write;
 const INDENT: usize = 31;
 
 pub(super) async fn run(args: &DoctorArgs, choice: &Overrides) -> Result<u8> {
-    let config = Config::load(choice)?;
+    let config = super::configuration(choice)?;
     let opened = sources::open_named(&args.source, &config)?;
     let colour = colours(choice.colour);
     let bar = spinner("examining");

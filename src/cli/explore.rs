@@ -119,6 +119,9 @@ pub(super) fn explorer_over(
     let default = if stores { "24h" } else { "everything" };
     let range = Range::parse(config.range.as_deref().unwrap_or(default), &shared.context()).map_err(UsageError)?;
     shared.range = range.clone();
+    if let Some(ignored) = &config.ignored {
+        shared.notify(ignored.clone());
+    }
     let (rules, problems) = config::rules(None);
     shared.alerts.alerting = Alerting::new(rules);
     if let Some(problem) = problems.first() {

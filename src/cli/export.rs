@@ -4,7 +4,7 @@ use super::args::ExportArgs;
 use super::output::{print_error, progress as bar_of_time};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, sources};
-use crate::config::{Config, Overrides};
+use crate::config::Overrides;
 use crate::runtime::{MergedHistory, Sources, Work, payload_of};
 use anyhow::{Context as _, Result, bail, ensure};
 use async_trait::async_trait;
@@ -48,7 +48,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
     let path = args.output.as_path();
     let form = FileFormat::of(path).ok_or_else(|| UsageError(unknown_form(path)))?;
     ensure!(args.force || !path.exists(), UsageError(format!("{} exists; --force overwrites it", path.display())));
-    let config = Config::load(choice)?;
+    let config = super::configuration(choice)?;
     let (filter, mut context) = sources::filter(&args.filter, &args.source, &config)?;
     let (since, until) = sources::range(&args.range, &context)?;
     let opened = sources::open_args(&args.source, &config).await?;
@@ -221,15 +221,9 @@ async fn with_payloads(
     futures_util::stream::iter(activities.into_iter().map(load)).buffered(PAYLOADS).collect().await
 }
 
-/// Writes the progress atomically, by writing a sibling and renaming it.
+/// Writes the progress.
 fn save(path: &Path, progress: &Progress) -> Result<()> {
-    let half = sibling(path, "new");
-    let write = || {
-        std::fs::write(&half, serde_json::to_vec(progress)?)?;
-        std::fs::File::open(&half)?.sync_data()?;
-        std::fs::rename(&half, path)
-    };
-    write().with_context(|| path.display().to_string())
+    crate::config::write_private(path, &serde_json::to_vec(progress)?)
 }
 
 async fn sink(

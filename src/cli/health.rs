@@ -3,7 +3,7 @@
 use super::args::{HealthArgs, HealthFormat};
 use super::output::{aligned, print_error};
 use super::{exit, progress, sources};
-use crate::config::{Config, Overrides};
+use crate::config::Overrides;
 use crate::runtime::{MergedHistory, Work};
 use anyhow::Result;
 use crosstail_core::filter::Context;
@@ -40,7 +40,7 @@ struct HealthReport {
 }
 
 pub(super) async fn run(args: &HealthArgs, choice: &Overrides) -> Result<u8> {
-    let config = Config::load(choice)?;
+    let config = super::configuration(choice)?;
     let context = sources::context(&args.source, &config)?;
     let opened = sources::open_named(&args.source, &config)?;
     opened.wait_for_streams();

@@ -32,7 +32,7 @@ mod watch;
 
 pub use args::Cli;
 
-use crate::config::Overrides;
+use crate::config::{Config, Overrides};
 use crate::log::Log;
 use args::Command;
 use clap::Parser as _;
@@ -164,6 +164,15 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Guard(args)) => guard::run(&args),
         Some(Command::EvaluateJq { expression }) => jq::run(&expression),
     }
+}
+
+/// The configuration. A project's file that is not used is told, since it may be what was meant.
+fn configuration(choice: &Overrides) -> anyhow::Result<Config> {
+    let config = Config::load(choice)?;
+    if let Some(ignored) = &config.ignored {
+        output::print_error(ignored);
+    }
+    Ok(config)
 }
 
 /// A closed pipe is not an error: `crosstail query | head`.

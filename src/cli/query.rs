@@ -3,7 +3,7 @@
 use super::args::{QueryArgs, Sort};
 use super::output::{Writer, print_error};
 use super::{UsageError, sources};
-use crate::config::{Config, Overrides};
+use crate::config::Overrides;
 use crate::runtime::{MergedHistory, Work};
 use anyhow::{Result, ensure};
 use crosstail_core::filter::{Filter, Operand, Scalar, ScalarForm, ValueType};
@@ -20,7 +20,7 @@ const ID_CHARACTERS: usize = 4;
 
 pub(super) async fn run(args: &QueryArgs, choice: &Overrides) -> Result<u8> {
     ensure!(!args.follow, UsageError("query prints what is there and ends; crosstail tail follows".to_owned()));
-    let config = Config::load(choice)?;
+    let config = super::configuration(choice)?;
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let (since, until) = sources::range(&args.range, &context)?;
     let mut writer = Writer::new(&args.output, context.zone, choice.colour)?;

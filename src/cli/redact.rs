@@ -1,7 +1,7 @@
 //! `crosstail redact`: hides the secrets in a text, or says which rule hides what.
 
 use super::args::RedactArgs;
-use crate::config::{Config, Overrides};
+use crate::config::Overrides;
 use anyhow::{Context as _, Result};
 use crosstail_core::model::{redact_text, secrets};
 use std::io::{BufRead, BufReader, Write};
@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Write};
 const LONGEST_KEY: usize = 200;
 
 pub(super) fn run(args: &RedactArgs, choice: &Overrides) -> Result<u8> {
-    Config::load(choice)?;
+    super::configuration(choice)?;
     let mut out = std::io::stdout().lock();
     if args.files.is_empty() {
         redact(std::io::stdin().lock(), "", args.explain, &mut out)?;

@@ -3,7 +3,7 @@
 use super::args::{ShowArgs, ShowFormat};
 use super::output::print_error;
 use super::{exit, sources};
-use crate::config::{Config, Overrides};
+use crate::config::Overrides;
 use crate::effect::{CompareRequest, CompareWith, PreparedPayload, SearchProgress, is_named, rank};
 use crate::runtime::{MAX_RESULTS, Sources, Work, compared, figures, payload_of, related_to, search_source};
 use anyhow::Result;
@@ -24,7 +24,7 @@ const NAMED: usize = 10;
 const USUAL_US: i64 = 24 * 3_600_000_000;
 
 pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
-    let config = Config::load(choice)?;
+    let config = super::configuration(choice)?;
     let all = sources::open_args(&args.source, &config).await?;
     let names = all.names.clone();
     let sources: Sources = all.sources.clone().into();

@@ -3,7 +3,7 @@
 use super::args::{StatsArgs, StatsFormat};
 use super::output::aligned;
 use super::{UsageError, progress, sources};
-use crate::config::{Config, Overrides};
+use crate::config::Overrides;
 use crate::runtime::{Work, figures_by_period, report_table};
 use anyhow::Result;
 use crosstail_core::filter::{Field, ValueType, suggest};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use std::io::Write as _;
 
 pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
-    let config = Config::load(choice)?;
+    let config = super::configuration(choice)?;
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let (since, until) = sources::range(&args.range, &context)?;
     let named = match (&args.by, args.every) {

@@ -3,7 +3,7 @@
 use super::args::TailArgs;
 use super::output::{Writer, print_error};
 use super::{exit, sources};
-use crate::config::{Config, Overrides};
+use crate::config::Overrides;
 use crate::runtime::{MergedHistory, Sources, Work, keeps_whole};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Field, Filter};
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 const REMEMBERED: usize = 500_000;
 
 pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
-    let config = Config::load(choice)?;
+    let config = super::configuration(choice)?;
     let (filter, context) = sources::filter(&args.filter(), &args.source, &config)?;
     let since = sources::moment(args.since.as_deref(), &context)?;
     let writer = Writer::new(&args.output, context.zone, choice.colour)?;

@@ -3,7 +3,7 @@
 use super::args::WatchArgs;
 use super::output::print_error;
 use super::{UsageError, exit, sources};
-use crate::config::{self, Config, Overrides};
+use crate::config::{self, Overrides};
 use crate::watch::{self, Channel, Notification, Settings};
 use anyhow::{Context as _, Result};
 use crosstail_core::model::{Clock, Timestamp};
@@ -22,7 +22,7 @@ pub(super) fn state_file(named: Option<&Path>) -> Result<PathBuf> {
 }
 
 pub(super) async fn run(args: &WatchArgs, choice: &Overrides) -> Result<u8> {
-    let config = Config::load(choice)?;
+    let config = super::configuration(choice)?;
     let channels = config.channels.iter().map(Channel::new).collect::<Result<Vec<_>>>();
     let channels = channels.map_err(|error| UsageError(format!("{error:#}")))?;
     if args.test {

@@ -1,6 +1,7 @@
 //! The layers of the configuration, and where each value came from. Each layer overrides the one before: the built-in
 //! defaults, the user's file, the project's file, the environment, the command line.
 
+use super::trust::Project;
 use super::{Config, known_keys, line_at, user_file};
 use anyhow::{Context as _, bail};
 use crosstail_core::filter::suggest;
@@ -65,14 +66,6 @@ pub struct LayeredConfig {
     pub settings: Vec<Setting>,
 }
 
-/// The project's file for a folder: the nearest one in it or above it.
-pub fn project_file(from: &Path) -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    // A file in the home folder or above it does not belong to a project.
-    let mut folders = from.ancestors().take_while(|folder| home.as_deref() != Some(*folder));
-    folders.find_map(|folder| Some(folder.join(PROJECT_FILE)).filter(|path| path.is_file()))
-}
-
 impl LayeredConfig {
     /// Reads every layer.
     pub fn load(choice: &Overrides) -> anyhow::Result<Self> {
@@ -85,10 +78,14 @@ impl LayeredConfig {
             let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
             all.apply_file(&text, &path, profile.as_deref(), false, &mut profiles)?;
         }
-        let here = std::env::current_dir().ok();
-        if let Some(path) = here.as_deref().and_then(project_file) {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-            all.apply_file(&text, &path, profile.as_deref(), true, &mut profiles)?;
+        match std::env::current_dir().ok().map(|here| Project::of(&here)) {
+            Some(Ok(Some(project))) => match project.notice() {
+                None => all.apply_file(&project.text, &project.path, profile.as_deref(), true, &mut profiles)?,
+                notice => all.config.ignored = notice,
+            },
+            // What somebody put into a folder that all may write to must not keep crosstail from working there.
+            Some(Err(error)) => all.config.ignored = Some(format!("{error:#}")),
+            Some(Ok(None)) | None => {}
         }
         if let Some(profile) = &profile
             && !profiles.contains(profile)
@@ -123,6 +120,24 @@ impl LayeredConfig {
             if let Some(value) = value {
                 all.set(key, &value, flag)?;
             }
+        }
+        Ok(all)
+    }
+
+    /// What a project's file says: without a profile, and with each that it has.
+    ///
+    /// # Errors
+    /// It is wrong, or says what such a file may not.
+    pub fn of_project(project: &Project) -> anyhow::Result<Vec<Self>> {
+        let mut profiles = Vec::new();
+        let with = |profile: Option<&str>, profiles: &mut Vec<String>| {
+            let mut all = Self::default();
+            all.apply_file(&project.text, &project.path, profile, true, profiles)?;
+            anyhow::Ok(all)
+        };
+        let mut all = vec![with(None, &mut profiles)?];
+        for profile in profiles {
+            all.push(with(Some(&profile), &mut Vec::new())?);
         }
         Ok(all)
     }
@@ -171,19 +186,17 @@ impl LayeredConfig {
                     path.display()
                 );
             }
-            let sources = config.sources.iter().chain(config.profiles.values().flat_map(|profile| &profile.sources));
-            for entry in sources {
-                if let Some(at) = entry.addresses().iter().find(|at| crate::kinds::ALL.runs_a_program(at))
-                    && entry.command.is_none()
-                {
-                    let place = text.find(at.as_str()).map_or(1, line);
-                    bail!(
-                        "{}:{place}: {at} runs a program, which a project's file may not; name it on the command line, or put it into your own configuration",
-                        path.display()
-                    );
-                }
+            let channels = config.channels.iter().chain(config.profiles.values().flat_map(|profile| &profile.channels));
+            let is_taken = |name: &str| self.config.channels.iter().any(|known| known.name == name);
+            if let Some(channel) = channels.into_iter().find(|channel| is_taken(&channel.name)) {
+                let place = tree.get("channel").map_or(1, |table| line(table.span().start));
+                bail!(
+                    "{}:{place}: the channel {} is your own; a project's file may not take its place: give it another name",
+                    path.display(),
+                    channel.name
+                );
             }
-            forbid_in_project(&tree, &mut |at, why| anyhow::anyhow!("{}:{}: {why}", path.display(), line(at)))?;
+            forbid_in_project("", &tree, &mut |at, why| anyhow::anyhow!("{}:{}: {why}", path.display(), line(at)))?;
         }
         let own = std::mem::take(&mut config.profiles);
         profiles.extend(own.keys().filter(|name| !profiles.contains(name)).cloned().collect::<Vec<_>>());
@@ -289,11 +302,15 @@ fn printable(name: &str, value: &str) -> String {
     redact_text(value).into_owned()
 }
 
-/// Resolves the relative paths in a project's file against its folder.
+/// Resolves the relative paths in a project's file against its folder, and notes that the sources are the project's.
 fn resolve_paths(config: &mut Config, folder: &Path) {
+    for entry in &mut config.sources {
+        entry.is_of_project = true;
+    }
     for entry in config.sources.iter_mut().filter(|entry| entry.command.is_none()) {
         let anchored = entry.addresses().into_iter().map(|at| {
-            let is_path = !at.contains("://") && !Path::new(&at).is_absolute() && at != "-";
+            let is_program = crate::kinds::ALL.runs_a_program(&at);
+            let is_path = !at.contains("://") && !Path::new(&at).is_absolute() && at != "-" && !is_program;
             if is_path { folder.join(&at).display().to_string() } else { at }
         });
         entry.at = super::OneOrMany::Many(anchored.collect());
@@ -303,14 +320,19 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
     }
 }
 
-/// Rejects settings that a project's file may not contain. The file comes with a checkout, so it must not run programs or
-/// make crosstail send the user's secrets anywhere.
-fn forbid_in_project(table: &DeTable<'_>, error: &mut dyn FnMut(usize, String) -> anyhow::Error) -> anyhow::Result<()> {
+/// Rejects settings that a project's file may not contain, also where it is trusted: it must not make crosstail send the
+/// user's secrets anywhere, or run programs in the course of something else. A source that is a program says so. `within` is
+/// the name of the table.
+fn forbid_in_project(
+    within: &str,
+    table: &DeTable<'_>,
+    error: &mut dyn FnMut(usize, String) -> anyhow::Error,
+) -> anyhow::Result<()> {
     for (key, value) in table {
         let name = key.get_ref().as_ref();
         let at = key.span().start;
         let is_text = matches!(value.get_ref(), DeValue::String(_));
-        if name == "command" || name.ends_with("_command") && is_text {
+        if name == "command" && within != "source" || name.ends_with("_command") && is_text {
             bail!(error(
                 at,
                 format!("{name}: a project's file may not run commands; put it into your own configuration")
@@ -330,11 +352,11 @@ fn forbid_in_project(table: &DeTable<'_>, error: &mut dyn FnMut(usize, String) -
             bail!(error(at, why));
         }
         match value.get_ref() {
-            DeValue::Table(inner) => forbid_in_project(inner, error)?,
+            DeValue::Table(inner) => forbid_in_project(name, inner, error)?,
             DeValue::Array(list) => {
                 for item in list {
                     match item.get_ref() {
-                        DeValue::Table(inner) => forbid_in_project(inner, error)?,
+                        DeValue::Table(inner) => forbid_in_project(name, inner, error)?,
                         DeValue::String(text) if text.starts_with("env:") && !text.starts_with("env:CROSSTAIL_") => {
                             bail!(error(
                                 item.span().start,
@@ -496,5 +518,9 @@ mod tests {
         }
         let own = "[[source]]\nname = \"a\"\nat = \"postgres://me@db/x\"\npassword_env = \"CROSSTAIL_DB\"\n";
         layered(&[(own, "p.toml", true)], None).expect("its own variable");
+        // A channel of the user's is not replaced, where all notifications would go to somebody else.
+        let channel = "[[channel]]\nname = \"ops\"\nkind = \"webhook\"\nurl = \"https://a.example\"\n";
+        let error = layered(&[(channel, "u.toml", false), (channel, "p.toml", true)], None).expect_err("refused");
+        assert!(error.to_string().contains("p.toml:1: the channel ops is your own"), "{error}");
     }
 }

@@ -3,10 +3,14 @@
 
 mod channel;
 mod layers;
+mod private;
 mod secrets;
+mod trust;
 
 pub use channel::ChannelEntry;
-pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting, project_file};
+pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting};
+pub use private::{private_folder, write_private};
+pub use trust::{Project, Trust};
 
 use anyhow::Context as _;
 use chrono::Weekday;
@@ -53,6 +57,9 @@ pub struct Config {
     /// Settings that `--profile NAME` applies on top of the others.
     #[serde(rename = "profile")]
     pub profiles: BTreeMap<String, Self>,
+    /// Why a project's file is not used.
+    #[serde(skip)]
+    pub ignored: Option<String>,
 }
 
 /// One `[[source]]` of the configuration.
@@ -84,13 +91,20 @@ pub struct SourceEntry {
     pub password_file: Option<PathBuf>,
     /// Shell command that prints the password.
     pub password_command: Option<String>,
+    /// Whether it is a project's: nothing of the user's own goes to its address.
+    #[serde(skip)]
+    pub is_of_project: bool,
 }
 
 impl SourceEntry {
     /// The source with its password and schema resolved, ready to open.
     pub fn config(&self) -> anyhow::Result<SourceConfig> {
         let at = self.addresses();
-        let at = at.iter().map(|at| secrets::with_password(self, at)).collect::<Result<Vec<_>, _>>()?;
+        let mut at = at.iter().map(|at| secrets::with_password(self, at)).collect::<Result<Vec<_>, _>>()?;
+        if self.is_of_project {
+            let alone = at.iter().map(|at| crate::kinds::ALL.alone(at)).collect::<Result<Vec<_>, _>>();
+            at = alone.map_err(|why| anyhow::anyhow!("source {}: {why}", self.name))?;
+        }
         let schema = self.schema.as_deref().map(schema).transpose()?;
         let zone = self.zone.as_deref().map(zone).transpose()?;
         let run = self.command.as_ref().map(|command| Run {
@@ -138,7 +152,8 @@ impl Default for OneOrMany {
 }
 
 impl OneOrMany {
-    fn list(&self) -> Vec<String> {
+    /// Its strings.
+    pub fn list(&self) -> Vec<String> {
         match self {
             Self::One(one) => vec![one.clone()],
             Self::Many(many) => many.clone(),

@@ -1,12 +1,12 @@
 //! State that survives a restart: alerts and the outbox. One file, written atomically.
 
 use super::outbox::Outbox;
+use crate::config::{private_folder, write_private};
 use anyhow::{Context as _, bail};
 use crosstail_core::model::Timestamp;
 use crosstail_engine::insight::alerting::{Alerts, Silence};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ impl StateFile {
     /// Opens the file or starts a new one. Fails if another process holds it: both would send every notification.
     pub fn open(path: &Path) -> anyhow::Result<(Self, WatchState)> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
+            private_folder(folder)?;
         }
         let locked = path.with_extension("lock");
         let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&locked);
@@ -56,7 +56,7 @@ impl StateFile {
         if self.written.as_ref() == Some(kept) {
             return Ok(());
         }
-        write_atomically(&self.path, &serde_json::to_vec(kept)?)?;
+        write_private(&self.path, &serde_json::to_vec(kept)?)?;
         self.written = Some(kept.clone());
         Ok(())
     }
@@ -74,18 +74,6 @@ pub fn read(path: &Path) -> anyhow::Result<WatchState> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(WatchState::default()),
         Err(error) => Err(error).with_context(|| format!("{}", path.display())),
     }
-}
-
-/// Writes a file atomically: after a crash it has the old content or the new.
-fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let beside = path.with_extension("new");
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)
-    };
-    write().with_context(|| format!("{}", path.display()))
 }
 
 /// Silences and acknowledgements from `crosstail alerts`.
@@ -111,9 +99,9 @@ impl OperatorInput {
     /// Writes the file next to a state file.
     pub fn write(&self, state: &Path) -> anyhow::Result<()> {
         if let Some(folder) = state.parent() {
-            std::fs::create_dir_all(folder).with_context(|| format!("{}", folder.display()))?;
+            private_folder(folder)?;
         }
-        write_atomically(&operator_file(state), &serde_json::to_vec_pretty(self)?)
+        write_private(&operator_file(state), &serde_json::to_vec_pretty(self)?)
     }
 }
 

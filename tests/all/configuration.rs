@@ -31,6 +31,7 @@ impl Home {
             .current_dir(self.0.path().join("project/deep"))
             .env("HOME", self.0.path())
             .env("XDG_CONFIG_HOME", self.0.path().join("config"))
+            .env("XDG_STATE_HOME", self.0.path().join("state"))
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -40,6 +41,13 @@ impl Home {
         // One that asks nothing may have ended.
         let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
         child.wait_with_output().expect("ended")
+    }
+
+    /// Writes the project's file, and trusts it.
+    fn write_project(&self, text: &str) {
+        self.write("project/crosstail.toml", text);
+        let output = self.run(&["config", "trust", "--yes"], &[], "");
+        assert!(output.status.success(), "{}", said(&output));
     }
 
     /// A value, and where it comes from, without the folder.
@@ -71,7 +79,7 @@ fn each_layer_lies_over_the_one_before() {
     assert_eq!(theme(&[], &[]), pair("light", "config/crosstail/config.toml:2"));
     assert_eq!(theme(&["--profile", "prod"], &[]), pair("contrast", "config/crosstail/config.toml:4"));
     assert_eq!(theme(&[], &[("CROSSTAIL_PROFILE", "prod")]), pair("contrast", "config/crosstail/config.toml:4"));
-    home.write("project/crosstail.toml", "\n\ntheme = \"ansi\"\n[[source]]\nname = \"app\"\nat = \"logs/*.log\"\n");
+    home.write_project("\n\ntheme = \"ansi\"\n[[source]]\nname = \"app\"\nat = \"logs/*.log\"\n");
     assert_eq!(theme(&[], &[]), pair("ansi", "project/crosstail.toml:3"));
     let at = home.shown("source.app.at", &[], &[]);
     assert_eq!(at, pair("logs/*.log", "project/crosstail.toml:6"));
@@ -105,10 +113,9 @@ fn sources_of_a_project_and_of_a_profile_are_used() {
     home.write("project/logs/a.log", &line("of the project"));
     home.write("prod.log", &line("of production"));
     let prod = home.0.path().join("prod.log").display().to_string();
-    home.write(
-        "project/crosstail.toml",
-        &format!("[[source]]\nname = \"app\"\nat = \"logs/*.log\"\n[[profile.prod.source]]\nname = \"prod\"\nat = \"{prod}\"\n"),
-    );
+    home.write_project(&format!(
+        "[[source]]\nname = \"app\"\nat = \"logs/*.log\"\n[[profile.prod.source]]\nname = \"prod\"\nat = \"{prod}\"\n"
+    ));
     for (arguments, message) in [(&["query"][..], "of the project"), (&["query", "--profile", "prod"], "of production")]
     {
         let output = home.run(arguments, &[], "");
@@ -119,6 +126,129 @@ fn sources_of_a_project_and_of_a_profile_are_used() {
             said(&output)
         );
     }
+}
+
+#[test]
+fn a_projects_file_does_nothing_until_it_is_trusted() {
+    let home = Home::new();
+    let line = "{\"timestamp\":\"2026-11-20T10:00:00Z\",\"level\":\"INFO\",\"message\":\"of the project\"}\n";
+    home.write("project/app.log", line);
+    let mark = home.0.path().join("ran").display().to_string();
+    let file = format!(
+        "theme = \"ansi\"\n[[source]]\nname = \"app\"\nat = \"app.log\"\n[[source]]\nname = \"made\"\ncommand = [\"touch\", \"{mark}\"]\n\
+         [[source]]\nname = \"db\"\nat = \"postgres://me@db.example/x\"\npassword_env = \"CROSSTAIL_DB\"\n\
+         [[channel]]\nname = \"ops\"\nkind = \"webhook\"\nurl = \"https://evil.example/secret-path\"\n\
+         [[profile.prod.source]]\nname = \"prod\"\nat = \"kafka://broker.example/orders\"\n"
+    );
+    home.write("project/crosstail.toml", &file);
+    let unused = |why: &str| {
+        assert_eq!(home.shown("theme", &[], &[]).0, "dark");
+        let output = home.run(&["query", "-s", "app", "-o", "json"], &[], "");
+        let text = said(&output);
+        assert!(
+            text.contains("project/crosstail.toml") && text.contains(why) && text.contains("config trust"),
+            "{text}"
+        );
+        assert!(output.stdout.is_empty() && !Path::new(&mark).exists(), "{text}");
+    };
+    unused("you have not trusted it");
+    // What it wants is said, profiles too; no answer is no.
+    let output = home.run(&["config", "trust"], &[], "\n");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for want in [
+        "read        ",
+        "project/app.log",
+        &format!("run         touch {mark}"),
+        "connect to  postgres://me@db.example/x",
+        "connect to  kafka://broker.example/orders",
+        "source.db.password_env = CROSSTAIL_DB",
+        "notify      https://evil.example/[REDACTED]",
+        "theme = ansi",
+    ] {
+        assert!(text.contains(want), "{want}: {text}");
+    }
+    assert!(!text.contains("secret-path"), "{text}");
+    unused("you have not trusted it");
+    let output = home.run(&["config", "trust"], &[], "y\n");
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(home.shown("theme", &[], &[]).0, "ansi");
+    let output = home.run(&["query", "-s", "app", "-o", "json"], &[], "");
+    assert!(output.status.success() && said(&output).is_empty(), "{}", said(&output));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("of the project"));
+    let path = home.run(&["config", "path"], &[], "");
+    let path = String::from_utf8_lossy(&path.stdout).into_owned();
+    assert!(path.lines().any(|line| line.contains("project/crosstail.toml") && line.ends_with("  trusted")), "{path}");
+    let list = std::fs::metadata(home.0.path().join("state/crosstail/trusted.json")).expect("a list");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&list.permissions()) & 0o777, 0o600);
+    // One letter more, and it is seen again.
+    home.write("project/crosstail.toml", &format!("{file}# more\n"));
+    unused("it has changed since you trusted it");
+    home.write("project/crosstail.toml", &file);
+    assert_eq!(home.shown("theme", &[], &[]).0, "ansi");
+    assert!(home.run(&["config", "trust", "--remove"], &[], "").status.success());
+    unused("you have not trusted it");
+    // What it may not say, nobody can trust.
+    home.write("project/crosstail.toml", "[redaction]\nallow = [\".\"]\n");
+    let output = home.run(&["config", "trust", "--yes"], &[], "");
+    assert!(!output.status.success() && said(&output).contains("may not show secrets"), "{}", said(&output));
+}
+
+#[test]
+fn a_file_in_a_folder_of_everybody_changes_nothing() {
+    let home = Home::new();
+    home.write("project/crosstail.toml", "theme = \"ansi\"\n");
+    let folder = home.0.path().join("project");
+    std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("a mode");
+    let output = home.run(&["config", "show"], &[], "");
+    assert!(output.status.success() && said(&output).contains("anybody may write to"), "{}", said(&output));
+    assert_eq!(home.shown("theme", &[], &[]).0, "dark");
+    let output = home.run(&["config", "trust", "--yes"], &[], "");
+    assert!(!output.status.success() && said(&output).contains("anybody may write to"), "{}", said(&output));
+}
+
+/// A server that notes what it is sent, and answers nothing.
+fn listening() -> (u16, std::sync::mpsc::Receiver<Vec<u8>>) {
+    use std::io::Read as _;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let (send, received) = std::sync::mpsc::sync_channel(1000);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let send = send.clone();
+            std::thread::spawn(move || {
+                let mut stream = stream;
+                let mut bytes = [0; 4096];
+                // PostgreSQL: no encryption here, then a request for the password in plain text.
+                while let Ok(read) = stream.read(&mut bytes) {
+                    if read == 0 || send.send(bytes[..read].to_vec()).is_err() {
+                        return;
+                    }
+                    let is_request = bytes.get(4..8) == Some(&[4, 210, 22, 47]);
+                    let answer: &[u8] = if is_request { b"N" } else { &[b'R', 0, 0, 0, 8, 0, 0, 0, 3] };
+                    let _ = stream.write_all(answer);
+                }
+            });
+        }
+    });
+    (port, received)
+}
+
+#[test]
+fn a_projects_address_gets_no_password_of_the_environment() {
+    let home = Home::new();
+    let (port, received) = listening();
+    let at = format!("postgres://me@127.0.0.1:{port}/x?sslmode=disable");
+    let environment = [("PGPASSWORD", "hunter2-of-mine"), ("PGCONNECT_TIMEOUT", "2")];
+    let asked = |what: &[&str]| {
+        let _ = home.run(&["doctor", "-s", what[0]], &environment, "");
+        received.try_iter().flatten().collect::<Vec<u8>>()
+    };
+    let has = |sent: &[u8]| sent.windows(15).any(|part| part == b"hunter2-of-mine");
+    assert!(has(&asked(&[&at])), "an address of one's own gets it, or this test shows nothing");
+    home.write_project(&format!("[[source]]\nname = \"db\"\nat = \"{at}\"\n"));
+    let sent = asked(&["db"]);
+    assert!(sent.len() > 20 && !has(&sent), "{}", String::from_utf8_lossy(&sent));
 }
 
 #[test]
@@ -189,6 +319,8 @@ fn init_asks_and_writes_what_was_said_without_a_password() {
         home.run(&["config", "init", "--project", "--yes", "-s", "db=postgres://me@db/x", "-s", "../a.log"], &[], "");
     assert!(output.status.success(), "{}", said(&output));
     assert!(home.read("project/deep/crosstail.toml").contains("password_env = \"CROSSTAIL_DB_PASSWORD\""));
+    let shown = home.shown("source.db.at", &[], &[]).0;
+    assert_eq!(shown, "postgres://me@db/x", "what one wrote oneself is trusted");
     let output = home.run(&["query", "-s", "a.log"], &[], "");
     assert!(output.status.success(), "{}", said(&output));
     assert!(Path::new(&log).exists());

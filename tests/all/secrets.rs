@@ -136,7 +136,8 @@ fn a_configuration_hides_more_and_a_project_cannot_show_what_is_hidden() {
     std::fs::write(&project, "theme = \"dark\"\n[redaction]\nallow = [\".\"]\n").expect("written");
     let output = Command::new(env!("CARGO_BIN_EXE_crosstail"))
         .current_dir(folder.path())
-        .args(["redact", "crosstail.toml"])
+        .env("XDG_STATE_HOME", folder.path().join("state"))
+        .args(["config", "trust", "--yes"])
         .output()
         .expect("run");
     let said = String::from_utf8_lossy(&output.stderr);

@@ -3,6 +3,7 @@
 use super::block::{self, BLOCK};
 use super::decode::{Before, Occurrences, Rejects, decode, part_of, request_hash};
 use super::follow::ResumePoint;
+use super::parts::{Part, PartBuffer, Parts};
 use super::prefilter::LinePrefilter;
 use super::runs::{divide, is_scoped, of_run};
 use super::stream::Stream;
@@ -16,7 +17,6 @@ use crosstail_source::{Cursor, Job, Page, PageQuery, Position, PushDown, Sink, S
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io::{self, Read as _};
-use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -191,19 +191,19 @@ enum Lines {
     Many(Vec<KeptLine>),
 }
 
-#[derive(Debug, Clone, Copy)]
-struct LineRef {
-    stream: u32,
-    offset: u64,
-    length: u32,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LineRef {
+    pub(super) stream: u32,
+    pub(super) offset: u64,
+    pub(super) length: u32,
 }
 
 /// What a scan keeps of a line: its location, and the activity itself where reading it again would mean decompressing
 /// the file from its beginning.
 #[derive(Debug, Clone)]
-struct KeptLine {
-    at: LineRef,
-    held: Option<Box<Activity>>,
+pub(super) struct KeptLine {
+    pub(super) at: LineRef,
+    pub(super) held: Option<Box<Activity>>,
 }
 
 /// The result of one scan, cached for the next page of the same query.
@@ -214,25 +214,10 @@ pub(crate) struct ScanResult {
     matches: Vec<Match>,
 }
 
-/// A line that is one part of an activity, kept until the scan knows whether other parts exist.
-struct PhaseLine {
-    request: u64,
-    at: LineRef,
-    /// Index of its further data. A line that was rejected and can be read again has none.
-    more: Option<NonZeroU32>,
-}
-
-/// What is kept of a part in addition to its location.
-struct PhaseExtra {
-    held: Option<Box<Activity>>,
-    kept: Option<(Timestamp, Id)>,
-}
-
 #[derive(Default)]
 struct ScanBuffer {
     matches: Vec<Match>,
-    parts: Vec<PhaseLine>,
-    more: Vec<PhaseExtra>,
+    parts: PartBuffer,
 }
 
 fn scan(shared: &FileContext, query: &PageQuery, key: String, job: &Job) -> Result<ScanResult, SourceError> {
@@ -242,11 +227,12 @@ fn scan(shared: &FileContext, query: &PageQuery, key: String, job: &Job) -> Resu
     let occurrences = Occurrences::default();
     let test = Test { shared, query, predicate: &predicate };
     let quick = LinePrefilter::new(&predicate);
-    let gathered: Vec<ScanBuffer> = tasks
+    let parts = Parts::default();
+    let matches: Vec<Vec<Match>> = tasks
         .par_iter()
         .map_init(Vec::new, |buffer, task| {
             if job.check().is_err() {
-                return ScanBuffer::default();
+                return Vec::new();
             }
             let stream = &streams[task.stream];
             let mut gathered = ScanBuffer::default();
@@ -268,7 +254,7 @@ fn scan(shared: &FileContext, query: &PageQuery, key: String, job: &Job) -> Resu
                 let early: Option<&mut Rejects<'_>> = if stream.holds_records() { None } else { Some(&mut rejects) };
                 decode(stream, offset, frame, &mut before, &occurrences, early, &mut decoded);
                 if let Some(request) = rejected {
-                    gathered.parts.push(PhaseLine { request, at, more: None });
+                    gathered.parts.reject(request, at);
                 }
                 for activity in decoded.drain(..) {
                     test.gather(stream, frame, at, activity, &mut gathered);
@@ -277,16 +263,12 @@ fn scan(shared: &FileContext, query: &PageQuery, key: String, job: &Job) -> Resu
             if let Err(error) = read {
                 shared.cut_off(&stream.path, &error);
             }
-            gathered
+            parts.take(gathered.parts);
+            gathered.matches
         })
         .collect();
     job.check().map_err(|reason| reason.error(&shared.name, "read history"))?;
-    let mut matches = Vec::new();
-    let mut parts = Vec::new();
-    for one in gathered {
-        matches.extend(one.matches);
-        parts.push((one.parts, one.more));
-    }
+    let mut matches = matches.concat();
     matches.extend(test.join(&streams, parts));
     // A failure that is logged in two files is one activity in two places.
     matches.sort_unstable_by(|a, b| (a.time, &a.id).cmp(&(b.time, &b.id)));
@@ -343,11 +325,11 @@ impl Test<'_> {
             let held = held(&activity);
             let own = if is_scoped(&activity) { of_run(&activity.id, activity.started_at) } else { activity.id };
             let kept = kept.then_some((activity.started_at, own));
-            let more = (held.is_some() || kept.is_some()).then(|| {
-                into.more.push(PhaseExtra { held, kept });
-                NonZeroU32::new(saturating_u32(into.more.len()))
-            });
-            into.parts.push(PhaseLine { request, at, more: more.flatten() });
+            if held.is_some() || kept.is_some() {
+                into.parts.keep(request, Part { line: KeptLine { at, held }, kept });
+            } else {
+                into.parts.reject(request, at);
+            }
         } else if kept {
             let line = KeptLine { at, held: held(&activity) };
             into.matches.push(Match { time: activity.started_at, id: activity.id, lines: Lines::One(line) });
@@ -355,45 +337,17 @@ impl Test<'_> {
     }
 
     /// Joins the lines of one request. A request with one line has already been tested; the others are read again.
-    fn join(&self, streams: &[Stream], gathered: Vec<(Vec<PhaseLine>, Vec<PhaseExtra>)>) -> Vec<Match> {
-        const SHARDS: usize = 64;
-        // Hashes are spread evenly, so that a shard grows once at most.
-        let all: usize = gathered.iter().map(|(parts, _)| parts.len()).sum();
-        let room = all / SHARDS + all / SHARDS / 16;
-        let mut shards: Vec<Vec<(PhaseLine, u32)>> = (0..SHARDS).map(|_| Vec::with_capacity(room)).collect();
-        let mut mores = Vec::new();
-        for (parts, more) in gathered {
-            let index = saturating_u32(mores.len());
-            mores.push(more);
-            for part in parts {
-                shards[(part.request >> 58) as usize].push((part, index));
+    fn join(&self, streams: &[Stream], parts: Parts) -> Vec<Match> {
+        parts.requests(|request| match request {
+            [only] => {
+                let kept = only.kept.clone().into_iter();
+                kept.map(|(time, id)| Match { time, id, lines: Lines::One(only.line.clone()) }).collect()
             }
-        }
-        let more_of =
-            |(part, index): &(PhaseLine, u32)| part.more.and_then(|n| mores[*index as usize].get(n.get() as usize - 1));
-        let kept_line = |entry: &(PhaseLine, u32)| KeptLine {
-            at: entry.0.at,
-            held: more_of(entry).and_then(|more| more.held.clone()),
-        };
-        shards
-            .into_par_iter()
-            .flat_map_iter(|mut shard| {
-                shard.sort_unstable_by_key(|(part, _)| part.request);
-                let mut out = Vec::new();
-                for group in shard.chunk_by(|a, b| a.0.request == b.0.request) {
-                    match group {
-                        [only] => out.extend(more_of(only).and_then(|more| more.kept.as_ref()).map(|(time, id)| {
-                            Match { time: *time, id: id.clone(), lines: Lines::One(kept_line(only)) }
-                        })),
-                        several => {
-                            let lines: Vec<KeptLine> = several.iter().map(kept_line).collect();
-                            out.extend(self.joined(streams, &lines));
-                        }
-                    }
-                }
-                out
-            })
-            .collect()
+            several => {
+                let lines: Vec<KeptLine> = several.iter().map(|part| part.line.clone()).collect();
+                self.joined(streams, &lines)
+            }
+        })
     }
 
     fn joined(&self, streams: &[Stream], group: &[KeptLine]) -> Vec<Match> {

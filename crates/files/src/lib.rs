@@ -10,6 +10,7 @@ mod history;
 mod identity;
 mod origin;
 mod packed;
+mod parts;
 mod payload;
 mod prefilter;
 mod runs;

@@ -41,8 +41,7 @@ pub struct Kind {
     pub claims: fn(&Path) -> bool,
     /// Whether several paths can form one source.
     pub takes_several: bool,
-    /// The addresses whose reading runs a program of this machine: the word before their colon, and how they are written. A
-    /// project's file may not name them.
+    /// The addresses whose reading runs a program of this machine: the word before their colon, and how they are written.
     pub programs: &'static [(&'static str, &'static str)],
     /// Whether it holds activities, not only measurements.
     pub holds_activities: bool,
@@ -110,6 +109,17 @@ pub struct Network {
     pub verify: &'static str,
     /// Whether a source is named after its host instead of the path.
     pub named_by_host: bool,
+    /// An address to which nothing of the user's own goes that it does not name: no password of the environment or of a
+    /// file, no certificate, no identity of the machine. An error where that cannot be kept.
+    pub alone: fn(at: &str) -> Result<String, String>,
+}
+
+/// For [`Network::alone`]: the kind sends nothing that the address does not name.
+///
+/// # Errors
+/// None.
+pub fn as_it_is(at: &str) -> Result<String, String> {
+    Ok(at.to_owned())
 }
 
 /// A boxed future, which a function pointer can return.
@@ -310,6 +320,15 @@ impl Kinds {
             None => ("this build cannot read files".to_owned(), "build with the feature `file`".to_owned()),
         };
         SourceError::of(name, "open", (ErrorKind::Unsupported, Some(&hint)), &cause)
+    }
+
+    /// The address, to which nothing of the user's own goes that it does not name; see [`Network::alone`].
+    ///
+    /// # Errors
+    /// That cannot be kept; the text says what to do.
+    pub fn alone(self, at: &str) -> Result<String, String> {
+        let network = self.of(at).and_then(|kind| kind.network.as_ref());
+        network.map_or_else(|| as_it_is(at), |network| (network.alone)(&spelled(at)))
     }
 
     /// The hosts of an address of any kind; see [`Kind::endpoints`].

@@ -113,6 +113,18 @@ pub(in crate::cli) enum ConfigCommand {
     },
     /// Print where the files are
     Path,
+    /// Use the crosstail.toml of this project: print what it wants, and ask
+    #[command(
+        after_help = "A project's file comes with a checkout, so it is not used until you have trusted it, and again when it or a schema that it names has changed. It never gets passwords of your environment, and never takes the place of your channels.\n\nExamples:\n  crosstail config trust\n  crosstail config trust --remove"
+    )]
+    Trust {
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+        /// Do not use it any longer
+        #[arg(long, conflicts_with = "yes")]
+        remove: bool,
+    },
 }
 
 #[derive(Debug, Args)]

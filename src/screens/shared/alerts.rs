@@ -10,6 +10,7 @@ use crosstail_engine::insight::alerting::{
     behind, group_text,
 };
 use crosstail_engine::store::{Row, Store};
+use crosstail_engine::window::Interval;
 use std::collections::BTreeSet;
 
 /// State of a line. Lines are shown in this order.
@@ -115,7 +116,8 @@ impl Shared {
         self.alerts.lines = lines;
     }
 
-    /// Evaluates the rules if they are due, says what started firing, and asks for a baseline.
+    /// Evaluates the rules if they are due, says what started firing, and asks the stores for a baseline where memory does not
+    /// hold what it is about.
     pub(super) fn evaluate_due_rules(&mut self) -> Vec<Effect> {
         if !self.may_evaluate() || !self.alerts.alerting.is_due(self.now) {
             return Vec::new();
@@ -128,6 +130,12 @@ impl Shared {
         self.list_alerts();
         self.say_firing(&changes);
         let Some((window_us, query)) = self.alerts.alerting.request_baseline(self.now) else { return Vec::new() };
+        let range = query.since..query.until;
+        if self.held.covers(Interval { from: range.start, to: range.end }) {
+            let groups = self.store.outcomes_by_system(range, window_us);
+            self.alerts.alerting.set_baseline(window_us, Some(&groups), self.now);
+            return Vec::new();
+        }
         let ticket = self.ticket();
         self.alerts.baseline = (ticket, window_us);
         vec![Effect::Figures(ticket, Box::new(query))]

@@ -87,21 +87,30 @@ sys.exit(1)
 }
 
 #[test]
-fn a_projects_file_runs_nothing() {
+fn a_projects_file_runs_what_was_seen_before() {
     let world = World::new(&[]);
-    for (text, why) in [
-        ("[[source]]\nname = \"a\"\ncommand = \"touch owned\"\n", "may not run commands"),
-        ("[[source]]\nname = \"a\"\ncommand = [\"touch\", \"owned\"]\n", "may not run commands"),
-        ("[[source]]\nname = \"a\"\nat = \"docker:\"\n", "docker: runs a program"),
-        ("[profile.x]\n[[profile.x.source]]\nname = \"a\"\nat = [\"ssh:h:/x\"]\n", "ssh:h:/x runs a program"),
+    let run = |arguments: &[&str]| {
+        let output = world.command(arguments).current_dir(world.path("project")).output().expect("run");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (text(&output.stdout), text(&output.stderr))
+    };
+    for (text, wants) in [
+        ("[[source]]\nname = \"a\"\ncommand = \"touch owned\"\n", "run  touch owned  "),
+        ("[[source]]\nname = \"a\"\ncommand = [\"touch\", \"owned\"]\n", "run  touch owned  "),
+        ("[[source]]\nname = \"a\"\nat = \"docker:\"\n", "run  docker:  "),
+        ("[profile.x]\n[[profile.x.source]]\nname = \"a\"\nat = [\"ssh:h:/x\"]\n", "run  ssh:h:/x  "),
     ] {
         world.write("project/crosstail.toml", text);
-        let output = world.command(&["query"]).current_dir(world.path("project")).output().expect("run");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && said.contains(why), "{said}");
-        assert!(said.contains("your own configuration"), "what to write instead: {said}");
+        let said = run(&["query", "-s", "a"]).1;
+        assert!(said.contains("you have not trusted it"), "{said}");
+        let said = run(&["config", "trust"]).0;
+        assert!(said.contains(wants), "{said}");
         assert!(!world.path("project/owned").exists());
     }
+    world.write("project/crosstail.toml", "[[source]]\nname = \"a\"\ncommand = [\"touch\", \"owned\"]\n");
+    run(&["config", "trust", "--yes"]);
+    run(&["query", "-s", "a"]);
+    assert!(world.path("project/owned").exists());
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use super::pack::Text;
 use super::symbols::Symbol;
-use super::{Facet, Row, RowRecord, Store, is_same};
+use super::{Facet, ROWS, Row, RowRecord, Store, is_same};
 use crosstail_core::filter::{Field, Record as _, ValueType};
-use crosstail_core::model::Status;
+use crosstail_core::model::{Figures, Kind, Status, Timestamp};
 use crosstail_core::number::{saturating_u16, saturating_u32};
+use crosstail_source::Groups;
 use rayon::prelude::*;
 use std::collections::HashMap;
+use std::ops::Range;
 
 /// The values of each field with their number of occurrences.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -100,6 +102,33 @@ fn add(pair: &mut Pair, side: OutcomeClass) {
 }
 
 impl Store {
+    /// How many started in a range of time, failed and are open: by system, and by periods that start at multiples of
+    /// `period_us` since the epoch. An alert about a system is not an activity of it.
+    pub fn outcomes_by_system(&self, range: Range<Timestamp>, period_us: i64) -> Groups {
+        let system_of = |row: Row| {
+            let (segment, at) = self.at(row);
+            segment.text(at, Text::System)
+        };
+        let count = |rows: &[Row]| {
+            let mut counts: HashMap<(Symbol, i64), Figures> = HashMap::new();
+            for row in rows.iter().copied().filter(|row| self.kind(*row) != Kind::Alert) {
+                let period = self.started(row).0.div_euclid(period_us);
+                let figures = counts.entry((system_of(row), period)).or_default();
+                figures.add_statuses(self.status(row), self.is_failure(row), 1);
+            }
+            counts
+        };
+        let mut groups = Groups::new();
+        for counts in self.rows_between(range).par_chunks(ROWS).map(count).collect::<Vec<_>>() {
+            for ((system, period), figures) in counts {
+                let system = (system != Symbol::ABSENT).then(|| self.symbols.get(system).to_owned());
+                let key = (vec![system], Some(Timestamp(period * period_us)));
+                groups.entry(key).or_default().merge(&figures);
+            }
+        }
+        groups
+    }
+
     /// Counts the values of rows on all cores; without those that less than a hundredth have.
     pub fn tallies(&self, rows: &[Row]) -> Tallies {
         let mut all = self.all_tallies(rows);
@@ -204,5 +233,40 @@ impl Store {
         }
         let occurs = |(index, pair): (usize, Pair)| (pair != (0, 0)).then_some((Symbol(saturating_u32(index)), pair));
         counts.into_iter().enumerate().filter_map(occurs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crosstail_core::model::{Activity, Id, Names};
+    use crosstail_source::{Grouping, Measures};
+
+    #[test]
+    fn outcomes_by_system_are_those_that_sources_count() {
+        let mut rng = fastrand::Rng::with_seed(11);
+        let names = Names::default();
+        let mut store = Store::new(names.clone());
+        let activities: Vec<Activity> = (0..50_000)
+            .map(|number| {
+                let mut activity = Activity::new(Id::Uuid(number), Timestamp(rng.i64(-50_000_000..50_000_000)));
+                activity.system = [None, Some("SAP".into()), Some("Zoho".into())][rng.usize(0..3)].clone();
+                activity.status = (rng.u8(0..4) > 0).then(|| Status::ALL[rng.usize(0..Status::ALL.len())]);
+                activity.http_status = (rng.u8(0..4) == 0).then(|| rng.u16(200..600));
+                activity.kind = if rng.u8(0..9) == 0 { Kind::Alert } else { Kind::ApiCall };
+                activity
+            })
+            .collect();
+        store.ingest(activities.clone());
+        let (range, period) = (Timestamp(-31_000_000)..Timestamp(17_000_001), 7_000_000);
+        let measures = Measures::Outcomes;
+        let grouping = Grouping { bucket_us: Some(period), measures, ..Grouping::by(Field::System) };
+        let mut expected = Groups::new();
+        for activity in activities.iter().filter(|one| range.contains(&one.started_at) && one.kind != Kind::Alert) {
+            let group = expected.entry(grouping.key(activity, &names)).or_default();
+            group.add_outcomes(activity, 1);
+        }
+        assert!(expected.len() > 15);
+        assert_eq!(store.outcomes_by_system(range, period), expected);
     }
 }

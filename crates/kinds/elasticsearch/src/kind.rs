@@ -3,7 +3,7 @@
 use crate::ElasticsearchSource;
 use crate::definitions::{DEFINITIONS, STORE, TITLE};
 use crosstail_record::write::{ElasticsearchWriter, Writer};
-use crosstail_source::{Kind, Network, WriteOptions, Writing, claims_none};
+use crosstail_source::{Kind, Network, WriteOptions, Writing, as_it_is, claims_none};
 use std::future::ready;
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ pub static KIND: Kind = Kind {
         unverified: &[],
         verify: "",
         named_by_host: false,
+        alone: as_it_is,
     }),
     claims: claims_none,
     takes_several: false,

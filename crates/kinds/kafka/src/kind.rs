@@ -3,7 +3,7 @@
 use crate::KafkaSource;
 use crate::definitions::{DEFINITIONS, STORE, TITLE};
 use crosstail_record::write::{KafkaWriter, Writer};
-use crosstail_source::{Kind, Network, WriteOptions, Writing, claims_none};
+use crosstail_source::{Kind, Network, WriteOptions, Writing, as_it_is, claims_none};
 use std::sync::Arc;
 
 /// Topics of Kafka.
@@ -19,6 +19,7 @@ pub static KIND: Kind = Kind {
         unverified: &[],
         verify: "",
         named_by_host: false,
+        alone: as_it_is,
     }),
     claims: claims_none,
     takes_several: false,

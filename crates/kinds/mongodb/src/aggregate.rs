@@ -1,20 +1,23 @@
-//! Figures computed by the server: counts, outcomes, and latencies in the buckets of crosstail's own sketch.
+//! Figures computed by the server: counts of combinations of raw values (see [`combination`]), and latencies in the buckets of
+//! crosstail's own sketch.
 
 use super::expression::{Translator, bounds};
 use super::find::{Find, TIME_LIMIT, collection, each};
 use super::mapping::Mapping;
 use super::operators::date;
 use super::{Asking, Error};
-use bson::{Bson, Document, doc};
-use crosstail_core::filter::{Field, NamedRecord, ValueType};
+use bson::{Bson, Document, RawDocumentBuf, doc};
+use crosstail_core::filter::{Field, NamedRecord, Predicate};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
-use crosstail_core::number::{truncated_u64, truncated_usize};
+use crosstail_core::number::{saturating_i64, truncated_u64, truncated_usize};
+use crosstail_core::schema::Target;
+use crosstail_source::combination::{self, COMBINATIONS, Counted, Sum};
 use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 
 /// A field that says whether a document has a value of an unexpected type.
 const ODD: &str = "_crosstail_odd";
 
-/// Figures of one collection; `None` where the filter or a field cannot be expressed. Documents that have a value of an
+/// Figures of one collection; `None` where the documents themselves must be read. Documents that have a value of an
 /// unexpected type are read.
 pub(super) async fn aggregate(
     database: Asking<'_>,
@@ -23,13 +26,19 @@ pub(super) async fn aggregate(
     query: &PageQuery,
     grouping: &Grouping,
 ) -> Result<Option<Groups>, Error> {
-    let Some(Counting { pipeline, odd }) = counting(mapping, query, grouping) else { return Ok(None) };
+    let Some(counting) = Counting::of(mapping, query, grouping) else { return Ok(None) };
+    let Counting { pipeline, odd, columns, residual, is_bare } = counting;
     let collection = collection(database, mapping);
     database.job.runs(&format!("aggregate {}", mapping.table.name));
     let action = collection.aggregate(pipeline).max_time(TIME_LIMIT).allow_disk_use(true);
     let mut cursor = action.comment(Bson::String(database.comment())).await?;
-    let (mut groups, mut has_odd) = (Groups::new(), false);
+    let sum = Sum { grouping, names, residual: &residual };
+    let (mut groups, mut has_odd, mut combinations) = (Groups::new(), is_bare, 0);
     while cursor.advance().await? {
+        combinations += 1;
+        if combinations > COMBINATIONS {
+            return Ok(None);
+        }
         let group: Document = cursor.current().to_owned().try_into()?;
         let whole = |name: &str| match group.get(name) {
             Some(Bson::Int32(n)) => u64::try_from(*n).unwrap_or(0),
@@ -44,23 +53,21 @@ pub(super) async fn aggregate(
             has_odd = true;
             continue;
         }
-        let values: Vec<Option<String>> =
-            (0..grouping.by.len()).map(|i| id.get_str(format!("k{i}")).ok().map(str::to_owned)).collect();
+        let mut values = Document::new();
+        for (index, path) in columns.iter().enumerate() {
+            if let Some(value) = id.get(format!("c{index}")) {
+                put(&mut values, path, value);
+            }
+        }
+        let activity = mapping.read(&RawDocumentBuf::try_from(&values)?);
         let bucket = id.get_datetime("bucket").ok().map(|at| Timestamp::from_millis(at.timestamp_millis()));
-        let figures = groups.entry((values, bucket)).or_default();
-        figures.count += whole("count");
-        figures.failed += whole("failed");
-        figures.open += whole("open");
-        figures.succeeded += whole("succeeded");
-        figures.concluded += whole("concluded");
-        if let Some(Bson::Double(latency)) = id.get("latency") {
-            figures.latencies.add_bucket(truncated_usize(*latency), whole("count"), whole("took"));
-        }
-        for (mine, name) in [(&mut figures.cpu, "cpu"), (&mut figures.memory, "memory")] {
-            let more = Mean { sum: number(name), count: whole(&format!("{name}_count")) };
-            mine.sum += more.sum;
-            mine.count += more.count;
-        }
+        let latency = match id.get("latency") {
+            Some(Bson::Double(latency)) => Some((truncated_usize(*latency), whole("took"))),
+            _ => None,
+        };
+        let mean = |name: &str| Mean { sum: number(name), count: whole(&format!("{name}_count")) };
+        let counted = Counted { count: whole("count"), latency, cpu: mean("cpu"), memory: mean("memory") };
+        sum.add(&activity, bucket, counted, &mut groups);
     }
     if has_odd {
         let predicate = query.filter.predicate(&query.context);
@@ -78,106 +85,155 @@ pub(super) async fn aggregate(
     Ok(Some(groups))
 }
 
+/// Puts a value where a path leads.
+fn put(document: &mut Document, path: &str, value: &Bson) {
+    match path.split_once('.') {
+        None => {
+            document.insert(path, value.clone());
+        }
+        Some((first, rest)) => {
+            if let Bson::Document(inner) = document.entry(first.to_owned()).or_insert(Bson::Document(Document::new())) {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
 /// How the documents of a collection are counted.
 struct Counting {
     pipeline: Vec<Document>,
     /// The condition for documents that the pipeline cannot count.
     odd: Document,
+    /// The paths that a combination is of.
+    columns: Vec<String>,
+    /// The part of the filter that is evaluated on combinations.
+    residual: Predicate,
+    /// Whether only times are counted, which an index has: then the pipeline does not tell whether there are odd documents.
+    is_bare: bool,
 }
 
-fn counting(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option<Counting> {
-    let predicate = query.filter.predicate(&query.context);
-    let mut translator = Translator::new(mapping);
-    let condition = translator.condition(&predicate);
-    if !condition.exact {
-        return None;
-    }
-    let mut fields = Document::new();
-    let mut key = Document::new();
-    for (index, by) in grouping.by.iter().enumerate() {
-        let value = match by {
-            Field::Source => mapping.source_name.as_str().into(),
-            by if matches!(by.class(), ValueType::Number | ValueType::Duration | ValueType::Time) => return None,
-            by => match translator.value(*by) {
-                Some(value) => value,
-                None if translator.is_absent(*by) => Bson::Null,
-                None => return None,
-            },
-        };
-        fields.insert(format!("k{index}"), value);
-        key.insert(format!("k{index}"), format!("$k{index}"));
-    }
-    let mut sums = doc! { "count": { "$sum": 1 } };
-    if grouping.measures > Measures::Totals {
-        fields.insert("outcome", translator.value(Field::Is)?);
-        fields.insert("status", translator.status().unwrap_or(Bson::Null));
-        let count_if = |test: Document| doc! { "$sum": { "$cond": [test, 1, 0] } };
-        sums.insert("failed", count_if(doc! { "$eq": ["$outcome", "failure"] }));
-        sums.insert("open", count_if(doc! { "$eq": ["$status", "in_progress"] }));
-        sums.insert("succeeded", count_if(doc! { "$eq": ["$status", "success"] }));
-        sums.insert("concluded", count_if(doc! { "$in": ["$status", ["success", "failed", "timeout"]] }));
-    }
-    if grouping.measures == Measures::All {
-        for (name, field) in [("took", Field::Duration), ("cpu", Field::Cpu), ("memory", Field::Memory)] {
-            let value = match translator.value(field) {
-                Some(value) => value,
-                None if translator.is_absent(field) => Bson::Null,
-                None => return None,
+/// What is grouped by for each path that the targets are read from. Neither objects nor lists are read as values.
+fn columns(mapping: &Mapping, targets: &[Target], fields: &[Field]) -> Vec<(String, Bson)> {
+    // Of an error it only matters whether there is one, and of a URL only its host, unless they are asked for.
+    let whole_error = fields.contains(&Field::Error);
+    let whole_url = fields.iter().any(|field| matches!(field, Field::Url | Field::Endpoint));
+    let mut columns: Vec<(String, Bson)> = Vec::new();
+    for target in targets {
+        for path in mapping.paths(*target) {
+            if columns.iter().any(|(known, _)| known == path) {
+                continue;
+            }
+            let value = format!("${path}");
+            let is_text = doc! { "$eq": [{ "$type": &value }, "string"] };
+            let short: Option<Bson> = match target {
+                Target::Error if !whole_error => {
+                    Some(doc! { "$cond": [{ "$eq": [&value, ""] }, "$$REMOVE", "1"] }.into())
+                }
+                Target::Url if !whole_url => {
+                    let host = doc! { "$regexFind": { "input": &value, "regex": "://[^/?#:]*" } };
+                    Some(doc! { "$let": { "vars": { "host": host }, "in": { "$ifNull": ["$$host.match", "$$REMOVE"] } } }.into())
+                }
+                _ => None,
             };
-            let path = format!("${name}");
-            let is_there = doc! { "$ne": [{ "$ifNull": [&path, Bson::Null] }, Bson::Null] };
-            fields.insert(name, value);
-            sums.insert(name, doc! { "$sum": path });
-            sums.insert(format!("{name}_count"), doc! { "$sum": { "$cond": [is_there, 1, 0] } });
+            let is_none = doc! { "$in": [{ "$type": &value }, ["missing", "null", "undefined", "object", "array"]] };
+            let mut branches = vec![doc! { "case": is_none, "then": "$$REMOVE" }];
+            branches.extend(short.map(|short| doc! { "case": is_text, "then": short }));
+            columns.push((path.to_owned(), doc! { "$switch": { "branches": branches, "default": value } }.into()));
         }
-        // The same buckets as `Latencies::bucket`.
-        key.insert(
-            "latency",
-            doc! { "$switch": { "branches": [
-                { "case": { "$eq": [{ "$ifNull": ["$took", Bson::Null] }, Bson::Null] }, "then": Bson::Null },
-                { "case": { "$lte": ["$took", 1.0] }, "then": 0.0 },
-            ], "default": { "$ceil": { "$divide": [{ "$ln": "$took" }, Latencies::LOG_GAMMA] } } } },
-        );
     }
-    let time = translator.value(Field::Time)?;
-    if let Some(us) = grouping.bucket_us {
-        if us % 1000 != 0 {
-            return None;
+    columns
+}
+
+impl Counting {
+    fn of(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option<Self> {
+        let predicate = query.filter.predicate(&query.context);
+        let residual = combination::residual(&predicate, |part| Translator::new(mapping).condition(part).exact);
+        let fields = combination::fields(grouping, &residual)?;
+        let targets = combination::targets(&mapping.schema, &fields)?;
+        let columns = columns(mapping, &targets, &fields);
+        let mut translator = Translator::new(mapping);
+        let condition = translator.condition(&predicate);
+        let time = translator.value(Field::Time)?;
+        let (mut read, mut key) = (Document::new(), Document::new());
+        for (index, (_, value)) in columns.iter().enumerate() {
+            read.insert(format!("c{index}"), value.clone());
+            key.insert(format!("c{index}"), format!("$c{index}"));
         }
-        let ms = doc! { "$toLong": &time };
-        let start = doc! { "$subtract": [ms.clone(), { "$mod": [ms, us / 1000] }] };
-        fields.insert("bucket", doc! { "$toDate": start });
-        key.insert("bucket", "$bucket");
+        let mut sums = doc! { "count": { "$sum": 1 } };
+        if grouping.measures == Measures::All {
+            for (name, field) in [("took", Field::Duration), ("cpu", Field::Cpu), ("memory", Field::Memory)] {
+                let value = match translator.value(field) {
+                    Some(value) => value,
+                    None if translator.is_absent(field) => Bson::Null,
+                    None => return None,
+                };
+                let path = format!("${name}");
+                let is_there = doc! { "$ne": [{ "$ifNull": [&path, Bson::Null] }, Bson::Null] };
+                read.insert(name, value);
+                sums.insert(name, doc! { "$sum": path });
+                sums.insert(format!("{name}_count"), doc! { "$sum": { "$cond": [is_there, 1, 0] } });
+            }
+            // The same buckets as `Latencies::bucket`.
+            key.insert(
+                "latency",
+                doc! { "$switch": { "branches": [
+                    { "case": { "$eq": [{ "$ifNull": ["$took", Bson::Null] }, Bson::Null] }, "then": Bson::Null },
+                    { "case": { "$lte": ["$took", 1.0] }, "then": 0.0 },
+                ], "default": { "$ceil": { "$divide": [{ "$ln": "$took" }, Latencies::LOG_GAMMA] } } } },
+            );
+        }
+        if let Some(us) = grouping.bucket_us {
+            if us % 1000 != 0 {
+                return None;
+            }
+            let ms = doc! { "$toLong": &time };
+            let start = doc! { "$subtract": [ms.clone(), { "$mod": [ms, us / 1000] }] };
+            read.insert("bucket", doc! { "$toDate": start });
+            key.insert("bucket", "$bucket");
+        }
+        let name = mapping.table.time.as_str();
+        let mut bound = bounds(mapping, &predicate);
+        bound.extend(query.since.map(|at| doc! { name: { "$gte": date(at) } }));
+        bound.extend(query.until.map(|at| doc! { name: { "$lt": date(at) } }));
+        let indexed = super::indexed::conditions(mapping, &predicate);
+        let limit = doc! { "$limit": saturating_i64(COMBINATIONS + 1) };
+        let misfits = super::misfits::condition(mapping);
+        let is_bare = columns.is_empty() && grouping.measures < Measures::All && query.filter.is_all();
+        if is_bare {
+            bound.push(doc! { name: mapping.one_date() });
+            let mut group = doc! { "_id": read };
+            group.extend(sums);
+            let pipeline = vec![doc! { "$match": { "$and": bound } }, doc! { "$group": group }, limit];
+            return Some(Self { pipeline, odd: misfits, columns: Vec::new(), residual, is_bare });
+        }
+        read.insert("keeps", condition.expression);
+        let odd = translator.has_unexpected_types();
+        // Their values are not looked at: an expression of a wrong type is an error.
+        let mut project = doc! { "odd": format!("${ODD}") };
+        for (name, value) in read {
+            project.insert(name, doc! { "$cond": [format!("${ODD}"), Bson::Null, value] });
+        }
+        // A document whose time is no date may be in the range, too.
+        let matched = if bound.is_empty() {
+            Document::new()
+        } else {
+            doc! { "$or": [{ "$and": bound }, misfits] }
+        };
+        let mut all = vec![matched];
+        all.extend(indexed);
+        let matched = doc! { "$and": all };
+        let read_here = doc! { "$and": [matched.clone(), { "$expr": odd.clone() }] };
+        let mut group = doc! { "_id": doc! { "$cond": ["$odd", { "odd": true }, key] } };
+        group.extend(sums);
+        let pipeline = vec![
+            doc! { "$match": matched },
+            doc! { "$set": { ODD: odd } },
+            doc! { "$project": project },
+            doc! { "$match": { "$or": [{ "keeps": true }, { "odd": true }] } },
+            doc! { "$group": group },
+            limit,
+        ];
+        let columns = columns.into_iter().map(|(path, _)| path).collect();
+        Some(Self { pipeline, odd: read_here, columns, residual, is_bare })
     }
-    fields.insert("keeps", condition.expression);
-    let odd = translator.has_unexpected_types();
-    // Their values are not looked at: an expression of a wrong type is an error.
-    let mut project = doc! { "odd": format!("${ODD}") };
-    for (name, value) in fields {
-        project.insert(name, doc! { "$cond": [format!("${ODD}"), Bson::Null, value] });
-    }
-    let mut bound = bounds(mapping, &predicate);
-    let name = mapping.table.time.as_str();
-    bound.extend(query.since.map(|at| doc! { name: { "$gte": date(at) } }));
-    bound.extend(query.until.map(|at| doc! { name: { "$lt": date(at) } }));
-    // A document whose time is no date may be in the range, too.
-    let matched = if bound.is_empty() {
-        Document::new()
-    } else {
-        doc! { "$or": [{ "$and": bound }, super::misfits::condition(mapping)] }
-    };
-    let mut all = vec![matched];
-    all.extend(super::indexed::conditions(mapping, &predicate));
-    let matched = doc! { "$and": all };
-    let read_here = doc! { "$and": [matched.clone(), { "$expr": odd.clone() }] };
-    let mut group = doc! { "_id": doc! { "$cond": ["$odd", { "odd": true }, key] } };
-    group.extend(sums);
-    let pipeline = vec![
-        doc! { "$match": matched },
-        doc! { "$set": { ODD: odd } },
-        doc! { "$project": project },
-        doc! { "$match": { "$or": [{ "keeps": true }, { "odd": true }] } },
-        doc! { "$group": group },
-    ];
-    Some(Counting { pipeline, odd: read_here })
 }

@@ -19,6 +19,7 @@ pub static KIND: Kind = Kind {
         unverified: &["tlsInsecure=true", "tlsAllowInvalidCertificates=true"],
         verify: "tlsCAFile=FILE instead of tlsAllowInvalidCertificates",
         named_by_host: false,
+        alone: crate::server::alone,
     }),
     claims: claims_none,
     takes_several: false,

@@ -10,6 +10,26 @@ const SHORT_S: f64 = 3600.0;
 /// A member with more lag is late, in seconds.
 const LATE_S: i64 = 10;
 
+/// Mechanisms by which the driver identifies its user or this machine with what it finds there.
+const OF_THE_MACHINE: [&str; 3] = ["MONGODB-AWS", "MONGODB-OIDC", "GSSAPI"];
+
+/// The driver sends a password only where the address names one. Mechanisms that send more are refused.
+pub(crate) fn alone(at: &str) -> Result<String, String> {
+    let query = at.split_once('?').map_or("", |(_, query)| query);
+    for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        let value = value.to_ascii_uppercase();
+        // The driver decodes both; whatever is escaped here says nothing honest.
+        let is_plain = |text: &str| !text.contains('%');
+        if name.eq_ignore_ascii_case("authMechanism") && (!is_plain(&value) || OF_THE_MACHINE.contains(&value.as_str()))
+            || !is_plain(name)
+        {
+            let own = "put the source into your own configuration";
+            return Err(format!("authMechanism={value} identifies you or this machine: {own}"));
+        }
+    }
+    Ok(at.to_owned())
+}
+
 pub(super) async fn vitals(database: Asking<'_>) -> Result<Vitals, Error> {
     let mut vitals = Vitals::default();
     if database.set {
@@ -107,4 +127,19 @@ async fn oplog(database: Asking<'_>, vitals: &mut Vitals) -> Result<(), Error> {
         vitals.checks.push(Check::new("oplog", HealthState::Degraded, detail));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::alone;
+
+    #[test]
+    fn an_address_that_is_alone_identifies_nobody() {
+        for at in ["mongodb://h/x", "mongodb://a:b@h/x?authMechanism=SCRAM-SHA-256&tls=true"] {
+            assert_eq!(alone(at).as_deref(), Ok(at));
+        }
+        for query in ["authMechanism=MONGODB-AWS", "tls=true&authmechanism=mongodb-oidc", "%61uthMechanism=GSSAPI"] {
+            alone(&format!("mongodb://evil/x?{query}")).expect_err("refused");
+        }
+    }
 }

@@ -52,6 +52,20 @@ pub(crate) fn read(url: &str) -> Result<Address, String> {
     Ok(Address { options, zone_us })
 }
 
+/// An address without a password has an empty one: then `MYSQL_PWD` is not asked.
+#[allow(clippy::unnecessary_wraps, reason = "the signature of `Network::alone`")]
+pub(crate) fn alone(at: &str) -> Result<String, String> {
+    let (scheme, rest) = at.split_once("://").unwrap_or(("mysql", at));
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, more) = rest.split_at(end);
+    Ok(match authority.rsplit_once('@') {
+        Some((user, _)) if user.contains(':') => at.to_owned(),
+        Some((user, host)) => format!("{scheme}://{user}:@{host}{more}"),
+        // The driver's own name for a user that is not named.
+        None => format!("{scheme}://root:@{authority}{more}"),
+    })
+}
+
 /// `+02:00`, `%2B02:00`, `-0530` in microseconds.
 fn offset_us(text: &str) -> Option<i64> {
     let text = text.replace("%2B", "+").replace("%2b", "+").replace("%3A", ":").replace("%3a", ":");
@@ -74,6 +88,17 @@ fn offset_us(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_that_is_alone_has_a_password_of_its_own() {
+        for (at, expected) in [
+            ("mysql://evil/x", "mysql://root:@evil/x"),
+            ("mysql://me@evil:3307/x?charset=utf8mb4", "mysql://me:@evil:3307/x?charset=utf8mb4"),
+            ("mariadb://me:its@evil/x", "mariadb://me:its@evil/x"),
+        ] {
+            assert_eq!(alone(at).as_deref(), Ok(expected));
+        }
+    }
 
     #[test]
     fn what_an_address_says() {

@@ -23,6 +23,7 @@ pub static KIND: Kind = Kind {
         unverified: &["mode=REQUIRED", "mode=VERIFY_CA", "mode=required", "mode=verify_ca"],
         verify: "ssl-mode=VERIFY_IDENTITY&ssl-ca=FILE",
         named_by_host: false,
+        alone: crate::address::alone,
     }),
     claims: claims_none,
     takes_several: false,

@@ -152,6 +152,31 @@ impl Address {
     }
 }
 
+/// An address without a password has an empty one, and no service: then neither the driver nor [`Address::parse`] looks for
+/// them in the environment and in files.
+pub(crate) fn alone(at: &str) -> Result<String, String> {
+    alone_with(at, |name| std::env::var(name).is_ok_and(|value| !value.is_empty()))
+}
+
+fn alone_with(at: &str, is_set: impl Fn(&str) -> bool) -> Result<String, String> {
+    let (before, query) = at.split_once('?').unwrap_or((at, ""));
+    let names = |wanted: &str| query.split('&').any(|pair| decoded(pair.split('=').next().unwrap_or(pair)) == wanted);
+    let own = "put the source into your own configuration";
+    if names("service") {
+        return Err(format!("a service may hold a password of yours: write the address, or {own}"));
+    }
+    for (variable, parameter) in [("PGSSLCERT", "sslcert"), ("PGSSLKEY", "sslkey")] {
+        if is_set(variable) && !names(parameter) {
+            return Err(format!("{variable} names a certificate of yours: unset it, or {own}"));
+        }
+    }
+    let authority = before.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default();
+    let has_password = authority.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) || names("password");
+    let query = [query, "service=", if has_password { "" } else { "password=" }];
+    let query: Vec<&str> = query.into_iter().filter(|part| !part.is_empty()).collect();
+    Ok(format!("{before}?{}", query.join("&")))
+}
+
 /// The parameters of a service.
 fn service_of(
     name: &str,
@@ -227,6 +252,33 @@ mod tests {
         assert_eq!(one.unknown, ["sslmod"]);
         assert!(one.names_database);
         assert!(!address("postgres://me@host").names_database);
+    }
+
+    #[test]
+    fn nothing_of_the_users_goes_to_an_address_that_is_alone() {
+        let nothing = |_: &str| false;
+        for (at, alone) in [
+            ("postgres://evil/x", "postgres://evil/x?service=&password="),
+            ("postgres://me@evil/x?sslmode=require", "postgres://me@evil/x?sslmode=require&service=&password="),
+            ("postgres://me:its@evil/x", "postgres://me:its@evil/x?service="),
+            ("postgres://me@/x?host=evil&password=its", "postgres://me@/x?host=evil&password=its&service="),
+        ] {
+            assert_eq!(alone_with(at, nothing).as_deref(), Ok(alone));
+            // A service of the environment would name another host, and have a password.
+            let text = "[orders]\nhost=own\npassword=secret\n";
+            let variable = |name: &str| match name {
+                "PGSERVICEFILE" => Some("/services".to_owned()),
+                "PGSERVICE" => Some("orders".to_owned()),
+                _ => None,
+            };
+            let found = Address::with(alone, variable, |_| Some(text.to_owned())).expect("an address");
+            let debug = format!("{:?}", found.options);
+            assert_eq!(found.options.get_host(), "evil", "{debug}");
+            assert!(!debug.contains("secret"), "{debug}");
+        }
+        assert!(alone_with("postgres://evil/?service=orders", nothing).is_err());
+        assert!(alone_with("postgres://evil/?%73ervice=orders", nothing).is_err());
+        assert!(alone_with("postgres://evil/x", |name| name == "PGSSLKEY").is_err());
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub static KIND: Kind = Kind {
         unverified: &["sslmode=require", "sslmode=verify-ca"],
         verify: "sslmode=verify-full&sslrootcert=FILE",
         named_by_host: false,
+        alone: crate::address::alone,
     }),
     claims: claims_none,
     takes_several: false,

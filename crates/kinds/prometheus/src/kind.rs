@@ -2,7 +2,7 @@
 
 use crate::PrometheusSource;
 use crosstail_core::schema::StoreKind;
-use crosstail_source::{Kind, Network, claims_none};
+use crosstail_source::{Kind, Network, as_it_is, claims_none};
 use std::sync::Arc;
 
 /// Pages of metrics, and Prometheus itself.
@@ -18,6 +18,7 @@ pub static KIND: Kind = Kind {
         unverified: &[],
         verify: "",
         named_by_host: true,
+        alone: as_it_is,
     }),
     claims: claims_none,
     takes_several: false,

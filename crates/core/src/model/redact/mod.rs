@@ -11,17 +11,22 @@ use rules::Rules;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The replacement for a secret.
 pub const REDACTED: &str = "[REDACTED]";
 
-#[allow(clippy::expect_used, reason = "the shipped rules are constant, and compiled in every test run")]
-static IN_USE: LazyLock<RwLock<Arc<Rules>>> =
-    LazyLock::new(|| RwLock::new(Arc::new(Rules::new(&RedactionConfig::default()).expect("shipped rules"))));
+/// `None` until something is redacted or configured: a program that configures them does not make them twice.
+static IN_USE: RwLock<Option<Arc<Rules>>> = RwLock::new(None);
 
+#[allow(clippy::expect_used, reason = "the shipped rules are constant, and read in every test run")]
 fn in_use() -> Arc<Rules> {
-    Arc::clone(&IN_USE.read().unwrap_or_else(PoisonError::into_inner))
+    if let Some(rules) = &*IN_USE.read().unwrap_or_else(PoisonError::into_inner) {
+        return Arc::clone(rules);
+    }
+    let mut rules = IN_USE.write().unwrap_or_else(PoisonError::into_inner);
+    let shipped = || Arc::new(Rules::new(&RedactionConfig::default()).expect("shipped rules"));
+    Arc::clone(rules.get_or_insert_with(shipped))
 }
 
 /// Adds what a user configures to the shipped rules, for the whole process.
@@ -30,7 +35,7 @@ fn in_use() -> Arc<Rules> {
 /// An entry is wrong; the text names it. The rules in use stay.
 pub fn configure_redaction(config: &RedactionConfig) -> Result<(), String> {
     let rules = Arc::new(Rules::new(config)?);
-    *IN_USE.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    *IN_USE.write().unwrap_or_else(PoisonError::into_inner) = Some(rules);
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
+use std::sync::OnceLock;
 
 const SHIPPED: &str = include_str!("../../../../../config/redaction.toml");
 
@@ -72,11 +73,23 @@ enum Clue {
     Address,
 }
 
+/// A rule in use. Most are never looked for, so a shipped one is compiled when the first word leads to it.
 struct Compiled {
     id: String,
-    pattern: Regex,
+    text: String,
+    pattern: OnceLock<Regex>,
     entropy: f64,
     digit: bool,
+}
+
+impl Compiled {
+    #[allow(
+        clippy::expect_used,
+        reason = "a user's pattern was compiled when it was read, the shipped ones in every test run"
+    )]
+    fn pattern(&self) -> &Regex {
+        self.pattern.get_or_init(|| Regex::new(&self.text).expect("a pattern"))
+    }
 }
 
 /// The rules in use.
@@ -124,15 +137,20 @@ impl Rules {
         };
         let allow = config.allow.iter().map(|text| regex(text, "allow")).collect::<Result<_, _>>()?;
         let (mut words, mut clues, mut always) = (Vec::new(), Vec::new(), Vec::new());
-        let mut compiled = Vec::new();
+        let own = rule.len() - config.patterns.len();
+        let mut list = Vec::new();
         for (index, rule) in rule.into_iter().enumerate() {
             if rule.keywords.is_empty() {
                 always.push(index);
             }
             clues.extend(rule.keywords.iter().map(|_| Clue::Rule(index)));
             words.extend(rule.keywords);
-            let Rule { id, entropy, digit, .. } = rule;
-            compiled.push(Compiled { pattern: regex(&rule.pattern, &id)?, id, entropy, digit });
+            let Rule { id, entropy, digit, pattern: text, .. } = rule;
+            let pattern = OnceLock::new();
+            if index >= own {
+                let _ = pattern.set(regex(&text, &id)?);
+            }
+            list.push(Compiled { id, text, pattern, entropy, digit });
         }
         let mut add = |word: &str, clue: Clue| {
             words.push(word.to_owned());
@@ -151,7 +169,7 @@ impl Rules {
             .kind(Some(AhoCorasickKind::DFA))
             .build(&words)
             .map_err(|error| format!("[redaction]: {error}"))?;
-        Ok(Self { names, list: compiled, always, allow, search, clues })
+        Ok(Self { names, list, always, allow, search, clues })
     }
 
     /// Reads a text once, for all words.
@@ -172,7 +190,7 @@ impl Rules {
     /// What the rules find, each with the rule.
     pub(super) fn matches<'r>(&'r self, text: &str, clues: &Clues, found: &mut Vec<(Range<usize>, &'r str)>) {
         for rule in clues.rules.iter().map(|index| &self.list[*index]) {
-            for captured in rule.pattern.captures_iter(text) {
+            for captured in rule.pattern().captures_iter(text) {
                 let Some(secret) = captured.get(1).or(captured.get(0)) else { continue };
                 let has_digit = || secret.as_str().bytes().any(|b| b.is_ascii_digit());
                 if entropy(secret.as_str()) >= rule.entropy && (!rule.digit || has_digit()) {
@@ -206,6 +224,13 @@ mod tests {
     use proptest::strategy::{Strategy as _, ValueTree as _};
     use proptest::test_runner::TestRunner;
     use serde_json::json;
+
+    #[test]
+    fn every_shipped_rule_compiles() {
+        let pii = ["email", "iban", "ssn", "ip"].map(str::to_owned).to_vec();
+        let rules = Rules::new(&RedactionConfig { pii, ..RedactionConfig::default() }).expect("rules");
+        assert!(rules.list.iter().all(|rule| rule.pattern().captures_len() > 0));
+    }
 
     /// The pattern of a rule's first group, which is what is secret.
     fn secret_pattern(pattern: &str) -> &str {

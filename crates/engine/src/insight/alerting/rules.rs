@@ -10,7 +10,7 @@ use crate::store::Store;
 use crosstail_core::filter::{Context, Field};
 use crosstail_core::model::Timestamp;
 use crosstail_core::number::saturating_u64;
-use crosstail_source::{FiguresQuery, Grouping, Groups};
+use crosstail_source::{FiguresQuery, Grouping, Groups, Measures};
 use std::collections::BTreeMap;
 
 /// Interval of evaluations, in microseconds.
@@ -109,7 +109,8 @@ impl Alerting {
         // The windows before the present one start at multiples of their length.
         let until = Timestamp((now.0 - window_us).div_euclid(window_us) * window_us);
         let since = Timestamp((until.0 - USUAL_OVER_US).div_euclid(window_us) * window_us);
-        let grouping = Grouping { by: vec![Field::System], bucket_us: Some(window_us), ..Grouping::default() };
+        let by = vec![Field::System];
+        let grouping = Grouping { by, bucket_us: Some(window_us), measures: Measures::Outcomes, ..Grouping::default() };
         Some((window_us, FiguresQuery { since, until, grouping }))
     }
 
