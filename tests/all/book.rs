@@ -374,12 +374,17 @@ fn keys_of(file: &str, name: &str) -> Vec<String> {
     let body = body.split("\n}").next().unwrap_or_default();
     let (rename, field) = (Regex::new(r#"rename = "(\w+)""#), Regex::new(r"^ +(?:pub )?(\w+): "));
     let (rename, field) = (rename.expect("a pattern"), field.expect("a pattern"));
-    let (mut renamed, mut found) = (None, Vec::new());
+    let (mut renamed, mut is_skipped, mut found) = (None, false, Vec::new());
     for line in body.lines() {
-        if let Some(name) = rename.captures(line) {
+        if line.contains("serde(skip)") {
+            is_skipped = true;
+        } else if let Some(name) = rename.captures(line) {
             renamed = Some(name[1].to_owned());
         } else if let Some(name) = field.captures(line) {
-            found.push(renamed.take().unwrap_or_else(|| name[1].to_owned()));
+            let key = renamed.take().unwrap_or_else(|| name[1].to_owned());
+            if !std::mem::take(&mut is_skipped) {
+                found.push(key);
+            }
         }
     }
     assert!(!found.is_empty(), "{file}: {name}");
