@@ -39,7 +39,7 @@ use args::Command;
 use clap::Parser as _;
 use std::process::ExitCode;
 
-/// Exit codes. [`exit::TABLE`] describes them in help, man pages and the README.
+/// Exit codes. [`exit::TABLE`] describes them in help, man pages and the book.
 pub mod exit {
     /// Success.
     pub const OK: u8 = 0;

@@ -1,6 +1,7 @@
-//! Every example of the help and of the README is run, as it is written, and has to print what it is for: only the addresses of
-//! servers are those of the tests.
+//! Every example of the help, of the README and of the book is run, as it is written, and has to print what it is for: only the
+//! addresses of servers are those of the tests.
 
+use crate::book;
 use crate::kafka;
 use crate::measures::Service;
 use crate::pty::Terminal;
@@ -17,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Every command with a help of its own.
-const COMMANDS: [&[&str]; 25] = [
+const COMMANDS: [&[&str]; 27] = [
     &[],
     &["demo"],
     &["tail"],
@@ -36,6 +37,8 @@ const COMMANDS: [&[&str]; 25] = [
     &["schema", "list"],
     &["schema", "show"],
     &["schema", "apply"],
+    &["schema", "draft"],
+    &["redact"],
     &["doctor"],
     &["export"],
     &["generate"],
@@ -45,7 +48,7 @@ const COMMANDS: [&[&str]; 25] = [
     &["man"],
 ];
 /// Commands that have to have examples.
-const WITH_EXAMPLES: [&str; 16] = [
+const WITH_EXAMPLES: [&str; 18] = [
     "",
     "tail",
     "query",
@@ -55,6 +58,8 @@ const WITH_EXAMPLES: [&str; 16] = [
     "alerts",
     "watch",
     "apply",
+    "draft",
+    "redact",
     "doctor",
     "export",
     "generate",
@@ -100,9 +105,8 @@ fn examples() -> Vec<String> {
         }
         found.extend(lines);
     }
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("the README");
-    for block in readme.split("```sh\n").skip(1) {
-        let lines = block.split("```").next().unwrap_or_default().lines().map(command);
+    for block in book::pages().iter().flat_map(book::Page::blocks).filter(|block| block.language == "sh") {
+        let lines = block.text.lines().map(command);
         // Building and testing are what has led here.
         found.extend(lines.filter(|line| !line.is_empty() && !line.starts_with("cargo ") && line != "scripts/test"));
     }
@@ -132,6 +136,7 @@ impl World {
             "home/.local/share/bash-completion/completions",
             "home/.zfunc",
             "home/.config/fish/completions",
+            "home/.config/crosstail/formats",
             "config/crosstail",
         ] {
             std::fs::create_dir_all(folder.path().join(name)).expect("made");
@@ -147,6 +152,11 @@ impl World {
             + &line("API Request Completed", json!({ "statusCode": 503, "duration": 900 }));
         std::fs::write(folder.path().join("logs/app.log"), &log).expect("written");
         std::fs::write(folder.path().join("app.log"), &log).expect("written");
+        std::fs::write(folder.path().join("logs/other.log"), &log).expect("written");
+        let odd = "@@ 2024-05-06 07:08:00 careful pay slow bank\n@@ 2024-05-06 07:08:01 fine pay all well\n";
+        for name in ["odd.log", "logs/odd.log"] {
+            std::fs::write(folder.path().join(name), odd).expect("written");
+        }
         let made = crosstail(&[
             "generate",
             "--to",
@@ -203,6 +213,13 @@ impl World {
              INSERT INTO alerts (id, title, severity) VALUES ('{id}', 'orders fail', 'HIGH')"
         );
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut on).await.expect("written");
+        // A table that no schema knows.
+        let shop = postgres.postgres_database(&[]).await;
+        let mut on = postgres.postgres_connection(&shop).await;
+        let text = "CREATE TABLE api_calls (id bigserial PRIMARY KEY, created_at timestamptz, partner text, status text, note text); \
+             INSERT INTO api_calls (created_at, partner, status, note) SELECT now() - n * interval '1 minute', 'DHL', \
+             CASE WHEN n % 3 = 0 THEN 'failed' ELSE 'done' END, 'parcel ' || n FROM generate_series(1, 30) n";
+        sqlx::raw_sql(text).execute(&mut on).await.expect("written");
         let logs = unique_name();
         for (schema, url) in [
             ("prokure", mongo.url(&logs)),
@@ -238,6 +255,8 @@ impl World {
         let substitutions = vec![
             rule(r"postgres://me@(db|host)/prokure", postgres.url(&prokure)),
             rule(r"postgres://me@db/engineering", postgres.url(&engineering)),
+            rule(r"postgres://me@db/shop", postgres.url(&shop)),
+            rule(r"sqlite:///tmp/kept.sqlite", format!("sqlite://{}", here("store.sqlite"))),
             rule(r"mongodb://(db|host)/prokure_logs", mongo.url(&logs)),
             rule(r"es\+https?://(host|es):9200", format!("es+http://127.0.0.1:{}", search.port)),
             rule(r"kafka://broker(:9092)?", format!("kafka://127.0.0.1:{}", broker.port)),
@@ -309,6 +328,7 @@ impl World {
             "alerts",
             "watch",
             "schema",
+            "redact",
             "doctor",
             "export",
             "generate",
@@ -374,6 +394,7 @@ impl World {
             ("query" | "stats" | "doctor" | "health", _) if value("-o") == Some("json") => {
                 !out.is_empty() && out.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
             }
+            ("query", _) if words.contains(&"--count") => out.trim().parse::<u64>().is_ok(),
             ("query", _) => out.contains("503") || out.contains("failed") || out.lines().count() > 1,
             ("stats", _) => out.contains("count") && out.lines().count() > 1,
             ("show", _) => out.contains("po/create") || out.contains("PO-4711"),
@@ -401,7 +422,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_example_of_the_help_and_of_the_readme_runs() {
+async fn every_example_of_the_help_and_of_the_book_runs() {
     let Some(world) = World::new().await else { return };
     for example in examples() {
         if example.contains("alerts ack") {

@@ -637,10 +637,11 @@ fn help_and_version_say_what_they_are_asked() {
         crosstail_core::filter::Filter::parse(field.example()).expect("an example is a filter");
     }
     let codes = printed(&crosstail(&["help", "exit-codes"]));
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).expect("the README");
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scripting.md")).expect("the page");
     for (code, _) in crosstail::cli::exit::TABLE {
         assert!(codes.lines().any(|line| line.starts_with(&format!("{code} "))), "{code}: {codes}");
-        assert!(readme.lines().any(|line| line.starts_with(&format!("| {code} |"))), "{code} in the README");
+        assert!(page.lines().any(|line| line.starts_with(&format!("| {code} |"))), "{code} in the book");
     }
     assert!(printed(&crosstail(&["help", "query"])).contains("Usage: crosstail query"));
     assert!(printed(&crosstail(&["help", "alerts", "ack"])).contains("Usage: crosstail alerts ack"));

@@ -18,6 +18,7 @@
 mod alerting;
 mod alerts;
 mod architecture;
+mod book;
 mod cancel;
 mod cli;
 mod configuration;

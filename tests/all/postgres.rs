@@ -368,12 +368,12 @@ fn explained(log: &str) -> usize {
     log.matches("Query Text").count()
 }
 
-/// The README's example of a schema file.
+/// The book's example of a schema file.
 fn example() -> String {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("README.md");
-    let begin = readme.find("name = \"jobs\"").expect("the example");
-    let end = readme[begin..].find("```").expect("its end");
-    readme[begin..begin + end].to_owned()
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/schemas.md")).expect("the page");
+    let begin = page.find("name = \"jobs\"").expect("the example");
+    let end = page[begin..].find("```").expect("its end");
+    page[begin..begin + end].to_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]

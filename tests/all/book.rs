@@ -1,0 +1,476 @@
+//! The documentation is true: its links lead somewhere, the book names every page, what is made from the program is up to
+//! date, and a block is what it says it is. `examples.rs` runs the commands.
+
+use crate::servers::{Kind, shared};
+use crate::writing::said;
+use crosstail::tui::Keymap;
+use crosstail_core::filter::Filter;
+use regex::{Captures, Regex};
+use sqlx::AssertSqlSafe;
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The files below a folder with an ending, by their paths from the root.
+fn files(folder: &str, ending: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root().join(folder)).expect("a folder").flatten() {
+        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+        if entry.path().is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.ends_with(ending) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+/// A page, by its path from the root.
+pub struct Page {
+    path: String,
+    text: String,
+}
+
+/// A fenced block: its first line names its language, and what more is to be known.
+pub struct Block {
+    pub place: String,
+    pub language: String,
+    pub about: String,
+    pub text: String,
+}
+
+impl Page {
+    fn open(path: String) -> Self {
+        Self { text: read(&path), path }
+    }
+
+    pub fn blocks(&self) -> Vec<Block> {
+        let mut found = Vec::new();
+        let mut open: Option<(usize, Block)> = None;
+        for (number, line) in self.text.lines().enumerate() {
+            let inner = line.trim_start();
+            let fence = inner.strip_prefix("```");
+            if let Some((indent, block)) = &mut open {
+                if fence.is_some() {
+                    found.extend(open.take().map(|(_, block)| block));
+                } else {
+                    block.text.push_str(line.get(*indent..).unwrap_or_default());
+                    block.text.push('\n');
+                }
+            } else if let Some(info) = fence {
+                let (language, about) = info.split_once(' ').unwrap_or((info, ""));
+                let place = format!("{}:{}", self.path, number + 1);
+                let (language, about) = (language.to_owned(), about.to_owned());
+                open = Some((line.len() - inner.len(), Block { place, language, about, text: String::new() }));
+            }
+        }
+        assert!(open.is_none(), "{}: a block is not closed", self.path);
+        found
+    }
+
+    /// The lines that are in no block.
+    fn prose(&self) -> Vec<&str> {
+        let mut is_code = false;
+        let outside = |line: &&str| {
+            let is_fence = line.trim_start().starts_with("```");
+            is_code ^= is_fence;
+            !is_code && !is_fence
+        };
+        self.text.lines().filter(outside).collect()
+    }
+
+    /// What its headings are called in links, as GitHub and mdBook have it.
+    fn anchors(&self) -> BTreeSet<String> {
+        let link = Regex::new(r"\[([^\]]*)\]\([^)]*\)").expect("a pattern");
+        let mut found = BTreeSet::new();
+        for heading in self.prose().iter().filter_map(|line| line.strip_prefix('#')) {
+            let text = link.replace_all(heading.trim_start_matches('#').trim(), "$1").to_lowercase();
+            let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+            let name: String = kept.map(|c| if c == ' ' { '-' } else { c }).collect();
+            let again = (1..).map(|n| format!("{name}-{n}"));
+            let free = std::iter::once(name.clone()).chain(again).find(|name| !found.contains(name));
+            found.extend(free);
+        }
+        found
+    }
+}
+
+/// The documents of the five systems are as their teams wrote them.
+fn is_foreign(path: &str) -> bool {
+    path.starts_with("docs/reference/") && path != "docs/reference/README.md"
+}
+
+/// README.md and the pages of the book.
+pub fn pages() -> Vec<Page> {
+    let book = files("docs", ".md").into_iter().filter(|path| !is_foreign(path));
+    std::iter::once("README.md".to_owned()).chain(book).map(Page::open).collect()
+}
+
+fn blocks(language: &str) -> Vec<Block> {
+    let found: Vec<Block> = pages().iter().flat_map(Page::blocks).filter(|block| block.language == language).collect();
+    assert!(!found.is_empty(), "{language}");
+    found
+}
+
+#[test]
+fn the_readme_ends() {
+    let lines = read("README.md").lines().count();
+    assert!(lines <= 150, "{lines} lines: what explains belongs into the book");
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let others = ["CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md", "crates/record/README.md"];
+    let link = Regex::new(r"\]\(([^()\s]+)\)").expect("a pattern");
+    let mut dead = Vec::new();
+    for page in pages().into_iter().chain(others.map(|path| Page::open(path.to_owned()))) {
+        let prose = page.prose().join("\n");
+        for target in link.captures_iter(&prose).map(|found| found[1].to_owned()) {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((&target, ""));
+            let folder = root().join(&page.path).parent().expect("a folder").to_owned();
+            let to = if file.is_empty() { root().join(&page.path) } else { folder.join(file) };
+            let is_there = to.canonicalize().is_ok_and(|to| {
+                let path = to.strip_prefix(root().canonicalize().expect("the root")).map(Path::to_string_lossy);
+                path.is_ok_and(|path| anchor.is_empty() || Page::open(path.into_owned()).anchors().contains(anchor))
+            });
+            if !is_there {
+                dead.push(format!("{}: {target}", page.path));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
+#[test]
+fn the_book_has_every_page_once() {
+    let link = Regex::new(r"\]\(([^()\s]+)\)").expect("a pattern");
+    let summary = read("docs/SUMMARY.md");
+    let mut named: Vec<String> = link.captures_iter(&summary).map(|found| format!("docs/{}", &found[1])).collect();
+    named.sort();
+    let there: Vec<String> = files("docs", ".md").into_iter().filter(|path| path != "docs/SUMMARY.md").collect();
+    assert_eq!(named, there);
+}
+
+#[test]
+fn every_block_says_what_it_is() {
+    let known = [
+        "sh",
+        "text",
+        "filter",
+        "toml config",
+        "toml rule",
+        "toml schema",
+        "toml format",
+        "toml keymap",
+        "toml theme",
+        "toml cargo",
+        "sql postgresql",
+        "sql mysql",
+        "js",
+        "json",
+        "yaml",
+    ];
+    for block in pages().iter().flat_map(Page::blocks) {
+        let what = format!("{} {}", block.language, block.about);
+        assert!(known.contains(&what.trim()), "{}: '{}' is none of {known:?}", block.place, what.trim());
+    }
+}
+
+#[test]
+fn every_filter_of_the_documentation_is_one() {
+    for block in blocks("filter") {
+        for line in block.text.lines() {
+            let parsed = Filter::parse(line);
+            assert!(parsed.is_ok(), "{}: {line}: {:?}", block.place, parsed.err());
+        }
+    }
+}
+
+/// Where a file belongs below the folder of the configuration; nowhere if it is none of crosstail's.
+fn place(about: &str) -> Option<&'static str> {
+    Some(match about {
+        "config" => "config.toml",
+        "rule" => "rules/own.toml",
+        "schema" => "schemas/own.toml",
+        "format" => "formats/own.toml",
+        "keymap" => "keymap.toml",
+        "theme" => "themes/own.toml",
+        _ => return None,
+    })
+}
+
+#[test]
+fn every_file_that_the_documentation_shows_is_good() {
+    let home = tempfile::tempdir().expect("a folder");
+    // What a configuration takes a password from.
+    let pass = home.path().join("pass");
+    std::fs::write(&pass, "#!/bin/sh\necho hunter2\n").expect("written");
+    std::fs::set_permissions(&pass, std::fs::Permissions::from_mode(0o755)).expect("made executable");
+    let path = format!("{}:{}", home.path().display(), std::env::var("PATH").expect("PATH"));
+    for block in blocks("toml") {
+        let table: toml::Table = toml::from_str(&block.text).expect(&block.place);
+        let Some(place) = place(&block.about) else { continue };
+        let config = tempfile::tempdir().expect("a folder");
+        let file = config.path().join("crosstail").join(place);
+        std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+        std::fs::write(&file, &block.text).expect("written");
+        let run = |arguments: &[&str]| {
+            Command::new(env!("CARGO_BIN_EXE_crosstail"))
+                .args(arguments)
+                .current_dir(config.path())
+                .env("XDG_CONFIG_HOME", config.path())
+                .env("PATH", &path)
+                .env("PROKURE_PASSWORD", "hunter2")
+                .env("SLACK_WEBHOOK_URL", "https://hooks.example/crosstail")
+                .output()
+                .expect("run")
+        };
+        let output = run(&["config", "check"]);
+        assert!(output.status.success(), "{}: {}", block.place, said(&output));
+        // A format reads its samples.
+        for sample in table.get("sample").and_then(toml::Value::as_array).into_iter().flatten() {
+            let text = sample["text"].as_str().expect("a text");
+            std::fs::write(config.path().join("own.log"), format!("{text}\n")).expect("written");
+            let output = run(&["query", "-o", "json", "-s", "own.log"]);
+            let shown: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&block.place);
+            for (field, value) in sample["is"].as_table().expect("fields") {
+                assert_eq!(shown[field], serde_json::to_value(value).expect("JSON"), "{}: {field}", block.place);
+            }
+        }
+    }
+}
+
+/// Every action with its keys.
+fn keys() -> String {
+    let keymap = Keymap::load(crosstail::screens::vocabulary()).expect("keys");
+    let mut rows = vec!["| keys | action | what it does |".to_owned(), "| --- | --- | --- |".to_owned()];
+    for action in crosstail::screens::vocabulary().actions {
+        let keys = keymap.keys(action).replace('|', "\\|");
+        let keys: Vec<String> = keys.split_whitespace().map(|key| format!("`{key}`")).collect();
+        rows.push(format!("| {} | `{}` | {} |", keys.join(" "), action.name(), action.help().replace('|', "\\|")));
+    }
+    rows.join("\n")
+}
+
+/// What stands between `<!-- made: NAME -->` and `<!-- end -->`.
+fn made(name: &str) -> String {
+    match name {
+        "keys" => keys(),
+        file => format!("```toml config\n{}```", read(file)),
+    }
+}
+
+#[test]
+fn what_is_made_is_up_to_date() {
+    let section = Regex::new(r"(?s)<!-- made: (\S+) -->\n.*?<!-- end -->").expect("a pattern");
+    let (mut stale, mut sections) = (Vec::new(), 0);
+    for page in pages() {
+        let new = section.replace_all(&page.text, |found: &Captures<'_>| {
+            sections += 1;
+            format!("<!-- made: {} -->\n\n{}\n\n<!-- end -->", &found[1], made(&found[1]))
+        });
+        if new != page.text {
+            if std::env::var_os("UPDATE_DOCS").is_some() {
+                std::fs::write(root().join(&page.path), new.as_bytes()).expect("written");
+            } else {
+                stale.push(page.path.clone());
+            }
+        }
+    }
+    assert!(sections >= 3, "{sections}");
+    assert!(stale.is_empty(), "{stale:?}: UPDATE_DOCS=1 cargo test --test all book:: makes them anew");
+}
+
+/// The code of the program, without its tests; texts over several lines are joined.
+fn code(folders: &[&str]) -> String {
+    let continued = Regex::new(r"\\\n\s*").expect("a pattern");
+    let tests = Regex::new(r"(?m)^#\[cfg\([^\n]*test[^\n]*\n(?:#[^\n]*\n)*mod \w+ \{").expect("a pattern");
+    let files = folders.iter().flat_map(|folder| files(folder, ".rs")).filter(|path| !path.ends_with("tests.rs"));
+    let own = files.map(|path| {
+        let text = read(&path);
+        let end = tests.find(&text).map_or(text.len(), |found| found.start());
+        continued.replace_all(&text[..end], "").into_owned()
+    });
+    own.collect()
+}
+
+/// The messages of the troubleshooting page; `…` stands for what differs.
+fn messages() -> Vec<String> {
+    let page = read("docs/troubleshooting.md");
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let found: Vec<String> = rows
+        .map(|line| {
+            // What is escaped does not end the cell.
+            let line = line.replace("\\|", "\u{0}");
+            let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();
+            assert_eq!(cells.len(), 3, "{line}");
+            assert!(cells[1..].iter().all(|cell| !cell.trim().is_empty()), "{line}");
+            cells[0].trim().trim_matches('`').trim().replace('\u{0}', "|")
+        })
+        .collect();
+    assert!(found.len() > 300, "{}", found.len());
+    found
+}
+
+/// A message that the program no longer has would be looked for in vain.
+#[test]
+fn every_message_of_the_troubleshooting_page_is_one_of_the_program() {
+    let text = code(&["src", "crates"]).replace("\\\"", "\"").replace("{{", "{").replace("}}", "}");
+    let mut unknown = Vec::new();
+    for message in messages() {
+        let parts = message.split('…').map(str::trim).filter(|part| part.len() > 2);
+        unknown.extend(parts.filter(|part| !text.contains(*part)).map(|part| format!("{message}: {part}")));
+    }
+    assert!(unknown.is_empty(), "{unknown:#?}");
+}
+
+/// What the program gives as a reason for its end, or says as a remedy, has an entry.
+#[test]
+fn every_error_of_the_program_is_on_the_troubleshooting_page() {
+    let (text, page) = (code(&["src", "crates/kinds", "crates/files", "crates/source"]), messages().join("\n"));
+    let literal = r#""((?:[^"\\]|\\.)*)""#;
+    let makers = [
+        r"(?:bail!|anyhow!)\(\s*",
+        r"UsageError\(\s*(?:format!\(\s*)?",
+        r#"ensure!\([^"]*?"#,
+        r#"\bhint[^"\n]{0,40}Some\(\s*"#,
+        r"ErrorKind::\w+,\s*Some\(\s*",
+    ];
+    let differs = Regex::new(r"\{[^{}]*\}|\\n").expect("a pattern");
+    let (mut all, mut without) = (0, Vec::new());
+    for maker in makers {
+        let message = Regex::new(&format!("{maker}{literal}")).expect("a pattern");
+        for found in message.captures_iter(&text) {
+            let said = found[1].replace("\\\"", "\"");
+            let longest = differs.split(&said).map(str::trim).max_by_key(|part| part.len()).unwrap_or_default();
+            all += 1;
+            // What is shorter only stands before what another says.
+            if longest.len() > 9 && !page.contains(longest) {
+                without.push(said.clone());
+            }
+        }
+    }
+    assert!(all > 120, "{all}");
+    assert!(without.is_empty(), "no entry in docs/troubleshooting.md: {without:#?}");
+}
+
+/// The keys that a struct takes from TOML.
+fn keys_of(file: &str, name: &str) -> Vec<String> {
+    let text = read(file);
+    let (_, body) = text.split_once(&format!("struct {name} {{\n")).unwrap_or_else(|| panic!("{file}: {name}"));
+    let body = body.split("\n}").next().unwrap_or_default();
+    let (rename, field) = (Regex::new(r#"rename = "(\w+)""#), Regex::new(r"^ +(?:pub )?(\w+): "));
+    let (rename, field) = (rename.expect("a pattern"), field.expect("a pattern"));
+    let (mut renamed, mut is_skipped, mut found) = (None, false, Vec::new());
+    for line in body.lines() {
+        if line.contains("serde(skip)") {
+            is_skipped = true;
+        } else if let Some(name) = rename.captures(line) {
+            renamed = Some(name[1].to_owned());
+        } else if let Some(name) = field.captures(line) {
+            let key = renamed.take().unwrap_or_else(|| name[1].to_owned());
+            if !std::mem::take(&mut is_skipped) {
+                found.push(key);
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{file}: {name}");
+    found
+}
+
+#[test]
+fn every_setting_is_described() {
+    let (definition, rules) =
+        ("crates/core/src/schema/definition.rs", "crates/engine/src/insight/alerting/definition.rs");
+    let code = Regex::new(r"`[^`\n]+`").expect("a pattern");
+    let described: [(&str, &str, &[&str]); 8] = [
+        ("configuration", "src/config/mod.rs", &["Config", "SourceEntry", "ViewEntry"]),
+        ("configuration", "src/config/channel.rs", &["ChannelEntry"]),
+        ("configuration", "crates/core/src/model/redact/rules.rs", &["RedactionConfig"]),
+        ("schemas", definition, &["Definition", "Template", "MetricDefinition", "SeriesTable", "CatalogueTable"]),
+        ("schemas", definition, &["Recognise", "RuleText"]),
+        ("schemas", "crates/core/src/schema/table.rs", &["Table", "Lookup"]),
+        ("schemas", "crates/formats/src/format.rs", &["FormatFile", "Sample"]),
+        ("alerts", rules, &["Definition", "Activities", "Metrics", "Sources"]),
+    ];
+    for (page, file, structs) in described {
+        let page = Page::open(format!("docs/{page}.md"));
+        let blocks: String = page.blocks().into_iter().map(|block| block.text).collect();
+        let named: String = code.find_iter(&page.text).map(|found| found.as_str()).chain([blocks.as_str()]).collect();
+        for name in structs {
+            for key in keys_of(file, name) {
+                let word = Regex::new(&format!(r"\b{key}\b")).expect("a pattern");
+                assert!(word.is_match(&named), "{}: {key} of {name} ({file})", page.path);
+            }
+        }
+    }
+    let page = read("docs/schemas.md");
+    for (target, _) in crosstail_core::schema::Target::ALL {
+        assert!(page.contains(&format!("`{target}`")), "{target}");
+    }
+    let page = read("docs/alerts.md");
+    for file in files("config/rules", ".toml") {
+        let rule: toml::Table = toml::from_str(&read(&file)).expect(&file);
+        assert!(page.contains(&format!("| `{}` |", rule["name"].as_str().expect("a name"))), "{file}");
+    }
+}
+
+/// The statements of a page's blocks, for another user and another database.
+fn statements(about: &str, user: &str, database: &str) -> Vec<String> {
+    let of = blocks("sql").into_iter().filter(|block| block.about == about);
+    let of: Vec<String> =
+        of.map(|block| block.text.replace("crosstail", user).replace("shop.", &format!("{database}."))).collect();
+    assert!(!of.is_empty(), "{about}");
+    of
+}
+
+/// What a user may do is enough to read, and nothing more.
+fn assert_reads(url: &str) {
+    let run = |arguments: &[&str]| crate::support::crosstail(&[arguments, &["-s", url]].concat());
+    let output = run(&["query", "-o", "name"]);
+    assert!(output.status.success() && !output.stdout.is_empty(), "{url}: {}", said(&output));
+    let output = run(&["doctor", "-o", "json"]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let findings: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let of_rights: Vec<_> = findings.iter().filter(|found| found["topic"] == "permissions").collect();
+    assert!(!of_rights.is_empty(), "{text}");
+    assert!(of_rights.iter().all(|found| found["grade"] == "ok" || found["grade"] == "note"), "{of_rights:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rights_that_the_pages_name_are_enough() {
+    let Some(server) = shared(Kind::Postgres).await else { return };
+    let database = server.postgres_database(&["log-tracking"]).await;
+    let mut on = server.postgres_connection(&database).await;
+    let run = "INSERT INTO logs (level, service, message, request_id) VALUES ('WARN', 'auth', 'slow', 'r1')";
+    sqlx::raw_sql(run).execute(&mut on).await.expect("written");
+    let user = format!("reader_{database}");
+    for (number, text) in statements("postgresql", &user, &database).into_iter().enumerate() {
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut on).await.expect("granted");
+        if number == 0 {
+            assert_reads(&server.url(&database).replace("postgres@", &format!("{user}@")));
+        }
+    }
+    let Some(server) = shared(Kind::Mysql).await else { return };
+    let database = server.mysql_database(&["log-tracking"]).await;
+    let mut on = server.mysql_connection(&database).await;
+    sqlx::raw_sql(run).execute(&mut on).await.expect("written");
+    let user = format!("reader_{database}");
+    for text in statements("mysql", &user, &database) {
+        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut on).await.expect("granted");
+    }
+    assert_reads(&server.url(&database).replace("root@", &format!("{user}:choose%20one@")));
+}
