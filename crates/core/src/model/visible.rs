@@ -7,7 +7,8 @@ use std::borrow::Cow;
 #[inline]
 pub fn is_hostile(c: char) -> bool {
     // What most characters are comes first.
-    !(' '..='~').contains(&c) && matches!(c,
+    !(' '..='~').contains(&c)
+        && matches!(c,
         '\u{0}'..='\u{1f}' | '\u{7f}'..='\u{9f}'
         | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
