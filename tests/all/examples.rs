@@ -18,12 +18,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Every command with a help of its own.
-const COMMANDS: [&[&str]; 27] = [
+const COMMANDS: [&[&str]; 28] = [
     &[],
     &["demo"],
     &["tail"],
     &["query"],
     &["stats"],
+    &["patterns"],
     &["show"],
     &["health"],
     &["alerts"],
@@ -48,11 +49,12 @@ const COMMANDS: [&[&str]; 27] = [
     &["man"],
 ];
 /// Commands that have to have examples.
-const WITH_EXAMPLES: [&str; 18] = [
+const WITH_EXAMPLES: [&str; 19] = [
     "",
     "tail",
     "query",
     "stats",
+    "patterns",
     "show",
     "health",
     "alerts",
@@ -323,6 +325,7 @@ impl World {
             "tail",
             "query",
             "stats",
+            "patterns",
             "show",
             "health",
             "alerts",
@@ -391,12 +394,12 @@ impl World {
             return;
         }
         let holds = match (words[0], words.get(1).copied().unwrap_or_default()) {
-            ("query" | "stats" | "doctor" | "health", _) if value("-o") == Some("json") => {
+            ("query" | "stats" | "patterns" | "doctor" | "health", _) if value("-o") == Some("json") => {
                 !out.is_empty() && out.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
             }
             ("query", _) if words.contains(&"--count") => out.trim().parse::<u64>().is_ok(),
             ("query", _) => out.contains("503") || out.contains("failed") || out.lines().count() > 1,
-            ("stats", _) => out.contains("count") && out.lines().count() > 1,
+            ("stats" | "patterns", _) => out.contains("count") && out.lines().count() > 1,
             ("show", _) => out.contains("po/create") || out.contains("PO-4711"),
             ("doctor", _) => out.contains('✓') || out.contains('!'),
             ("health", _) => out.lines().count() > 1,

@@ -51,7 +51,7 @@ impl HealthScreen {
         let health = self.figures.health.as_ref();
         let Some(system) = health.and_then(|health| health.systems.get(self.line.0)) else { return };
         let mut view = SystemView::new(system.system.clone());
-        view.compute(&shared.store, shared.now, self.figures.window_us());
+        view.compute(&shared.store, shared.now, self.figures.window_us(), self.figures.failing_since(&view.system));
         self.system = Some(view);
         self.line = Lines::default();
     }
@@ -140,7 +140,7 @@ impl Screen for HealthScreen {
     fn tick(&mut self, shared: &mut Shared) -> Vec<Effect> {
         let effects = if self.figures.is_due(shared.now) { self.refresh(shared) } else { Vec::new() };
         if let Some(view) = self.system.as_mut().filter(|view| view.is_due(shared.now)) {
-            view.compute(&shared.store, shared.now, self.figures.window_us());
+            view.compute(&shared.store, shared.now, self.figures.window_us(), self.figures.failing_since(&view.system));
         }
         effects
     }

@@ -86,6 +86,12 @@ impl SlottedHealth {
         }
     }
 
+    /// Since when a system has been failing, as of the last computation.
+    pub fn failing_since(&self, system: &str) -> Option<Timestamp> {
+        let found = self.health.iter().flat_map(|health| &health.systems).find(|one| one.system == system);
+        found.and_then(|system| system.failing_since)
+    }
+
     /// Whether to recompute: after a second, or later if computing takes long.
     pub fn is_due(&self, now: Timestamp) -> bool {
         // At about 100 ns a row, this spends at most a hundredth of the time.

@@ -101,8 +101,9 @@ impl SystemView {
         self.computed_at.is_none_or(|at| now.since_us(at) >= 2_000_000)
     }
 
-    /// Computes the view over a window that ends now.
-    pub fn compute(&mut self, store: &Store, now: Timestamp, window_us: i64) {
+    /// Computes the view over a window that ends now. While the system is failing, its affected operations are those since it
+    /// began to: the page has one moment for it.
+    pub fn compute(&mut self, store: &Store, now: Timestamp, window_us: i64, failing_since: Option<Timestamp>) {
         let since = now.plus_us(-window_us);
         (self.computed_at, self.since) = (Some(now), since);
         self.heat = Heatmap { columns: vec![[0; HEAT]; COLUMNS] };
@@ -141,7 +142,10 @@ impl SystemView {
                 (error.1, error.2) = (error.1 + 1, error.2.max(one.started));
             }
         }
-        self.affected = store.affected(&failed);
+        failed.retain(|row| failing_since.is_none_or(|since| store.started(*row) >= since));
+        let affected = store.affected(&failed);
+        let since = failing_since.filter(|_| !affected.operations.is_empty()).or(affected.since);
+        self.affected = Affected { since, ..affected };
         self.spans = all.counts(&LATENCY_BUCKETS_MS.map(|ms| ms * 1000));
         self.entries.clear();
         self.list(Section::Endpoints, "endpoint", store, endpoints, |figures| (figures.failed, figures.count));

@@ -194,7 +194,10 @@ fn divider(text: &str, at: usize, name: &str, is_quoted_name: bool) -> Option<(u
     let rest = size.or_else(|| is_typed.then_some(typed)).unwrap_or(rest).trim_start_matches(' ');
     let sign = &rest[..rest.len() - rest.trim_start_matches(['=', ':', '?', '.', '+', '!', '|', '>']).len()];
     let behind = text.len() - rest.len() + sign.len();
-    let is_quoted = rest[sign.len()..].trim_start_matches([' ', '@', '\\']).starts_with(['"', '\'', '`']);
+    // In the query of a URL a plus is a blank: `password:+…`.
+    let bare = sign.trim_end_matches('+');
+    let sign = if matches!(bare, ":" | "=") { bare } else { sign };
+    let is_quoted = text[behind..].trim_start_matches([' ', '@', '\\']).starts_with(['"', '\'', '`']);
     match sign {
         "=" | "=>" | ":=" | "::=" | ":::=" | "?=" | ".=" | "+=" | "||=" => Some((behind, true)),
         "==" | "===" | "!=" | "!==" if is_quoted => Some((behind, true)),
