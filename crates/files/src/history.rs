@@ -3,7 +3,7 @@
 use super::block::{self, BLOCK};
 use super::decode::{Before, Occurrences, Rejects, decode, part_of, request_hash};
 use super::follow::ResumePoint;
-use super::parts::{Part, PartBuffer, Parts};
+use super::parts::{KeptLine, LineRef, Part, PartBuffer, Parts};
 use super::prefilter::LinePrefilter;
 use super::runs::{divide, is_scoped, of_run};
 use super::stream::Stream;
@@ -189,21 +189,6 @@ impl Match {
 enum Lines {
     One(KeptLine),
     Many(Vec<KeptLine>),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LineRef {
-    pub(super) stream: u32,
-    pub(super) offset: u64,
-    pub(super) length: u32,
-}
-
-/// What a scan keeps of a line: its location, and the activity itself where reading it again would mean decompressing
-/// the file from its beginning.
-#[derive(Debug, Clone)]
-pub(super) struct KeptLine {
-    pub(super) at: LineRef,
-    pub(super) held: Option<Box<Activity>>,
 }
 
 /// The result of one scan, cached for the next page of the same query.

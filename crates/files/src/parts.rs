@@ -3,8 +3,7 @@
 //! Most files hold a part on every line, and most parts are of no interest by themselves. So a rejected one takes sixteen
 //! bytes, and nothing is copied when all are there.
 
-use super::history::{KeptLine, LineRef};
-use crosstail_core::model::{Id, Timestamp};
+use crosstail_core::model::{Activity, Id, Timestamp};
 use crosstail_core::number::saturating_u32;
 use rayon::prelude::*;
 use std::sync::{Mutex, PoisonError};
@@ -12,6 +11,22 @@ use std::sync::{Mutex, PoisonError};
 /// By the first bits of the hash of the request.
 const SHARDS: usize = 64;
 const SHARD_BITS: u32 = SHARDS.trailing_zeros();
+
+/// Where a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LineRef {
+    pub(super) stream: u32,
+    pub(super) offset: u64,
+    pub(super) length: u32,
+}
+
+/// What a scan keeps of a line: its location, and the activity itself where reading it again would mean decompressing
+/// the file from its beginning.
+#[derive(Debug, Clone)]
+pub(super) struct KeptLine {
+    pub(super) at: LineRef,
+    pub(super) held: Option<Box<Activity>>,
+}
 
 /// A part.
 #[derive(Debug)]

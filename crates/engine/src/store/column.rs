@@ -58,7 +58,7 @@ impl Texts {
                     rows.resize(at, number(Symbol::ABSENT));
                 }
                 let number = known.map_or_else(|| number(text), saturating_u8);
-                super::segment::set(rows, at, number);
+                set(rows, at, number);
             }
             Self::Many(rows) => {
                 if at < rows.len() {
@@ -135,10 +135,10 @@ impl<T: Copy + PartialEq> Values<T> {
             Self::Same { value, rows } if *rows == 0 || *value == new => (*value, *rows) = (new, (*rows).max(at + 1)),
             Self::Same { value, rows } => {
                 let mut all = vec![*value; *rows];
-                super::segment::set(&mut all, at, new);
+                set(&mut all, at, new);
                 *self = Self::Each(all);
             }
-            Self::Each(rows) => super::segment::set(rows, at, new),
+            Self::Each(rows) => set(rows, at, new),
         }
     }
 
@@ -148,6 +148,14 @@ impl<T: Copy + PartialEq> Values<T> {
             Self::Same { .. } => 0,
             Self::Each(rows) => rows.capacity() * size_of::<T>(),
         }
+    }
+}
+
+/// Writes a column with a value for every row: overwrites row `at`, or appends.
+pub(super) fn set<T>(column: &mut Vec<T>, at: usize, value: T) {
+    match column.get_mut(at) {
+        Some(slot) => *slot = value,
+        None => column.push(value),
     }
 }
 
@@ -171,7 +179,7 @@ mod tests {
                 let at = at.min(numbers.len());
                 let number = if text < 290 { 7 } else { 9 };
                 values.set(at, number);
-                super::super::segment::set(&mut numbers, at, number);
+                set(&mut numbers, at, number);
             }
             for (at, text) in plain.iter().enumerate() {
                 prop_assert_eq!(texts.get(at), *text);

@@ -1,6 +1,6 @@
 //! Segments: columns of up to 16,384 rows into which activities are packed.
 
-use super::column::{Texts, Values};
+use super::column::{Texts, Values, set};
 use super::pack::{
     MAX_OFFSET, NO_BYTE, NO_DURATION, OFFSET_BITS, RareFields, SAME, TEXTS, Text, bits, form, low_64, pack_byte,
     pack_duration, pack_end, pack_id, pack_locator, pack_texts, pack_words,
@@ -321,14 +321,6 @@ fn set_number(column: &mut Vec<f64>, at: usize, value: Option<f64>) {
     } else if let Some(value) = value {
         column.resize(at, f64::NAN);
         column.push(value);
-    }
-}
-
-/// Writes a column with a value for every row: overwrites row `at`, or appends.
-pub(super) fn set<T>(column: &mut Vec<T>, at: usize, value: T) {
-    match column.get_mut(at) {
-        Some(slot) => *slot = value,
-        None => column.push(value),
     }
 }
 

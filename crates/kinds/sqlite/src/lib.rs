@@ -11,6 +11,7 @@ mod payload;
 mod query;
 mod row;
 mod sql;
+mod value;
 mod zone;
 
 pub use kind::KIND;
@@ -25,11 +26,11 @@ use crosstail_source::{
     RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer, Taken,
 };
 use mapping::Mapping;
-use row::is_of_data;
 use sqlx::sqlite::SqliteConnectOptions;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use value::is_of_data;
 
 /// A source in a database file, which is opened read-only.
 pub struct SqliteSource {

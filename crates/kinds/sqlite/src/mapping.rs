@@ -1,7 +1,7 @@
 //! Maps a table to activities: which of its columns fill what, and how a row is read.
 
 use super::connection::{Reader, Version};
-use super::row::{is_of_data, scalar};
+use super::value::{is_of_data, scalar};
 use super::zone;
 use crosstail_core::filter::{Field, ValueType};
 use crosstail_core::model::{Activity, Diagnosis, Id, Locator, Place, SourceId, Timestamp};

@@ -2,7 +2,7 @@
 
 use super::connection::Reader;
 use super::mapping::Mapping;
-use super::row::{is_of_data, scalar};
+use super::value::{is_of_data, scalar};
 use crosstail_core::model::{Payload, RawRecord};
 use crosstail_core::schema::Scalar;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};

@@ -3,7 +3,8 @@
 
 use super::connection::Reader;
 use super::mapping::Mapping;
-use super::row::{Record, Wanted, is_of_data, read};
+use super::row::{Record, Wanted, read};
+use super::value::is_of_data;
 use super::{payload, sql};
 use crosstail_core::filter::{Field, NamedRecord, Predicate, ValueType};
 use crosstail_core::model::{Activity, Latencies, Names, Status, Timestamp};
