@@ -18,11 +18,7 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     let config = super::configuration(choice)?;
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let (since, until) = sources::range(&args.range, &context)?;
-    let named = match (&args.by, args.every) {
-        (Some(by), _) => by.clone(),
-        (None, Some(_)) => Vec::new(),
-        (None, None) => vec![Field::System.name().to_owned()],
-    };
+    let named = args.by.clone().unwrap_or_default();
     let by = named.iter().map(|name| field(name)).collect::<Result<Vec<_>>>()?;
     let opened = sources::open_args(&args.source, &config).await?;
     let work = Work::command("stats");
@@ -178,6 +174,10 @@ impl Output {
             }
             safe.entry((key, at)).or_default().merge(&figures);
         }
+        // Nothing at all is a group, too, where there is one for everything.
+        if self.by.is_empty() && !self.is_timed {
+            safe.entry((Vec::new(), None)).or_default();
+        }
         let mut groups: Vec<_> = safe.into_iter().collect();
         if self.is_timed {
             groups.sort_by(|a, b| (a.0.1, &a.0.0).cmp(&(b.0.1, &b.0.0)));
@@ -196,7 +196,8 @@ impl Output {
         let columns = self.columns();
         let chart =
             if self.is_timed { Chart::Columns("count", Some("failed")) } else { Chart::Bars("count", Some("failed")) };
-        let title = format!("Activities by {}", columns.join(", "));
+        let by = columns.join(", ");
+        let title = if by.is_empty() { "Activities".to_owned() } else { format!("Activities by {by}") };
         let names: Vec<String> = columns.into_iter().map(str::to_owned).collect();
         let groups = self.ordered(groups, |at| self.local(at));
         let groups = groups.iter().map(|(key, figures)| (key.as_slice(), figures));
@@ -265,6 +266,8 @@ impl Output {
             StatsFormat::Table | StatsFormat::Html => {
                 let columns = columns.join(",");
                 let header = [columns.as_str(), "count", "failed", "success %", "p50 ms", "p95 ms", "p99 ms", "avg ms"];
+                // One group has no name.
+                let unnamed = usize::from(columns.is_empty());
                 let dash = || "–".to_owned();
                 let number = |n: Option<f64>| n.map_or_else(dash, |n| n.to_string());
                 let groups = self.ordered(groups, |at| self.local(at));
@@ -277,7 +280,8 @@ impl Output {
                     [key, group.count.to_string(), group.failed.to_string(), rate, p50, p95, p99, avg]
                 };
                 let rows: Vec<[String; 8]> = groups.iter().map(row).collect();
-                aligned(&mut out, if args.no_headers { &[] } else { &header }, &rows)?;
+                let rows: Vec<&[String]> = rows.iter().map(|row| &row[unnamed..]).collect();
+                aligned(&mut out, if args.no_headers { &[] } else { &header[unnamed..] }, &rows)?;
             }
         }
         out.flush()?;

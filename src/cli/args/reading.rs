@@ -188,7 +188,7 @@ pub(in crate::cli) struct StatsArgs {
     pub(in crate::cli) filter: FilterArgs,
     #[command(flatten)]
     pub(in crate::cli) source: SourceArgs,
-    /// Fields to group by, separated by commas [default: system, or nothing with --every]
+    /// Fields to group by, separated by commas [default: none: everything is one group]
     #[arg(long, value_delimiter = ',', value_name = "FIELDS")]
     pub(in crate::cli) by: Option<Vec<String>>,
     /// Also group by intervals of this length: 5m, 1h, 1d, 1w; days and weeks are those of --zone, weeks begin on Monday or on the configured `week_start`

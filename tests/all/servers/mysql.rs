@@ -33,6 +33,8 @@ impl Server {
             format!("--socket={folder}/s.sock"),
             format!("--pid-file={folder}/pid"),
             format!("--init-file={folder}/init.sql"),
+            // A server that starts removes what others have in a folder that they share.
+            format!("--tmpdir={folder}"),
             format!("--port={}", self.port),
         ]);
         let settings = [
