@@ -182,7 +182,9 @@ pub(super) async fn follow(cluster: &Elasticsearch, from: &Position, sink: &Sink
         let begun = Instant::now();
         if looked.is_none_or(|at| at.elapsed() >= INDEX_REFRESH) {
             looked = Some(begun);
-            if !follower.seen.unread.is_empty() {
+            // What could not be read may be readable again: it waits for its turn no longer than it has to.
+            let leaves_out = |resolved: &ResolvedIndices| !resolved.unread.is_empty();
+            if !follower.seen.unread.is_empty() || follower.resolved.as_ref().is_some_and(leaves_out) {
                 follower.look_for_types().await?;
             }
             follower.look_for_indices().await?;

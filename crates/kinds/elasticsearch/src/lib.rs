@@ -95,7 +95,7 @@ impl Elasticsearch {
 }
 
 /// How long an index is left out that could not be read.
-const LEFT_OUT: Duration = Duration::from_mins(5);
+const LEFT_OUT: Duration = Duration::from_secs(20);
 
 /// The indices that the cluster could not read, since when, and why: each costs itself only.
 #[derive(Default)]
