@@ -46,12 +46,10 @@ pub struct FoundPatterns {
 }
 
 impl PatternTally {
-    fn of(activity: &Activity) -> Self {
-        let mut trend = Trend::default();
-        trend.add(activity.started_at);
+    /// Of a first activity, which is not counted yet.
+    fn before(activity: &Activity) -> Self {
         let at = activity.started_at;
-        let failed = u64::from(activity.is_failure());
-        Self { count: 1, failed, first: at, last: at, example: activity.id.to_string(), trend }
+        Self { count: 0, failed: 0, first: at, last: at, example: activity.id.to_string(), trend: Trend::default() }
     }
 
     fn add(&mut self, activity: &Activity) {
@@ -102,10 +100,10 @@ pub async fn patterns(
             continue;
         };
         let number = all.add(text) as usize;
-        match tallies.get_mut(number) {
-            Some(tally) => tally.add(&activity),
-            None => tallies.push(PatternTally::of(&activity)),
+        if number == tallies.len() {
+            tallies.push(PatternTally::before(&activity));
         }
+        tallies[number].add(&activity);
     }
     if let Some(problems) = problems {
         problems.extend_from_slice(joined.problems());

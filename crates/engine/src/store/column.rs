@@ -38,27 +38,23 @@ impl Texts {
                 if at >= rows.len() && text == Symbol::ABSENT {
                     return;
                 }
+                if palette.is_empty() {
+                    palette.push(Symbol::ABSENT);
+                }
                 // Of the last row first: neighbours are alike.
-                let last = rows.last().filter(|last| palette[usize::from(**last)] == text);
-                let known = last.map(|last| usize::from(*last)).or_else(|| palette.iter().position(|one| *one == text));
-                let needed = if at > rows.len() && !palette.contains(&Symbol::ABSENT) { 2 } else { 1 };
-                if known.is_none() && palette.len() + needed > PALETTE {
+                let last = rows.last().map(|last| usize::from(*last)).filter(|last| palette[*last] == text);
+                let number = last.or_else(|| palette.iter().position(|one| *one == text)).unwrap_or(palette.len());
+                if number == PALETTE {
                     *self = Self::Many(rows.iter().map(|text| palette[usize::from(*text)]).collect());
-                    self.set(at, text);
-                    return;
+                    return self.set(at, text);
                 }
-                let mut number = |text: Symbol| {
-                    let number = palette.iter().position(|one| *one == text).unwrap_or_else(|| {
-                        palette.push(text);
-                        palette.len() - 1
-                    });
-                    saturating_u8(number)
-                };
+                if number == palette.len() {
+                    palette.push(text);
+                }
                 if at > rows.len() {
-                    rows.resize(at, number(Symbol::ABSENT));
+                    rows.resize(at, 0);
                 }
-                let number = known.map_or_else(|| number(text), saturating_u8);
-                set(rows, at, number);
+                set(rows, at, saturating_u8(number));
             }
             Self::Many(rows) => {
                 if at < rows.len() {
@@ -163,6 +159,16 @@ pub(super) fn set<T>(column: &mut Vec<T>, at: usize, value: T) {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_gap_in_a_column_of_as_many_texts_as_fit_has_no_text() {
+        let mut texts = Texts::default();
+        for at in 0..256 {
+            texts.set(at as usize, Symbol(at + 1));
+        }
+        texts.set(258, Symbol(7));
+        assert_eq!([255, 256, 257, 258].map(|at| texts.get(at)), [Symbol(256), Symbol(0), Symbol(0), Symbol(7)]);
+    }
 
     proptest! {
         #[test]
