@@ -58,8 +58,8 @@ impl Connections {
     }
 
     /// The connections for the way in which the file can be opened now. Earlier ones are closed once nobody uses them.
-    fn pool(&self) -> Result<(Access, SqlitePool), sqlx::Error> {
-        let access = Access::of(&self.path)?;
+    async fn pool(&self) -> Result<(Access, SqlitePool), sqlx::Error> {
+        let access = Access::settled(&self.path).await?;
         let mut held = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, pool)) = held.as_ref()
             && *known == access
@@ -82,7 +82,7 @@ impl Connections {
 impl<'a> Reader<'a> {
     pub(super) async fn connection(self) -> Result<Reading<'a>, sqlx::Error> {
         let turn = self.connections.scheduler.turn(self.job).await;
-        let (access, pool) = self.connections.pool()?;
+        let (access, pool) = self.connections.pool().await?;
         let mut connection = pool.acquire().await?;
         // The connection keeps the handler after the call, and must not keep the job.
         connection.lock_handle().await?.set_progress_handler(STEPS, self.job.watch());
