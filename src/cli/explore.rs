@@ -130,6 +130,7 @@ pub(super) fn explorer_over(
         history_limit: config.history_limit.unwrap_or(usize::MAX),
         memory: config.memory_bytes()?,
         is_estimate_enough: config.is_estimate_enough()?,
+        terminal_notifications: config.terminal_notifications.unwrap_or(true),
         range,
         views: config.views.clone(),
         theme: config.theme.clone().unwrap_or_else(|| "dark".to_owned()),

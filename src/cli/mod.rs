@@ -15,6 +15,8 @@ mod habits;
 mod health;
 mod jq;
 mod manual;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod output;
 mod patterns;
 mod progress;
@@ -162,6 +164,8 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Help(args)) => manual::help(&args),
         Some(Command::Generate(args)) => generate::run(&args).await,
         Some(Command::Redact(args)) => redact::run(&args, &choice),
+        #[cfg(feature = "mcp")]
+        Some(Command::Mcp(args)) => mcp::run(&args, &choice).await,
         Some(Command::CompleteWords(args)) => complete::run(&args, &choice),
         Some(Command::Guard(args)) => guard::run(&args),
         Some(Command::EvaluateJq { expression }) => jq::run(&expression),

@@ -5,14 +5,12 @@ use super::output::{aligned, print_error};
 use super::{UsageError, exit, target};
 use crate::config;
 use crate::kinds;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use crosstail_core::model::{Names, visible};
 use crosstail_core::schema::Schema;
-use crosstail_formats::Formats;
 use crosstail_source::create::{Form, ItemState, Plan};
 use crosstail_source::{Job, Priority};
-use std::io::{IsTerminal as _, Read as _, Write};
-use std::path::Path;
+use std::io::{IsTerminal as _, Write};
 
 pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
     let mut out = std::io::stdout().lock();
@@ -30,14 +28,7 @@ pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
         }
         SchemaCommand::Show { name, output } => write!(out, "{}", visible(&shown(name, *output)?))?,
         SchemaCommand::Draft { from, table } => {
-            let text = if from.contains("://") {
-                drafted_from(from, table.as_deref()).await?
-            } else if table.is_some() {
-                return Err(UsageError("--table: a file has no tables".to_owned()).into());
-            } else {
-                drafted(Path::new(from))?
-            };
-            write!(out, "{}", visible(&text))?;
+            write!(out, "{}", visible(&drafted(from, table.as_deref()).await?))?;
         }
         SchemaCommand::Apply { name, to, notify, dry_run, yes } => {
             let schema = config::schema(name)?;
@@ -60,23 +51,13 @@ pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
     Ok(exit::OK)
 }
 
-/// How much of a file a draft is made from, in bytes.
-const DRAFT_BYTES: u64 = 256 * 1024;
-
-fn drafted(from: &Path) -> Result<String> {
-    let mut text = Vec::new();
-    let file = std::fs::File::open(from).with_context(|| format!("{}", from.display()))?;
-    file.take(DRAFT_BYTES).read_to_end(&mut text).with_context(|| format!("{}", from.display()))?;
-    let name = from.file_stem().unwrap_or_default().to_string_lossy();
-    let draft = Formats::shared()?.draft(&name, &String::from_utf8_lossy(&text));
-    draft.with_context(|| format!("{}: no record to draft from", from.display()))
-}
-
-/// The draft of a table of a database.
-async fn drafted_from(url: &str, table: Option<&str>) -> Result<String> {
-    let config = kinds::ALL.configure(url);
+/// The draft of a schema for what is at an address or a path: a table, a collection, a file, what a command prints.
+async fn drafted(from: &str, table: Option<&str>) -> Result<String> {
+    let config = kinds::ALL.configure(from);
     let (_, source) = kinds::ALL.open(&config, &Names::default())?;
-    Ok(source.draft(table, &Job::new("draft a schema", Priority::Asked)).await?)
+    let job = Job::new("draft a schema", Priority::Asked);
+    source.settled(&job).await?;
+    Ok(source.draft(table, &job).await?)
 }
 
 fn shown(name: &str, output: SchemaFormat) -> Result<String> {

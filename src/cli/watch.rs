@@ -1,14 +1,21 @@
 //! `crosstail watch`: evaluates the rules without a screen and sends notifications.
 
-use super::args::WatchArgs;
-use super::output::print_error;
-use super::{UsageError, exit, sources};
+use super::args::{RangeArgs, WatchArgs};
+use super::output::{aligned, print_error};
+use super::sources::OpenSources;
+use super::{UsageError, exit, progress, sources};
 use crate::config::{self, Overrides};
-use crate::watch::{self, Channel, Notification, Settings};
-use anyhow::{Context as _, Result};
-use crosstail_core::model::{Clock, Timestamp};
-use crosstail_engine::insight::alerting::{Alert, AlertChange, AlertState, Severity, Transition};
+use crate::runtime::Work;
+use crate::watch::{self, Backtest, Backtested, Channel, Notification, Settings};
+use anyhow::{Context as _, Result, ensure};
+use crosstail_core::filter::Context;
+use crosstail_core::model::{Clock, Timestamp, Tz, Unit, redact_text, visible_line};
+use crosstail_core::number::saturating_i64;
+use crosstail_engine::insight::alerting::{Alert, AlertChange, AlertState, Severity, Transition, group_text};
+use crosstail_export::safe_json;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// The state file: `--state`, else `watch.json` in the state folder.
@@ -29,6 +36,10 @@ pub(super) async fn run(args: &WatchArgs, choice: &Overrides) -> Result<u8> {
         return test(&channels).await;
     }
     let context = sources::context(&args.source, &config)?;
+    if let Some(span) = args.backtest {
+        let opened = sources::open_args(&args.source, &config).await?;
+        return backtest(args, span, &opened, context).await;
+    }
     let opened = sources::open_named(&args.source, &config)?;
     // A dry run sends nothing: it neither needs nor changes the state of a real watch.
     let state = match (&args.state, args.dry_run) {
@@ -61,6 +72,61 @@ fn log(text: &str) {
     tracing::info!("{text}");
     let safe = crosstail_core::model::redact_text(text).into_owned();
     print_error(&format!("{} {safe}", Clock::system().now().rfc3339()));
+}
+
+/// Prints what the rules would have said about the past.
+async fn backtest(args: &WatchArgs, span: Duration, opened: &OpenSources, context: Context) -> Result<u8> {
+    let (rules, problems) = config::rules(args.rules.as_deref());
+    ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    let range = RangeArgs { since: None, until: args.until.clone() };
+    let until = sources::range(&range, &context)?.1.unwrap_or(context.now);
+    let since = until.plus_us(-saturating_i64(span.as_micros()));
+    let work = Work::command("backtest");
+    let count = rules.len();
+    let what = Backtest { sources: &opened.sources, names: &opened.names, zone: context.zone, rules, work: &work };
+    let found = progress::shown(&work, watch::backtest(what, since, until)).await?;
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    if args.dry_run {
+        for notification in found.notifications() {
+            writeln!(out, "{}", safe_json(&notification)?)?;
+        }
+    } else {
+        let rows: Vec<[String; 6]> = firings(&found, until, context.zone);
+        aligned(&mut out, &["fired", "lasted", "severity", "rule", "of", "reason"], &rows)?;
+    }
+    out.flush()?;
+    let fired = found.changes.iter().flat_map(|(_, changes)| changes);
+    let fired = fired.filter(|change| change.transition == Transition::Firing).count();
+    let sent = found.notifications().count();
+    let range = format!("{} to {}", since.rfc3339_in(context.zone), until.rfc3339_in(context.zone));
+    print_error(&format!("{range}: {count} rules, {fired} alerts, {sent} notifications"));
+    if !found.silent.is_empty() {
+        print_error(&format!("not tested, as metrics have no past: {}", found.silent.join(", ")));
+    }
+    Ok(opened.exit_code(&found.problems))
+}
+
+/// A row for each firing of an alert.
+fn firings(found: &Backtested, until: Timestamp, zone: Tz) -> Vec<[String; 6]> {
+    let changes = || found.changes.iter().flat_map(|(at, changes)| changes.iter().map(move |change| (*at, change)));
+    let of = |(fired, change): (Timestamp, &AlertChange)| {
+        let alert = &change.alert;
+        let over = changes()
+            .find(|(at, other)| *at > fired && other.alert.id == alert.id && other.transition == Transition::Resolved);
+        let span = |end: Timestamp| Unit::Seconds.text(end.since_us(fired) as f64 / 1e6);
+        let lasted = over.map_or_else(|| format!("{}, still firing", span(until)), |(at, _)| span(at));
+        // The reason at the end has the worst of it.
+        let reason = over.map_or(&alert.reason, |(_, change)| &change.alert.reason);
+        [
+            fired.rfc3339_in(zone).chars().take(19).collect::<String>().replace('T', " "),
+            lasted,
+            alert.severity.as_str().to_owned(),
+            alert.rule.clone(),
+            visible_line(&group_text(&alert.group)).into_owned(),
+            visible_line(&redact_text(reason)).into_owned(),
+        ]
+    };
+    changes().filter(|(_, change)| change.transition == Transition::Firing).map(of).collect()
 }
 
 /// Sends a test notification to every channel.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub struct ChannelEntry {
     pub name: String,
-    /// `slack`, `email`, `webhook` or `command`.
+    /// `slack`, `teams`, `discord`, `ntfy`, `pagerduty`, `opsgenie`, `webhook`, `email` or `command`.
     pub kind: String,
     /// Least severe alerts to send: `critical`, `warning` or `info`; everything if absent.
     pub at_least: Option<String>,
@@ -20,7 +20,8 @@ pub struct ChannelEntry {
     /// Whether to send resolutions, too.
     #[serde(default = "yes")]
     pub resolved: bool,
-    /// Address of Slack's webhook or of the receiver. As it may be a secret, the next three can supply it instead.
+    /// Address of the receiver. As it may be a secret, the next three can supply it instead. PagerDuty's and Opsgenie's are
+    /// known.
     pub url: Option<String>,
     /// Environment variable that holds the address.
     pub url_env: Option<String>,
@@ -28,6 +29,12 @@ pub struct ChannelEntry {
     pub url_file: Option<PathBuf>,
     /// Shell command that prints the address.
     pub url_command: Option<String>,
+    /// Environment variable that holds the key: PagerDuty's routing key, Opsgenie's API key, a token of ntfy.
+    pub key_env: Option<String>,
+    /// File that holds the key.
+    pub key_file: Option<PathBuf>,
+    /// Shell command that prints the key.
+    pub key_command: Option<String>,
     /// Headers of a webhook; a value `env:NAME` is read from the variable NAME.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
@@ -65,6 +72,13 @@ impl ChannelEntry {
         let of = format!("channel {}", self.name);
         let (env, file) = (self.url_env.as_deref(), self.url_file.as_deref());
         Secret { of: &of, what: "url", env, file, command: self.url_command.as_deref() }.read()
+    }
+
+    /// The key of the receiver; `None` if no setting supplies it.
+    pub fn key(&self) -> anyhow::Result<Option<String>> {
+        let of = format!("channel {}", self.name);
+        let (env, file) = (self.key_env.as_deref(), self.key_file.as_deref());
+        Secret { of: &of, what: "key", env, file, command: self.key_command.as_deref() }.read()
     }
 
     /// The mail server's password; `None` if no setting supplies it.

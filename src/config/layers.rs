@@ -408,7 +408,8 @@ fn explained(message: &str) -> String {
 }
 
 /// The settings at the top of a file.
-const TOP: [&str; 7] = ["theme", "time_zone", "week_start", "history_limit", "range", "memory", "figures"];
+const TOP: [&str; 8] =
+    ["theme", "time_zone", "week_start", "history_limit", "range", "memory", "figures", "terminal_notifications"];
 /// The tables of which there can be several, and keys of theirs.
 const TABLES: [(&str, &[&str]); 3] = [
     (
@@ -427,7 +428,7 @@ const TABLES: [(&str, &[&str]); 3] = [
         ],
     ),
     ("view", &["filter"]),
-    ("channel", &["kind", "url", "url_env", "smtp", "to", "from", "command", "at_least", "rules"]),
+    ("channel", &["kind", "url", "url_env", "key_env", "smtp", "to", "from", "command", "at_least", "rules"]),
 ];
 
 /// Parses a file. An error names the file and the line, and suggests the nearest key for an unknown one.

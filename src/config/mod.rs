@@ -43,6 +43,8 @@ pub struct Config {
     pub memory: Option<String>,
     /// Whether stores count everything (`exact`), or estimate what takes long (`estimate`).
     pub figures: Option<String>,
+    /// Whether the terminal is asked to notify of alerts while somebody looks elsewhere.
+    pub terminal_notifications: Option<bool>,
     /// Sources; a later one replaces an earlier one with the same name.
     #[serde(rename = "source")]
     pub sources: Vec<SourceEntry>,
@@ -212,6 +214,7 @@ impl Config {
         self.range = over.range.or(self.range.take());
         self.memory = over.memory.or(self.memory.take());
         self.figures = over.figures.or(self.figures.take());
+        self.terminal_notifications = over.terminal_notifications.or(self.terminal_notifications);
         for entry in over.sources {
             self.sources.retain(|known| known.name != entry.name);
             self.sources.push(entry);
@@ -274,6 +277,7 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "range",
         "memory",
         "figures",
+        "terminal_notifications",
         "source",
         "view",
         "channel",
@@ -294,6 +298,9 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "url_env",
         "url_file",
         "url_command",
+        "key_env",
+        "key_file",
+        "key_command",
         "kind",
         "at_least",
         "rules",

@@ -5,11 +5,12 @@ use super::{Event, Explorer};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::runtime::{Incoming, Runtime};
-use crate::tui::{Appearance, ColourDepth, Input, Keymap, Painter, Spots, Theme, external, terminal};
+use crate::tui::{Appearance, Attention, ColourDepth, Input, Keymap, Painter, Spots, Theme, external, terminal};
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use crosstail_core::model::{Clock, SourceId};
 use crosstail_core::number::truncated_u64;
+use crosstail_engine::insight::alerting::group_text;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -47,11 +48,13 @@ pub async fn run(opened: Opened, clock: Clock, reopen: &mut dyn Reopen) -> Resul
     let mut out = terminal::writer()?;
     let painter = Painter::new(move |bytes| terminal::write_picture(&mut out, bytes));
     runtime.start(explorer.shared.settings.history_limit);
+    let notifies = explorer.shared.settings.terminal_notifications;
     let mut front = Frontend {
         explorer,
         runtime,
         look: Appearance { theme, keymap },
         depth,
+        attention: Attention::new(notifies),
         painter,
         spots: Spots::default(),
         shows_cursor: false,
@@ -89,6 +92,7 @@ struct Frontend {
     runtime: Runtime,
     look: Appearance,
     depth: ColourDepth,
+    attention: Attention,
     painter: Painter,
     /// What the places of the last picture stand for.
     spots: Spots,
@@ -202,7 +206,13 @@ impl Frontend {
         runtime.start(self.explorer.shared.settings.history_limit);
         std::mem::replace(&mut self.runtime, runtime).end().await;
         self.resize();
+        self.invalidate();
+    }
+
+    /// Another program has had the terminal: everything is written again.
+    fn invalidate(&mut self) {
         self.painter.invalidate();
+        self.attention.forget();
     }
 
     fn measure(&mut self) {
@@ -240,7 +250,7 @@ impl Frontend {
                 terminal::suspend();
                 if terminal::enter().is_ok() {
                     self.resize();
-                    self.painter.invalidate();
+                    self.invalidate();
                 }
             }
             // On a mistake in a file, the current keymap stays in force.
@@ -257,7 +267,7 @@ impl Frontend {
                     Ok(theme) => self.look.theme = theme,
                     Err(problem) => self.explorer.shared.notify(problem),
                 }
-                self.painter.invalidate();
+                self.invalidate();
             }
             Effect::Mouse(on) => {
                 let bytes: &[u8] = if on { b"\x1b[?1002h\x1b[?1006h" } else { b"\x1b[?1006l\x1b[?1002l" };
@@ -278,7 +288,7 @@ impl Frontend {
         self.outside = None;
         tracing::info!("the terminal is back");
         self.resize();
-        self.painter.invalidate();
+        self.invalidate();
         if let Some(said) = said {
             self.explorer.shared.notify(said);
         }
@@ -302,6 +312,18 @@ impl Frontend {
             self.painter.send(b"\x1b[?25l".to_vec());
         }
         self.shows_cursor = cursor.is_some();
+        self.attend();
+    }
+
+    /// Shows in the title how many alerts fire, and notifies of a new one.
+    fn attend(&mut self) {
+        let alerts = &self.explorer.shared.alerts.alerting.alerts;
+        let newest = alerts.firing().max_by_key(|alert| alert.fired_at);
+        let newest = newest.map(|alert| format!("{} {}: {}", alert.title, group_text(&alert.group), alert.reason));
+        let bytes = self.attention.show(alerts.firing().count(), newest.as_deref());
+        if !bytes.is_empty() {
+            self.painter.send(bytes);
+        }
     }
 
     /// Copies with OSC 52, which also works over SSH. Longer texts go to a file, because terminals truncate them.
@@ -337,11 +359,15 @@ impl Frontend {
                 let effects = self.explorer.press(&self.look.keymap, stroke);
                 return self.carry_out(effects);
             }
+            Input::Focus(is_watched) => {
+                self.attention.focus(is_watched);
+                return None;
+            }
             Input::Continued if self.outside.is_some() => return None,
             Input::Continued => {
                 // The process was stopped by a signal: the terminal may be in any state.
                 let _ = terminal::enter();
-                self.painter.invalidate();
+                self.invalidate();
                 return None;
             }
             Input::Resized => {

@@ -26,6 +26,8 @@ pub enum Input {
     Paste(String),
     /// The mouse did something at a column and a row.
     Mouse(Gesture, u16, u16),
+    /// The terminal has got the focus, or lost it.
+    Focus(bool),
     /// The size may have changed.
     Resized,
     /// The process was asked to stop (SIGTSTP).
@@ -43,6 +45,8 @@ impl Input {
             Event::Key(key) if key.kind != KeyEventKind::Release => Self::Key(Stroke(key)),
             Event::Resize(..) => Self::Resized,
             Event::Paste(text) => Self::Paste(text),
+            Event::FocusGained => Self::Focus(true),
+            Event::FocusLost => Self::Focus(false),
             Event::Mouse(mouse) => {
                 let gesture = match mouse.kind {
                     MouseEventKind::ScrollUp => Gesture::Wheel(true),
@@ -54,7 +58,7 @@ impl Input {
                 };
                 Self::Mouse(gesture, mouse.column, mouse.row)
             }
-            _ => return None,
+            Event::Key(_) => return None,
         })
     }
 }

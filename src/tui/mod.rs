@@ -1,6 +1,7 @@
 //! The terminal: input, keys, text fields, themes, pictures, and what is drawn in the same way everywhere. It knows no
 //! screen. Nothing else knows crossterm, and ratatui only where a screen is drawn.
 
+mod attention;
 mod canvas;
 pub mod dialog;
 mod encode;
@@ -18,6 +19,7 @@ pub mod text;
 mod theme;
 pub mod vitals;
 
+pub use attention::Attention;
 pub use canvas::Canvas;
 pub use field::TextField;
 pub use frame::Frame;

@@ -63,12 +63,18 @@ pub fn size() -> io::Result<(u16, u16)> {
     terminal::size()
 }
 
+/// The title goes on the terminal's stack, and comes back from it (XTWINOPS,
+/// <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>). A terminal that has none ignores both.
+const SAVE_TITLE: &[u8] = b"\x1b[22;2t";
+const RESTORE_TITLE: &[u8] = b"\x1b[23;2t";
+
 /// Enters the terminal: raw mode, alternate screen, bracketed paste.
 pub fn enter() -> io::Result<()> {
     terminal::enable_raw_mode()?;
     TAKEN.store(true, Ordering::Release);
     let mut out = writer()?;
-    execute!(out, terminal::EnterAlternateScreen, event::EnableBracketedPaste, cursor::Hide)
+    out.write_all(SAVE_TITLE)?;
+    execute!(out, terminal::EnterAlternateScreen, event::EnableBracketedPaste, event::EnableFocusChange, cursor::Hide)
 }
 
 /// Restores the terminal. Safe to call twice, and from a panic.
@@ -85,9 +91,11 @@ pub fn leave() {
             out,
             event::DisableMouseCapture,
             event::DisableBracketedPaste,
+            event::DisableFocusChange,
             terminal::LeaveAlternateScreen,
             cursor::Show
         );
+        let _ = out.write_all(RESTORE_TITLE);
         let _ = out.flush();
     }
     let _ = terminal::disable_raw_mode();

@@ -51,7 +51,21 @@ pub struct Settings {
 /// At shutdown, deliveries in flight have this long to finish.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// The store is rebuilt once it holds this many rows that no rule needs.
-const COMPACT_SURPLUS: usize = 100_000;
+pub(super) const COMPACT_SURPLUS: usize = 100_000;
+
+/// The store without what started before `from`; `None` while that is less than `surplus` rows, or than half.
+pub(super) fn without_old(store: &Store, names: &Names, from: Timestamp, surplus: usize) -> Option<Store> {
+    let rows = store.all_rows();
+    let old = rows.partition_point(|row| store.started(*row) < from);
+    if old < surplus || old < rows.len() / 2 {
+        return None;
+    }
+    let mut fresh = Store::new(names.clone());
+    for chunk in rows[old..].chunks(10_000) {
+        fresh.ingest(chunk.iter().map(|row| store.get(*row)).collect());
+    }
+    Some(fresh)
+}
 
 struct Process {
     settings: Settings,
@@ -162,6 +176,7 @@ impl Process {
                 None => {
                     self.evaluate(&events)?;
                     self.send(&events);
+                    self.update_page(self.clock.now());
                 }
             }
         }
@@ -237,7 +252,6 @@ impl Process {
             });
         }
         self.evict(now);
-        self.update_page(now);
         self.save()
     }
 
@@ -324,17 +338,10 @@ impl Process {
     /// Evicts activities that are too old for any rule.
     fn evict(&mut self, now: Timestamp) {
         let from = now.plus_us(-self.lookback_us());
-        let rows = self.store.all_rows();
-        let old = rows.partition_point(|row| self.store.started(*row) < from);
-        if old < COMPACT_SURPLUS || old < rows.len() / 2 {
-            return;
+        if let Some(fresh) = without_old(&self.store, &self.settings.names, from, COMPACT_SURPLUS) {
+            self.store = fresh;
+            self.counters.renumber(&self.store);
         }
-        let mut fresh = Store::new(self.settings.names.clone());
-        for chunk in rows[old..].chunks(10_000) {
-            fresh.ingest(chunk.iter().map(|row| self.store.get(*row)).collect());
-        }
-        self.store = fresh;
-        self.counters.renumber(&self.store);
     }
 
     fn update_page(&self, now: Timestamp) {

@@ -235,6 +235,7 @@ fn every_file_that_the_documentation_shows_is_good() {
                 .env("PATH", &path)
                 .env("PROKURE_PASSWORD", "hunter2")
                 .env("SLACK_WEBHOOK_URL", "https://hooks.example/crosstail")
+                .env("PAGERDUTY_ROUTING_KEY", "routing-key")
                 .output()
                 .expect("run")
         };

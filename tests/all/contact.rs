@@ -249,3 +249,49 @@ async fn collections_of_widely_used_systems_are_shown_in_mongodb() {
     }
     all_are_right(problems);
 }
+
+/// A draft is asked of the source, so what can be read can be drafted from.
+#[test]
+fn a_schema_is_drafted_from_whatever_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let known = Known::all().into_iter().find(|known| known.columns.contains(":int")).expect("a table");
+    let shop = at("shop.sqlite");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        use sqlx::Connection as _;
+        let options = SqliteConnectOptions::new().filename(&shop).create_if_missing(true);
+        let mut connection = SqliteConnection::connect_with(&options).await.expect("opened");
+        let sql = format!("CREATE TABLE {} (id INTEGER PRIMARY KEY, created_at DATETIME, status TEXT)", known.name);
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.expect("made");
+        connection.close().await.expect("closed");
+    });
+    let line = "{\"when\":\"2026-11-20T10:00:00Z\",\"phase\":\"billing\",\"note\":\"sent\"}\n";
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut packed, line.repeat(20).as_bytes()).expect("packed");
+    std::fs::write(at("app.log.gz"), packed.finish().expect("packed")).expect("written");
+    std::fs::write(at("app.log"), line).expect("written");
+    std::fs::write(at("empty.log"), "").expect("written");
+    let draft = |from: &str, more: &[&str]| crosstail(&[&["schema", "draft", "--from", from], more].concat());
+    let text = |output: std::process::Output| {
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    // A database by its path, as by its URL.
+    let drafted = text(draft(&shop, &[]));
+    assert!(drafted.contains("[table]") && drafted.contains(&known.name), "{drafted}");
+    assert_eq!(drafted, text(draft(&format!("sqlite://{shop}"), &[])));
+    for from in [at("app.log.gz"), at("app.log"), folder.path().join("app*").display().to_string()] {
+        let drafted = text(draft(&from, &[]));
+        assert!(drafted.contains("name = \"app\"") && drafted.contains("phase"), "{from}: {drafted}");
+    }
+    for (from, more, says) in [
+        (at("app.log"), &["--table", "calls"][..], "a file has no tables"),
+        (at("empty.log"), &[], "no record to draft from"),
+        (at("absent.log"), &[], "no record to draft from"),
+    ] {
+        let output = draft(&from, more);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(says), "{from}: {said}");
+    }
+}

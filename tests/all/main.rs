@@ -40,6 +40,7 @@ mod hostile;
 mod incident;
 mod kafka;
 mod logs;
+mod mcp;
 mod measures;
 mod mongodb;
 mod mysql;

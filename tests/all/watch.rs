@@ -124,6 +124,11 @@ name = "slack"
 kind = "slack"
 url_env = "SLACK_URL"
 [[channel]]
+name = "pager"
+kind = "pagerduty"
+url = "http://127.0.0.1:{http}/pager"
+key_command = "echo routing-key"
+[[channel]]
 name = "mail"
 kind = "email"
 smtp = "smtp://localhost:{mail}"
@@ -272,7 +277,7 @@ async fn each_alert_is_told_once_over_restarts_and_failures() {
     let Some(sink) = Sink::start(watch.folder.path()) else { return };
     watch.configure(&sink);
     watch.start(sink.http);
-    let all = ["/hook", "/slack", "mail"];
+    let all = ["/hook", "/slack", "/pager", "mail"];
     watch.fail("SAP");
     sink.until("the first alert", &["/hook"], 1).await;
     let failing = watch.keep_failing("SAP");
@@ -292,6 +297,9 @@ async fn each_alert_is_told_once_over_restarts_and_failures() {
         slack["attachments"][0]["fields"][0],
         json!({ "title": "Severity", "value": "critical", "short": true })
     );
+    let pager = &sink.taken("/pager").await[0]["body"];
+    assert_eq!((&pager["event_action"], &pager["routing_key"]), (&json!("trigger"), &json!("routing-key")));
+    assert_eq!(pager["dedup_key"], hook["body"]["alerts"][0]["id"]);
     let mail = &sink.taken("mail").await[0];
     assert_eq!((&mail["secure"], &mail["user"]), (&json!(true), &json!("alerts")), "by STARTTLS, with a password");
     assert_eq!(mail["to"], json!(["oncall@example.com", "second@example.com"]));
@@ -300,11 +308,11 @@ async fn each_alert_is_told_once_over_restarts_and_failures() {
     assert!(!text.contains("<now>") || text.contains("&lt;now&gt;"), "{text}");
 
     // Killed while it fires: the next one knows, and tells nobody again.
-    watch.until_written_down(&["hook", "slack", "mail", "command"]);
+    watch.until_written_down(&["hook", "slack", "pager", "mail", "command"]);
     watch.stop(rustix::process::Signal::KILL);
     watch.start(sink.http);
     watch.until_evaluated().await;
-    watch.until_written_down(&["hook", "slack", "mail", "command"]);
+    watch.until_written_down(&["hook", "slack", "pager", "mail", "command"]);
     for by in all {
         assert_eq!(sink.taken(by).await.len(), 1, "{by}: {}", watch.said());
     }
@@ -313,6 +321,9 @@ async fn each_alert_is_told_once_over_restarts_and_failures() {
     // It resolves: told once.
     sink.until("the resolution", &all, 2).await;
     assert_eq!(turns(&sink.taken("/hook").await), [pair("firing", "SAP"), pair("resolved", "SAP")]);
+    let pager: Vec<Value> = sink.taken("/pager").await.into_iter().map(|one| one["body"].clone()).collect();
+    assert_eq!(pager[1]["event_action"], "resolve");
+    assert_eq!(pager[0]["dedup_key"], pager[1]["dedup_key"]);
 
     // Receivers fail, the process is killed meanwhile: what was not taken is told by the next one, and once.
     sink.fail(5).await;
@@ -530,9 +541,10 @@ fn what_is_wrong_is_pointed_at_before_anything_begins() {
     let (code, said) = run("", &RULE.replace("is:failure", "is:failur"));
     assert!(code == Some(1) && said.contains("many.toml:10:") && said.contains("failur"), "{said}");
     for (config, says) in [
-        ("kind = \"slac\"", "the kinds are slack, email, webhook, command"),
+        ("kind = \"slac\"", "the kinds are slack, teams, discord, ntfy, pagerduty, opsgenie, webhook, email, command"),
         ("kind = \"slack\"", "url_env"),
         ("kind = \"slack\"\nurl_env = \"NOT_SET_ANYWHERE\"", "NOT_SET_ANYWHERE is not set"),
+        ("kind = \"pagerduty\"", "key_env, key_file or key_command is missing"),
         ("kind = \"slack\"\nurl = \"hooks.slack.com/secret-part\"", "the address is not a URL"),
         (
             "kind = \"email\"\nsmtp = \"smtp+plain://h\"\nusername = \"u\"\nfrom = \"a@b.c\"\nto = [\"d@e.f\"]",
@@ -547,4 +559,112 @@ fn what_is_wrong_is_pointed_at_before_anything_begins() {
     // No state is begun by what could not begin.
     assert!(!watch.path("crosstail/watch.json").exists());
     let _ = crosstail(&["watch", "--help"]);
+}
+
+/// Waits until the newest activity of the log is so old.
+async fn until_read(page: u16, age_us: i64) {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let metrics = reqwest::get(format!("http://127.0.0.1:{page}/metrics")).await.expect("served").text().await;
+        let lag = metrics
+            .expect("text")
+            .lines()
+            .find_map(|line| line.strip_prefix("crosstail_source_lag_seconds{source=\"test\"} ")?.parse::<f64>().ok());
+        if lag.is_some_and(|lag| (lag - age_us as f64 / 1e6).abs() < 0.01) {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < until, "never read; the newest is {lag:?} s old");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A watch over a log that grows, with a clock of its own, and a backtest over the log when it is complete: both say the same
+/// at the same moments.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backtest_says_what_a_watch_has_said() {
+    let watch = Watch::new();
+    let began = Clock::system().now();
+    let at = |second: i64| began.plus_ms(second * 1000);
+    // Two outages; each line is written when it would have been.
+    let lines: Vec<(i64, String)> = (0..300)
+        .filter(|second| second % 2 == 0)
+        .map(|second| {
+            let failed = (60..90).contains(&second) || (200..215).contains(&second);
+            let level = if failed { "error" } else { "info" };
+            let status = if failed { 503 } else { 200 };
+            let line = json!({
+                "time": at(second).rfc3339(), "level": level, "msg": "order sent", "service": "SAP", "method": "POST",
+                "url": "https://sap.example/po", "status": status, "request_id": format!("r-{second}"),
+            });
+            (second, format!("{line}\n"))
+        })
+        .collect();
+    let (names, source) = open(&[watch.path("app.log").display().to_string()]);
+    let clock = Clock::fixed(began);
+    let (sent, mark) = (watch.path("sent.jsonl"), watch.path("sent.jsonl").display().to_string());
+    let entry: ChannelEntry =
+        toml::from_str(&format!("name = \"c\"\nkind = \"command\"\ncommand = \"cat >> {mark}; echo >> {mark}\"\n"))
+            .expect("a channel");
+    let settings = Settings {
+        sources: vec![(SourceId(0), source)],
+        names,
+        zone: chrono_tz::Tz::UTC,
+        channels: vec![Channel::new(&entry).expect("a channel")],
+        rules: Some(watch.path("crosstail/rules")),
+        state: None,
+        listen: Some(([127, 0, 0, 1], watch.page).into()),
+        dry_run: false,
+        log: |_| (),
+    };
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(crosstail::watch::run(settings, clock.clone(), stop.clone()));
+    let driven = Driven { page: watch.page, clock: clock.clone() };
+    driven.until("it has begun", async |driven| evaluated_at(driven.page).await.is_some()).await;
+    let first = evaluated_at(watch.page).await.expect("evaluated");
+    let mut log = std::fs::OpenOptions::new().append(true).open(watch.path("app.log")).expect("opened");
+    let mut written = 0;
+    for step in 1..=30_i64 {
+        let now = first.plus_ms(step * 10_000);
+        for (_, line) in lines.iter().filter(|(second, _)| at(*second) <= now).skip(written) {
+            std::io::Write::write_all(&mut log, line.as_bytes()).expect("written");
+            written += 1;
+        }
+        let newest = at(lines[written - 1].0);
+        clock.set(now.plus_ms(-1));
+        until_read(watch.page, now.plus_ms(-1).since_us(newest)).await;
+        clock.set(now);
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while evaluated_at(watch.page).await.is_none_or(|at| at < now.plus_ms(-1)) {
+            assert!(tokio::time::Instant::now() < until, "never evaluated");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    stop.cancel();
+    running.await.expect("joined").expect("well");
+    let said = |text: &str| -> Vec<(String, String, String)> {
+        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        text.lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .filter(|one| one["rule"] == "ManyFailures")
+            .map(|one| (word(&one["turn"]), word(&one["alerts"][0]["group"][0][1]), one["at"].to_string()))
+            .collect()
+    };
+    let watched = said(&std::fs::read_to_string(&sent).expect("sent"));
+    assert_eq!(
+        watched.iter().map(|(turn, ..)| turn.as_str()).collect::<Vec<_>>(),
+        ["firing", "resolved", "firing", "resolved"]
+    );
+    let until = first.plus_ms(300_000);
+    let run = |more: &[&str]| {
+        let mut command = watch.command(0);
+        command.args(["watch", "--backtest", "300s", "--until", &until.rfc3339(), "--rules"]);
+        command.arg(watch.path("crosstail/rules")).args(more).arg("-s").arg(watch.path("app.log"));
+        let output = command.output().expect("ran");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert_eq!(said(&run(&["--dry-run"])), watched);
+    let table = run(&[]);
+    let rows: Vec<&str> = table.lines().filter(|line| line.contains("ManyFailures")).collect();
+    assert!(rows.len() == 2 && rows[0].contains("critical") && rows[0].contains("SAP"), "{table}");
 }

@@ -27,6 +27,7 @@ use crosstail_source::{
     SharedId, Sink, Source, SourceError,
 };
 use std::collections::{BTreeMap, HashMap};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -259,6 +260,32 @@ async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|error| Err(shared.error("read", ErrorKind::Query, error.to_string())))
 }
 
+/// How much of a file a draft is made from, in bytes.
+const DRAFT_BYTES: u64 = 256 * 1024;
+
+/// A schema or a format for the records of the newest file that has some.
+fn draft(shared: &FileContext) -> Result<String, SourceError> {
+    let failed =
+        |place: &str, cause: &str| shared.error("draft a schema", ErrorKind::Query, format!("{place}: {cause}"));
+    let streams = shared.streams()?;
+    for stream in &streams {
+        let mut text = Vec::new();
+        let read = stream.text().and_then(|all| all.take(DRAFT_BYTES).read_to_end(&mut text));
+        // What could be read of a file that was cut is enough.
+        if let Err(error) = read
+            && text.is_empty()
+        {
+            return Err(failed(&stream.path.display().to_string(), &error.to_string()));
+        }
+        let name = stream.path.file_prefix().unwrap_or_default().to_string_lossy();
+        if let Some(draft) = shared.formats.draft(&name, &String::from_utf8_lossy(&text)) {
+            return Ok(draft);
+        }
+    }
+    let first = streams.first().map_or_else(|| shared.name.clone(), |stream| stream.path.display().to_string());
+    Err(failed(&first, "no record to draft from"))
+}
+
 #[async_trait]
 impl Source for FileSource {
     fn capabilities(&self) -> Capabilities {
@@ -331,6 +358,13 @@ impl Source for FileSource {
 
     async fn diagnose(&self, now: Timestamp, _job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
         blocking(&self.shared, move |shared| diagnose::diagnose(shared, now)).await
+    }
+
+    async fn draft(&self, table: Option<&str>, _job: &Job) -> Result<String, SourceError> {
+        if table.is_some() {
+            return Err(self.shared.error("draft a schema", ErrorKind::Unsupported, "a file has no tables".to_owned()));
+        }
+        blocking(&self.shared, |shared| draft(shared)).await
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {

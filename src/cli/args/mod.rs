@@ -3,6 +3,8 @@
 mod reading;
 mod stores;
 
+#[cfg(feature = "mcp")]
+pub(super) use reading::McpArgs;
 pub(super) use reading::{
     FilterArgs, Format, OutputArgs, PatternsArgs, QueryArgs, RangeArgs, Sort, StatsArgs, StatsFormat, TailArgs,
 };
@@ -182,6 +184,9 @@ pub(super) enum Command {
     Generate(GenerateArgs),
     /// Hide the secrets in a text, as they are hidden everywhere, or say what is hidden and by which rule
     Redact(RedactArgs),
+    /// Answer the questions of programs that speak the Model Context Protocol, over stdin and stdout; read-only
+    #[cfg(feature = "mcp")]
+    Mcp(McpArgs),
     /// What a shell offers for a line so far, one word a line
     #[command(hide = true)]
     CompleteWords(CompleteArgs),
@@ -374,6 +379,12 @@ pub(super) struct WatchArgs {
     /// Send a test notification to every channel, report which accepted it, and exit
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) test: bool,
+    /// Print what the rules would have said in the last SPAN, and exit; with --dry-run, the notifications
+    #[arg(long, value_name = "SPAN", value_parser = duration, conflicts_with_all = ["test", "listen", "state"])]
+    pub(super) backtest: Option<std::time::Duration>,
+    /// The end of the backtest, instead of now
+    #[arg(long, value_name = "TIME", requires = "backtest", allow_hyphen_values = true)]
+    pub(super) until: Option<String>,
     /// Also read rules from this folder
     #[arg(long, value_name = "FOLDER")]
     pub(super) rules: Option<std::path::PathBuf>,

@@ -234,3 +234,23 @@ impl StatsArgs {
         if self.json { StatsFormat::Json } else { self.output }
     }
 }
+
+/// The smallest answer of `crosstail mcp` that can say something, in bytes.
+#[cfg(feature = "mcp")]
+const SMALLEST_ANSWER: u64 = 4000;
+
+#[cfg(feature = "mcp")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A client starts it; for example, in the configuration of an assistant: {\"command\": \"crosstail\", \"args\": [\"mcp\", \"-s\", \"logs/\"]}\n\nExamples:\n  crosstail mcp -s demo.sqlite\n  crosstail mcp --profile production --timeout 10s"
+)]
+pub(in crate::cli) struct McpArgs {
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    /// How long an answer may take
+    #[arg(long, value_name = "SPAN", default_value = "30s", value_parser = duration)]
+    pub(in crate::cli) timeout: std::time::Duration,
+    /// The size of an answer, in bytes, at most
+    #[arg(long = "max-bytes", value_name = "BYTES", default_value_t = 32_000, value_parser = clap::value_parser!(u64).range(SMALLEST_ANSWER..))]
+    pub(in crate::cli) most_bytes: u64,
+}

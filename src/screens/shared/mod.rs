@@ -45,6 +45,8 @@ pub struct Settings {
     pub memory: usize,
     /// Whether an estimate is enough where counting takes long (`figures = "estimate"`).
     pub is_estimate_enough: bool,
+    /// Whether the terminal is asked to notify of alerts while somebody looks elsewhere.
+    pub terminal_notifications: bool,
     /// Saved views.
     pub views: Vec<ViewEntry>,
     /// Names of the available themes.
@@ -68,6 +70,7 @@ impl Default for Settings {
             range: Range::Everything,
             memory: 256 << 20,
             is_estimate_enough: false,
+            terminal_notifications: true,
             views: Vec::new(),
             themes: Vec::new(),
             theme: "dark".to_owned(),

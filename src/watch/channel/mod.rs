@@ -1,14 +1,16 @@
-//! Channels: Slack, e-mail, webhook, command. Each accepts a notification or returns why not.
+//! Channels: chats, pagers, webhooks, e-mail, commands. Each accepts a notification or returns why not.
 
 mod command;
 mod email;
+mod service;
 mod web;
 
 use super::notification::Notification;
 use crate::config::ChannelEntry;
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use crosstail_engine::insight::alerting::{Severity, Transition};
 pub use email::Mail;
+pub use service::Service;
 use std::time::Duration;
 pub use web::WebhookClient;
 
@@ -18,10 +20,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 /// The type of a channel, with what it needs to send.
 #[derive(Clone)]
 pub enum ChannelKind {
-    /// Slack's incoming webhook.
-    Slack(WebhookClient),
-    /// Any receiver of JSON.
-    Webhook(WebhookClient),
+    /// A receiver of JSON by POST.
+    Web(Service, WebhookClient),
     Email(Box<Mail>),
     /// A shell command that reads JSON.
     Command(String),
@@ -41,6 +41,19 @@ pub struct Channel {
     pub resolved: bool,
 }
 
+/// The client of a receiver. An error names the channel.
+fn receiver(service: Service, entry: &ChannelEntry) -> anyhow::Result<WebhookClient> {
+    let wrong = format!("channel {}", entry.name);
+    let url = entry.address()?.or_else(|| service.address().map(str::to_owned));
+    let url = url.with_context(|| format!("{wrong}: url, url_env, url_file or url_command is missing"))?;
+    // The address may be a secret: do not show it.
+    let url = reqwest::Url::parse(&url).with_context(|| format!("{wrong}: the address is not a URL"))?;
+    ensure!(matches!(url.scheme(), "http" | "https"), "{wrong}: the address must start with https:// or http://");
+    let key = entry.key()?;
+    ensure!(key.is_some() || !service.needs_key(), "{wrong}: key_env, key_file or key_command is missing");
+    WebhookClient::new(url, key, entry.headers()?, entry.ca.as_deref()).with_context(|| wrong.clone())
+}
+
 impl Channel {
     /// A channel from its configuration.
     pub fn new(entry: &ChannelEntry) -> anyhow::Result<Self> {
@@ -51,25 +64,16 @@ impl Channel {
                 format!("{}: at_least: no severity '{word}'; the severities are critical, warning, info", wrong())
             })?,
         };
-        let receiver = || -> anyhow::Result<WebhookClient> {
-            let url = entry
-                .address()?
-                .with_context(|| format!("{}: url, url_env, url_file or url_command is missing", wrong()))?;
-            // The address may be a secret: do not show it.
-            let url = reqwest::Url::parse(&url).with_context(|| format!("{}: the address is not a URL", wrong()))?;
-            if !matches!(url.scheme(), "http" | "https") {
-                bail!("{}: the address must start with https:// or http://", wrong());
-            }
-            WebhookClient::new(url, entry.headers()?, entry.ca.as_deref()).with_context(wrong)
-        };
-        let kind = match entry.kind.as_str() {
-            "slack" => ChannelKind::Slack(receiver()?),
-            "webhook" => ChannelKind::Webhook(receiver()?),
-            "email" => ChannelKind::Email(Box::new(Mail::new(entry).with_context(wrong)?)),
-            "command" => {
+        let kind = match (entry.kind.as_str(), Service::of(&entry.kind)) {
+            ("email", _) => ChannelKind::Email(Box::new(Mail::new(entry).with_context(wrong)?)),
+            ("command", _) => {
                 ChannelKind::Command(entry.command.clone().with_context(|| format!("{}: command is missing", wrong()))?)
             }
-            other => bail!("{}: no kind '{other}'; the kinds are slack, email, webhook, command", wrong()),
+            (_, Some(service)) => ChannelKind::Web(service, receiver(service, entry)?),
+            (other, None) => {
+                let services = Service::ALL.map(|(name, _)| name).join(", ");
+                bail!("{}: no kind '{other}'; the kinds are {services}, email, command", wrong())
+            }
         };
         Ok(Self { name: entry.name.clone(), kind, at_least, rules: entry.rules.clone(), resolved: entry.resolved })
     }
@@ -85,11 +89,7 @@ impl Channel {
     pub async fn send(&self, notification: &Notification) -> Result<(), String> {
         let telling = async {
             match &self.kind {
-                ChannelKind::Slack(to) => to.post(web::slack(notification), notification).await,
-                ChannelKind::Webhook(to) => {
-                    let body = serde_json::to_value(notification).map_err(|error| error.to_string())?;
-                    to.post(body, notification).await
-                }
+                ChannelKind::Web(service, to) => to.send(*service, notification).await,
                 ChannelKind::Email(mail) => mail.send(notification).await,
                 ChannelKind::Command(command) => command::run(command, notification).await,
             }

@@ -1,47 +1,27 @@
-//! Slack and webhooks: JSON by POST.
+//! JSON by POST.
 
 use super::super::notification::Notification;
+use super::service::{Post, Service};
 use anyhow::Context as _;
-use crosstail_engine::insight::alerting::{Severity, Transition};
-use serde_json::{Value, json};
 use std::path::Path;
-
-/// Slack's message as HaloPSA builds it (docs/reference/halopsa.md): a headline, and an attachment with the severity's
-/// colour.
-pub(super) fn slack(notification: &Notification) -> Value {
-    let (sign, color) = match (notification.transition, notification.severity) {
-        (Transition::Resolved, _) => ("✅", "good"),
-        (Transition::Firing, Severity::Critical) => ("🚨", "danger"),
-        (Transition::Firing, Severity::Warning) => ("🚨", "warning"),
-        (Transition::Firing, Severity::Info) => ("ℹ️", "good"),
-    };
-    // Escapes of Slack's markup (https://api.slack.com/reference/surfaces/formatting#escaping).
-    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let reasons = notification.reasons().iter().map(|reason| escaped(reason)).collect::<Vec<_>>().join("\n");
-    json!({
-        "text": format!("{sign} *{}*", escaped(&notification.headline())),
-        "attachments": [{
-            "color": color,
-            "fields": [
-                { "title": "Severity", "value": notification.severity.as_str(), "short": true },
-                { "title": "Description", "value": reasons, "short": false },
-                { "title": "Time", "value": notification.at.rfc3339(), "short": true },
-            ],
-        }],
-    })
-}
 
 /// An HTTP client for one address, with the headers to send.
 #[derive(Clone)]
 pub struct WebhookClient {
     client: reqwest::Client,
     url: reqwest::Url,
+    key: Option<String>,
     headers: Vec<(String, String)>,
 }
 
 impl WebhookClient {
     /// Accepts certificates by the system's roots, and by those in the PEM file `ca`.
-    pub(super) fn new(url: reqwest::Url, headers: Vec<(String, String)>, ca: Option<&Path>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        url: reqwest::Url,
+        key: Option<String>,
+        headers: Vec<(String, String)>,
+        ca: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         if let Some(path) = ca {
             let pem = std::fs::read(path).with_context(|| format!("ca: {}", path.display()))?;
@@ -51,19 +31,28 @@ impl WebhookClient {
                 builder = builder.add_root_certificate(root);
             }
         }
-        Ok(Self { client: builder.build()?, url, headers })
+        Ok(Self { client: builder.build()?, url, key, headers })
+    }
+
+    /// Sends a notification as the service wants it. What was accepted already is sent again after a failure: every service
+    /// that gets several posts knows each alert by its key.
+    pub(super) async fn send(&self, service: Service, notification: &Notification) -> Result<(), String> {
+        for post in service.posts(notification, &self.url, self.key.as_deref())? {
+            self.post(post, &notification.id).await?;
+        }
+        Ok(())
     }
 
     /// Posts JSON. A repetition has the same `Idempotency-Key`, so that the receiver recognises it.
-    pub(super) async fn post(&self, body: Value, notification: &Notification) -> Result<(), String> {
+    async fn post(&self, post: Post, id: &str) -> Result<(), String> {
         let said = |error: reqwest::Error| {
             // Omit the address: it may be a secret.
             let error = error.without_url();
             let cause = std::iter::successors(std::error::Error::source(&error), |error| error.source()).last();
             cause.map_or_else(|| error.to_string(), ToString::to_string)
         };
-        let mut request = self.client.post(self.url.clone()).json(&body).header("Idempotency-Key", &notification.id);
-        for (name, value) in &self.headers {
+        let mut request = self.client.post(post.url).json(&post.body).header("Idempotency-Key", id);
+        for (name, value) in post.headers.iter().map(|(name, value)| (*name, value)).chain(self.headers()) {
             request = request.header(name, value);
         }
         let response = request.send().await.map_err(said)?;
@@ -73,5 +62,10 @@ impl WebhookClient {
         }
         let text: String = response.text().await.unwrap_or_default().chars().take(200).collect();
         Err(format!("HTTP {status}: {}", crosstail_core::model::visible_line(&text)))
+    }
+
+    /// The headers of the configuration.
+    fn headers(&self) -> impl Iterator<Item = (&str, &String)> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value))
     }
 }

@@ -238,6 +238,10 @@ impl Source for CommandSource {
         self.loaded("find related").await?.files.related(key, limit, job).await
     }
 
+    async fn draft(&self, table: Option<&str>, job: &Job) -> Result<String, SourceError> {
+        self.loaded("draft a schema").await?.files.draft(table, job).await
+    }
+
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
         self.loaded("aggregate").await?.files.aggregate(query, grouping, job).await
     }
