@@ -67,6 +67,7 @@ actions! {
     VIEW_BACK = "view_back", "view before this one";
     VIEW_FORWARD = "view_forward", "view after this one";
     HEALTH = "health", "health of the systems";
+    FAILURES = "failures", "failures in groups: what is new, since when, whom it affects";
     AFFECTED = "affected", "operations that failed, and what became of each";
     ALERTS = "alerts", "alerts of rules and of stores";
     ACKNOWLEDGE = "acknowledge", "acknowledge the alert";

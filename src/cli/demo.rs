@@ -5,6 +5,7 @@ use super::explore;
 use crate::config::{Config, Overrides};
 use crate::kinds;
 use crate::log::Log;
+use crate::runtime::Recall;
 use crate::screens;
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Clock, Names};
@@ -54,7 +55,9 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
         Some(path) => format!("crosstail {}", path.display()),
         None => format!("crosstail demo --seed {}", args.seed),
     };
-    let all = (names, vec![opened], std::collections::HashMap::new());
+    // What is said about invented groups goes with them.
+    let recall = Recall::new(Some(folder.path().join("memory.sqlite")), std::slice::from_ref(&source));
+    let all = (names, vec![opened], std::collections::HashMap::new(), recall);
     let opened = explore::explorer_over(all, &args.look, invocation, &config, log)?;
     let code = screens::run(opened, Clock::system(), &mut explore::Fixed).await?;
     cancel.cancel();

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod explore;
 mod export;
+mod failures;
 mod generate;
 mod guard;
 mod habits;
@@ -148,6 +149,7 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Tail(args)) => tail::run(&args, &choice).await,
         Some(Command::Stats(args)) => stats::run(&args, &choice).await,
         Some(Command::Patterns(args)) => patterns::run(&args, &choice).await,
+        Some(Command::Failures(args)) => failures::run(&args, &choice).await,
         Some(Command::Show(args)) => show::run(&args, &choice).await,
         Some(Command::Health(args)) => health::run(&args, &choice).await,
         Some(Command::Alerts(args)) => alerts::run(&args, &choice).await,

@@ -187,6 +187,11 @@ pub fn state_folder() -> Option<PathBuf> {
     Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join("crosstail"))
 }
 
+/// The file in which is remembered what has failed.
+pub fn memory_file() -> Option<PathBuf> {
+    state_folder().map(|folder| folder.join("memory.sqlite"))
+}
+
 /// The path of the user's configuration; the file may not exist.
 pub fn user_file() -> Option<PathBuf> {
     folder().map(|folder| folder.join("config.toml"))

@@ -12,6 +12,7 @@ pub use read::{
 pub use search::{SearchProgress, is_named, rank};
 
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};
+use crosstail_engine::failure::{Fingerprint, FoundFailures, Remark};
 use crosstail_engine::insight::Comparison;
 use crosstail_source::alert::AlertStatus;
 use crosstail_source::{FiguresQuery, Groups, RelatedKey, TableOffer};
@@ -49,6 +50,8 @@ pub enum Reply {
     Explained(Box<Explanation>),
     /// The tables of the sources that have some.
     Tables(Vec<TablesOf>),
+    /// Groups of failures, or why there are none.
+    FailureGroups(Result<Box<FoundFailures>, String>),
     /// A notice for the status line.
     Notice(String),
 }
@@ -56,6 +59,12 @@ pub enum Reply {
 /// Work that the screens request.
 #[derive(Debug, PartialEq)]
 pub enum Effect {
+    /// Group the failures of a range.
+    GroupFailures(Ticket, Box<ReportRange>),
+    /// End grouping.
+    StopGrouping,
+    /// Keep what was said about a group of failures; the text is said once it is kept.
+    SayOfGroup(Box<(Fingerprint, Remark, String)>),
     /// Load a payload from its places.
     LoadPayload(Ticket, Id, Vec<Place>),
     /// Find related activities in every source.

@@ -2,7 +2,7 @@
 
 use super::{MergedHistory, Work};
 use anyhow::Result;
-use crosstail_core::model::{Activity, Names, SourceId, Timestamp};
+use crosstail_core::model::{Activity, Names, SourceId, Timestamp, redact_text};
 use crosstail_engine::pattern::{Pattern, Patterns, Trend};
 use crosstail_source::{PageQuery, Source, SourceError};
 use std::collections::HashMap;
@@ -95,11 +95,12 @@ pub async fn patterns(
     while let Some(activity) = joined.next().await? {
         let at = activity.started_at;
         found.span = Some(found.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
-        let Some(text) = activity.error.as_deref().or(activity.message.as_deref()) else {
+        let Some(text) = activity.said() else {
             found.without_text += 1;
             continue;
         };
-        let number = all.add(text) as usize;
+        // Without secrets, as a filter reads it.
+        let number = all.add(&redact_text(text)) as usize;
         if number == tallies.len() {
             tallies.push(PatternTally::before(&activity));
         }

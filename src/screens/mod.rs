@@ -7,6 +7,7 @@ mod alerts;
 mod contrast;
 mod explore;
 mod explorer;
+mod failures;
 mod find;
 mod first_run;
 mod global;
@@ -27,6 +28,7 @@ mod view;
 pub use explore::{Detail, Explore};
 pub use explorer::{Event, Explorer};
 pub use health::SlottedHealth;
+use request::PromptKind;
 pub use request::{Focus, Tab};
 pub use run::{Opened, Reopen, run};
 pub use shared::{AlertBoard, AlertLine, AlertOrigin, LineState, Notice, Settings, Shared, of_activity, of_rule};
@@ -107,6 +109,11 @@ pub trait Screen {
         Vec::new()
     }
 
+    /// A line that it asked for was typed; `None` if it did not ask.
+    fn answered(&mut self, _kind: &PromptKind, _text: &str, _shared: &mut Shared) -> Option<Vec<Effect>> {
+        None
+    }
+
     /// It is shown from now on.
     fn opened(&mut self, _shared: &mut Shared) -> Vec<Effect> {
         Vec::new()
@@ -174,6 +181,7 @@ const SCREENS: &[Entry] = &[
     first_run::ENTRY,
     health::ENTRY,
     alerts::ENTRY,
+    failures::ENTRY,
     affected::ENTRY,
     sources::ENTRY,
     tables::ENTRY,

@@ -18,13 +18,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Every command with a help of its own.
-const COMMANDS: [&[&str]; 28] = [
+const COMMANDS: [&[&str]; 29] = [
     &[],
     &["demo"],
     &["tail"],
     &["query"],
     &["stats"],
     &["patterns"],
+    &["failures"],
     &["show"],
     &["health"],
     &["alerts"],
@@ -49,12 +50,13 @@ const COMMANDS: [&[&str]; 28] = [
     &["man"],
 ];
 /// Commands that have to have examples.
-const WITH_EXAMPLES: [&str; 19] = [
+const WITH_EXAMPLES: [&str; 20] = [
     "",
     "tail",
     "query",
     "stats",
     "patterns",
+    "failures",
     "show",
     "health",
     "alerts",
@@ -326,6 +328,7 @@ impl World {
             "query",
             "stats",
             "patterns",
+            "failures",
             "show",
             "health",
             "alerts",
@@ -394,12 +397,12 @@ impl World {
             return;
         }
         let holds = match (words[0], words.get(1).copied().unwrap_or_default()) {
-            ("query" | "stats" | "patterns" | "doctor" | "health", _) if value("-o") == Some("json") => {
+            ("query" | "stats" | "patterns" | "failures" | "doctor" | "health", _) if value("-o") == Some("json") => {
                 !out.is_empty() && out.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
             }
             ("query", _) if words.contains(&"--count") => out.trim().parse::<u64>().is_ok(),
             ("query", _) => out.contains("503") || out.contains("failed") || out.lines().count() > 1,
-            ("stats" | "patterns", _) => out.contains("count") && out.lines().count() > 1,
+            ("stats" | "patterns" | "failures", _) => out.contains("count") && out.lines().count() > 1,
             ("show", _) => out.contains("po/create") || out.contains("PO-4711"),
             ("doctor", _) => out.contains('✓') || out.contains('!'),
             ("health", _) => out.lines().count() > 1,

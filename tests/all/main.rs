@@ -29,6 +29,7 @@ mod documents;
 mod elasticsearch;
 mod examples;
 mod exporting;
+mod failures;
 mod faults;
 mod figures;
 mod filters;

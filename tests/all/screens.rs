@@ -10,6 +10,7 @@ use crosstail_core::model::{
     Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status,
 };
 use crosstail_core::model::{Check, HealthState, Metric, MetricKind, Vitals};
+use crosstail_engine::failure::{Failures, FoundFailures, Span};
 use crosstail_engine::insight::{compare, jq};
 use crosstail_engine::window::Range;
 use crosstail_source::alert::AlertStatus;
@@ -185,6 +186,24 @@ impl Stage {
         }
     }
 
+    /// The groups of all failures. What the first of them says was said a week before, too.
+    fn failures(&self) -> FoundFailures {
+        let shared = &self.explorer.shared;
+        let span = Span::of(Some(EPOCH), shared.now);
+        let mut all = Failures::new(span);
+        let store = &shared.store;
+        let failed: Vec<Activity> =
+            store.all_rows().iter().filter(|row| store.is_failure(**row)).map(|row| store.get(*row)).collect();
+        let mut before = failed[0].clone();
+        before.started_at = EPOCH.plus_ms(-7 * 86_400_000);
+        all.add_before(&before);
+        let (count, ends) = (failed.len() as u64, (failed[0].started_at, failed[failed.len() - 1].started_at));
+        for one in failed {
+            all.add(one);
+        }
+        FoundFailures { groups: all.settle(), count, span: Some(ends), known_from: span.known_from(), problem: None }
+    }
+
     /// Answers what is asked of the stores.
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
@@ -200,6 +219,7 @@ impl Stage {
                     let found = compare((&pair.left, &payload_of(&pair.left)), (&right, &payload_of(&right)));
                     (ticket, Reply::Compared(Ok(Box::new((*right, found)))))
                 }
+                Effect::GroupFailures(ticket, _) => (ticket, Reply::FailureGroups(Ok(Box::new(self.failures())))),
                 Effect::Jq(ticket, expression, text) => (ticket, Reply::Jq(jq(&expression, &text))),
                 _ => continue,
             };
@@ -293,7 +313,7 @@ fn the_list_in_sixteen_colours() {
 }
 
 /// Every screen: how it is reached, by its name.
-const SCREENS: [(&str, &[&str]); 15] = [
+const SCREENS: [(&str, &[&str]); 16] = [
     ("list", &[]),
     ("failures", &["1"]),
     ("detail", &["1", "up", "enter"]),
@@ -303,6 +323,7 @@ const SCREENS: [(&str, &[&str]); 15] = [
     ("health", &["h"]),
     ("system", &["h", "enter"]),
     ("alerts", &["a"]),
+    ("failures in groups", &["F"]),
     ("affected", &["O"]),
     ("contrast", &["c"]),
     ("sources", &["s"]),
@@ -898,7 +919,7 @@ fn keys_lead_there_and_back() {
         (&["/"], "complete", &["esc"]),
         (&["w"], "write this screen as a report to", &["esc"]),
         (&["|"], "pipe to a command", &["esc"]),
-        (&["F"], "time", &["F"]),
+        (&["b"], "time", &["b"]),
         (&["H"], "time", &["H"]),
     ];
     for (there, shown, back) in macros {
@@ -1093,4 +1114,34 @@ fn tables_of_a_database_are_offered_by_how_well_they_fit() {
     stage.press(&["down"]);
     assert!(stage.press_for_effects("d").contains(&Effect::WriteDraft(source, "customers".to_owned())));
     assert!(stage.press_for_effects("enter").contains(&Effect::ReadTable(source, "customers".to_owned())));
+}
+
+#[test]
+fn failures_are_shown_in_groups() {
+    let mut stage = Stage::new(160, 48, "dark");
+    stage.press(&["F"]);
+    assert!(stage.picture().contains("2 groups of 3 failures · 1 new · 1 back again"), "{}", stage.picture());
+    assert!(stage.picture().contains("new since"), "{}", stage.picture());
+    // Muted, it stays under the cursor, and what is remembered is told.
+    let [Effect::SayOfGroup(said)] = &stage.press_for_effects("m")[..] else { panic!("nothing is said") };
+    assert_eq!(said.1.mute.map(|mute| mute.at), Some(stage.explorer.shared.now));
+    assert!(stage.picture().contains("1 muted") && stage.picture().contains("0 new"), "{}", stage.picture());
+    stage.press(&["m", "#"]);
+    stage.write("known since the deploy", 0);
+    let noted = stage.press_for_effects("enter");
+    assert!(matches!(&noted[..], [Effect::SayOfGroup(said)] if said.1.note == "known since the deploy"), "{noted:?}");
+    assert!(stage.picture().contains("# known since the deploy"), "{}", stage.picture());
+    // An example in one key; the rows behind it in one.
+    stage.press(&["x"]);
+    assert!(stage.picture().contains("Tally") && stage.explorer.stack.name() == "activity", "{}", stage.picture());
+    stage.press(&["F", "down", "enter"]);
+    let filter = stage.explorer.shared.filter.text().to_owned();
+    assert_eq!(filter, r#"is:failure http:503 system:SAP endpoint:"/po/create" pattern:"Service Unavailable""#);
+    assert_eq!(stage.explorer.shared.store.rows().len(), 2);
+    // The same again adds nothing; excluded, its failures are gone.
+    stage.press(&["F", "down", "enter"]);
+    assert_eq!(stage.explorer.shared.filter.text(), filter);
+    stage.press(&["backspace", "F", "down", "-"]);
+    assert!(stage.explorer.shared.filter.text().starts_with("-(is:failure http:503"));
+    assert_eq!(stage.explorer.shared.store.rows().len(), 44);
 }

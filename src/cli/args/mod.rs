@@ -4,7 +4,8 @@ mod reading;
 mod stores;
 
 pub(super) use reading::{
-    FilterArgs, Format, OutputArgs, PatternsArgs, QueryArgs, RangeArgs, Sort, StatsArgs, StatsFormat, TailArgs,
+    FailuresArgs, FilterArgs, Format, ListFormat, OutputArgs, PatternsArgs, QueryArgs, RangeArgs, Sort, StatsArgs,
+    StatsFormat, TailArgs,
 };
 pub(super) use stores::{
     CompleteArgs, CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ExportArgs, GenerateArgs, HelpArgs, ManArgs,
@@ -155,6 +156,8 @@ pub(super) enum Command {
     Stats(StatsArgs),
     /// Print what messages and errors have in common: patterns with their number, failures, first and last time
     Patterns(PatternsArgs),
+    /// Print failures in groups: which are new, since when, how many are affected, and whether retries repair them
+    Failures(FailuresArgs),
     /// Print everything about one activity: payload, retry chain, trace
     Show(ShowArgs),
     /// Print the health of systems and stores (exit code 0: healthy, 1: degraded or down, 2: unknown)

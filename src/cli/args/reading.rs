@@ -1,6 +1,6 @@
 //! Options of the commands that read activities: filters, ranges of time, forms of output.
 
-use super::{SourceArgs, TextOrJson, duration};
+use super::{SourceArgs, duration};
 use clap::{Args, ValueEnum};
 use crosstail_core::filter::Field;
 
@@ -225,8 +225,42 @@ pub(in crate::cli) struct PatternsArgs {
     #[arg(long, short = 'n', default_value_t = 50, value_name = "N")]
     pub(in crate::cli) limit: usize,
     /// Output format
-    #[arg(long, short, value_enum, default_value_t = TextOrJson::Text)]
-    pub(in crate::cli) output: TextOrJson,
+    #[arg(long, short, value_enum, default_value_t = ListFormat::Text)]
+    pub(in crate::cli) output: ListFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A group is failures of one system and endpoint, of one kind (HTTP status, error class, timeout), that say the same but for what varies. It is new if it did not occur in the 14 days before, back again if it was silent for a day, quiet if it is. The days before are asked of the sources once, and remembered in the folder of the state.\n\nExamples:\n  crosstail failures --since 24h -s logs/\n  crosstail failures system:SAP --since 1h -s demo.sqlite -o json"
+)]
+pub(in crate::cli) struct FailuresArgs {
+    #[command(flatten)]
+    pub(in crate::cli) filter: FilterArgs,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    #[command(flatten)]
+    pub(in crate::cli) range: RangeArgs,
+    /// Print this many, new ones first; 0 prints all
+    #[arg(long, short = 'n', default_value_t = 50, value_name = "N")]
+    pub(in crate::cli) limit: usize,
+    /// Print muted groups, too; json and csv have them always
+    #[arg(long)]
+    pub(in crate::cli) muted: bool,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t = ListFormat::Text)]
+    pub(in crate::cli) output: ListFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ListFormat {
+    /// Aligned columns
+    #[value(alias = "table")]
+    Text,
+    /// One JSON object per line
+    #[value(alias = "jsonl", alias = "ndjson")]
+    Json,
+    /// Comma-separated values with a header
+    Csv,
 }
 
 impl StatsArgs {

@@ -66,6 +66,7 @@ const TASKS: &[(&str, &[Action])] = &[
         &[
             Action::HEALTH,
             Action::ALERTS,
+            Action::FAILURES,
             Action::AFFECTED,
             Action::COMPARE,
             Action::ACKNOWLEDGE,
