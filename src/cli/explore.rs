@@ -126,6 +126,11 @@ pub(super) fn explorer_over(
     if let Some(problem) = problems.first() {
         shared.notify(format!("a rule was skipped: {problem}"));
     }
+    match config::marker_file().map(|path| config::markers(&path)) {
+        Some(Ok(markers)) => shared.markers = markers,
+        Some(Err(error)) => shared.notify(format!("{error:#}")),
+        None => {}
+    }
     let who = look.writes.who.clone().unwrap_or_else(|| "unknown".to_owned());
     shared.settings = Settings {
         history_limit: config.history_limit.unwrap_or(usize::MAX),

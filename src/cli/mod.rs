@@ -2,6 +2,7 @@
 
 mod alerts;
 mod args;
+mod changes;
 mod check;
 mod complete;
 mod config;
@@ -16,6 +17,7 @@ mod habits;
 mod health;
 mod jq;
 mod manual;
+mod mark;
 mod output;
 mod patterns;
 mod progress;
@@ -149,6 +151,8 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Tail(args)) => tail::run(&args, &choice).await,
         Some(Command::Stats(args)) => stats::run(&args, &choice).await,
         Some(Command::Patterns(args)) => patterns::run(&args, &choice).await,
+        Some(Command::Changes(args)) => changes::run(&args, &choice).await,
+        Some(Command::Mark(args)) => mark::run(&args, &choice),
         Some(Command::Failures(args)) => failures::run(&args, &choice).await,
         Some(Command::Show(args)) => show::run(&args, &choice).await,
         Some(Command::Health(args)) => health::run(&args, &choice).await,

@@ -4,10 +4,11 @@ use super::args::{ListFormat, PatternsArgs};
 use super::output::{aligned, print_error};
 use super::{progress, sources};
 use crate::config::Overrides;
-use crate::runtime::{FoundPattern, FoundPatterns, Work, patterns};
+use crate::runtime::{Work, patterns};
 use crate::tui::text::spark;
 use anyhow::Result;
 use crosstail_core::model::{Timestamp, redact_text, visible_line};
+use crosstail_engine::pattern::{FoundPattern, FoundPatterns};
 use crosstail_export::{csv_cell, safe_json};
 use crosstail_source::PageQuery;
 use serde_json::{Value, json};
@@ -57,7 +58,7 @@ struct Output<'a> {
 
 impl Output<'_> {
     fn total(&self) -> u64 {
-        self.found.patterns.iter().map(|one| one.tally.count).sum::<u64>().max(1)
+        self.found.total().max(1)
     }
 
     fn table(&self, shown: usize) -> Result<()> {
@@ -97,7 +98,8 @@ impl Output<'_> {
             "failed": tally.failed,
             "first": tally.first.rfc3339(),
             "last": tally.last.rfc3339(),
-            "example": tally.example,
+            "example": tally.example.id.to_string(),
+            "filter": pattern.clause(),
             "trend": {
                 "from": self.from.rfc3339(),
                 "to": self.to.rfc3339(),
@@ -117,7 +119,7 @@ impl Output<'_> {
 
     /// The same without what has parts.
     fn csv(&self, shown: usize) -> Result<()> {
-        const COLUMNS: [&str; 8] = ["id", "pattern", "count", "share", "failed", "first", "last", "example"];
+        const COLUMNS: [&str; 9] = ["id", "pattern", "count", "share", "failed", "first", "last", "example", "filter"];
         let mut csv = csv::Writer::from_writer(std::io::BufWriter::new(std::io::stdout().lock()));
         csv.write_record(COLUMNS)?;
         for found in &self.found.patterns[..shown] {

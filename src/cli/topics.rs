@@ -61,6 +61,7 @@ pub(super) const FILES: &str = "\
 ~/.config/crosstail/rules/            rules of alerts
 crosstail.toml                        the configuration of a project, in the current folder or above it
 ~/.local/state/crosstail/watch.json   the state of crosstail watch
+~/.local/state/crosstail/markers.ndjson what was marked
 ~/.local/state/crosstail/memory.sqlite  what has failed in the last weeks, notes and mutes
 ";
 

@@ -3,12 +3,14 @@
 
 mod channel;
 mod layers;
+mod markers;
 mod private;
 mod secrets;
 mod trust;
 
 pub use channel::ChannelEntry;
 pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting};
+pub use markers::{Marker, add_marker, marker_file, markers};
 pub use private::{private_folder, write_private};
 pub use trust::{Project, Trust};
 

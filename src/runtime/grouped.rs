@@ -1,6 +1,6 @@
-//! What the screens of groups ask.
+//! What the screens of groups ask: failures in groups, patterns, the values of a pattern, and changes.
 
-use super::{Runtime, Work, failures};
+use super::{Runtime, Work, changes, failures, gap_values, patterns};
 use crate::effect::{Effect, Reply, ReportRange, Ticket};
 use crosstail_core::filter::Filter;
 use crosstail_source::{PageQuery, Priority, SourceError};
@@ -17,6 +17,9 @@ impl Runtime {
     pub(super) fn run_grouping(&mut self, effect: Effect) -> Option<Effect> {
         match effect {
             Effect::GroupFailures(ticket, asked) => self.group_failures(ticket, &asked),
+            Effect::FindChanges(ticket, asked) => self.find_changes(ticket, &asked),
+            Effect::FindPatterns(ticket, asked) => self.find_patterns(ticket, &asked),
+            Effect::FindValues(ticket, asked, template) => self.find_values(ticket, &asked, template),
             Effect::StopGrouping => drop(self.restart_scope(|this| &mut this.grouping)),
             Effect::SayOfGroup(said) => {
                 let recall = self.recall.clone();
@@ -53,6 +56,45 @@ impl Runtime {
                 }
                 Err(error) => Err(format!("{error:#}")),
             })
+        });
+    }
+
+    fn find_patterns(&mut self, ticket: Ticket, asked: &ReportRange) {
+        let (scope, work, query) = self.asked("find patterns", asked);
+        let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+        self.spawn(scope, ticket, async move {
+            let mut problems = Vec::new();
+            let found = patterns(&sources, &work, &names, query, Some(&mut problems)).await;
+            Reply::Patterns(match found {
+                Ok(mut found) => {
+                    found.problem = first(&problems);
+                    Ok(Box::new(found))
+                }
+                Err(error) => Err(format!("{error:#}")),
+            })
+        });
+    }
+
+    fn find_changes(&mut self, ticket: Ticket, asked: &ReportRange) {
+        let (scope, work, query) = self.asked("find changes", asked);
+        let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+        self.spawn(scope, ticket, async move {
+            let mut problems = Vec::new();
+            let found = changes(&sources, &work, &names, query, Some(&mut problems)).await;
+            Reply::Changes(match (found, first(&problems)) {
+                (Err(error), _) => Err(format!("{error:#}")),
+                (Ok(_), Some(problem)) => Err(problem),
+                (Ok(found), None) => Ok(Box::new(found)),
+            })
+        });
+    }
+
+    fn find_values(&mut self, ticket: Ticket, asked: &ReportRange, template: String) {
+        let (scope, work, query) = self.asked("count values of a pattern", asked);
+        let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+        self.spawn(scope, ticket, async move {
+            let found = gap_values(&sources, &work, &names, query, &template).await;
+            Reply::GapValues(found.map_err(|error| format!("{error:#}")))
         });
     }
 }

@@ -1,6 +1,7 @@
 //! Carries out effects. This is the only part of the program that waits.
 
 pub mod alert;
+mod changes;
 mod complete;
 mod count;
 mod diagnose;
@@ -18,13 +19,14 @@ mod report;
 mod tables;
 mod work;
 
+pub use changes::changes;
 pub use diagnose::{SourceDiagnosis, diagnose};
 pub use failures::{Recall, failures};
 pub use figures::{answer as figures_of, figures};
 pub use find::{MAX_RESULTS, search_source};
 pub use load::{compared, keeps_whole, payload_of, related_to};
 pub use merged::MergedHistory;
-pub use patterns::{FoundPattern, FoundPatterns, PatternTally, patterns};
+pub use patterns::{gap_values, patterns};
 pub use report::{figures_by_period, report_table};
 pub use work::Work;
 

@@ -4,6 +4,7 @@
 
 mod affected;
 mod alerts;
+mod changes;
 mod contrast;
 mod explore;
 mod explorer;
@@ -16,6 +17,7 @@ mod help;
 mod jobs;
 mod lines;
 mod palette;
+mod patterns;
 mod prompt;
 mod request;
 mod run;
@@ -182,6 +184,8 @@ const SCREENS: &[Entry] = &[
     health::ENTRY,
     alerts::ENTRY,
     failures::ENTRY,
+    patterns::ENTRY,
+    changes::ENTRY,
     affected::ENTRY,
     sources::ENTRY,
     tables::ENTRY,

@@ -20,6 +20,7 @@ mod alerts;
 mod architecture;
 mod book;
 mod cancel;
+mod changes;
 mod cli;
 mod configuration;
 mod conformance;

@@ -251,6 +251,35 @@ pub(in crate::cli) struct FailuresArgs {
     pub(in crate::cli) output: ListFormat,
 }
 
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A change is where the figures of a system went to another level, and stayed there for three of 720 buckets of the range or longer, at once: what grows all day does not change. Of what does not change, one series in 1,000 is said to: a permutation test says what is more than chance.\n\nExamples:\n  crosstail changes --since 24h -s demo.sqlite\n  crosstail changes system:SAP --since 7d -s demo.sqlite -o json"
+)]
+pub(in crate::cli) struct ChangesArgs {
+    #[command(flatten)]
+    pub(in crate::cli) filter: FilterArgs,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    #[command(flatten)]
+    pub(in crate::cli) range: RangeArgs,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t = ListFormat::Text)]
+    pub(in crate::cli) output: ListFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without a text, it lists what was marked.\n\nExamples:\n  crosstail mark 'deployed 1.4.3'\n  crosstail mark --at 15m 'partner announced maintenance'"
+)]
+pub(in crate::cli) struct MarkArgs {
+    /// What happened
+    #[arg(value_name = "TEXT")]
+    pub(in crate::cli) text: Vec<String>,
+    /// When, if not now: 15m, 09:00, 2026-11-20T09:00
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(in crate::cli) at: Option<String>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum ListFormat {
     /// Aligned columns

@@ -95,10 +95,10 @@ impl Columns {
             system: if width < 100 { 10 } else { 14 },
             place: wide(100, (width / 6).min(28)),
             kind: wide(72, 8),
-            last: wide(110, 9),
-            entities: if has(|group| group.entities) { wide(110, 9) } else { 0 },
-            organizations: if has(|group| group.organizations) { wide(130, 6) } else { 0 },
-            trend: wide(120, 13),
+            last: wide(140, 9),
+            entities: if has(|group| group.entities) { wide(130, 9) } else { 0 },
+            organizations: if has(|group| group.organizations) { wide(150, 6) } else { 0 },
+            trend: wide(140, 13),
         }
     }
 

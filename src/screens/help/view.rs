@@ -67,6 +67,8 @@ const TASKS: &[(&str, &[Action])] = &[
             Action::HEALTH,
             Action::ALERTS,
             Action::FAILURES,
+            Action::PATTERNS,
+            Action::CHANGES,
             Action::AFFECTED,
             Action::COMPARE,
             Action::ACKNOWLEDGE,

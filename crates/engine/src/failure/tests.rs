@@ -149,8 +149,10 @@ fn any_failure() -> impl Strategy<Value = Activity> {
         .prop_map(|(number, system, hours, text)| failure(number.into(), system, ago(hours), &text))
 }
 
-/// Without what follows from the moment of asking alone.
-fn shown(groups: Vec<FailureGroup>) -> Vec<(String, State, u64, Timestamp, Option<Timestamp>, Id, Trend)> {
+/// What a group shows.
+type Shown = (String, State, u64, Timestamp, Option<Timestamp>, Id, Trend);
+
+fn shown(groups: Vec<FailureGroup>) -> Vec<Shown> {
     let one = |group: FailureGroup| {
         let id = group.fingerprint.id();
         (id, group.state, group.count, group.began, group.before, group.example.id, group.trend)

@@ -6,9 +6,13 @@
 //! Drain (P. He et al., "Drain: An Online Log Parsing Approach with Fixed Depth Tree", 2017), which grows a tree.
 //! docs/performance.md compares the groupings.
 
+mod found;
+mod gaps;
 mod trend;
 
 pub use crosstail_core::mask::ANY;
+pub use found::{FoundPattern, FoundPatterns, PatternCounts, PatternTally};
+pub use gaps::{GapCounts, GapValues};
 pub use trend::Trend;
 
 use crosstail_core::mask::{self, id_of};
