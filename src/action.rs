@@ -67,6 +67,9 @@ actions! {
     VIEW_BACK = "view_back", "view before this one";
     VIEW_FORWARD = "view_forward", "view after this one";
     HEALTH = "health", "health of the systems";
+    FAILURES = "failures", "failures in groups: what is new, since when, whom it affects";
+    CHANGES = "changes", "when rate, failures and latency changed, and what was marked";
+    PATTERNS = "patterns", "what messages and errors have in common";
     AFFECTED = "affected", "operations that failed, and what became of each";
     ALERTS = "alerts", "alerts of rules and of stores";
     ACKNOWLEDGE = "acknowledge", "acknowledge the alert";

@@ -2,14 +2,16 @@
 
 use super::args::DemoArgs;
 use super::explore;
-use crate::config::{Config, Overrides};
+use crate::config::{Config, Marker, Overrides};
 use crate::kinds;
 use crate::log::Log;
+use crate::runtime::Recall;
 use crate::screens;
 use anyhow::{Context as _, Result, ensure};
-use crosstail_core::model::{Clock, Names};
+use crosstail_core::model::{Clock, Direction, Kind, Names, Status, Timestamp};
 use crosstail_record::simulate::{Simulation, live, seed_history};
 use crosstail_record::write::{SqliteWriter, Writer};
+use crosstail_record::{Outcome, Start, WriteStep};
 use crosstail_source::SourceConfig;
 use std::os::unix::fs::PermissionsExt as _;
 use tokio_util::sync::CancellationToken;
@@ -38,6 +40,7 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
         let (history, clock, cancel) = (args.history, clock.clone(), cancel.clone());
         tokio::spawn(async move {
             let mut traffic = seed_history(simulation, history, &mut store).await?;
+            store.write(&broken_by_deploy(simulation.anchor)).await?;
             let mut writers: [Box<dyn Writer>; 1] = [Box::new(store)];
             live(&mut traffic, &mut writers, &clock, &cancel, |_| true).await?;
             writers[0].finish().await
@@ -54,10 +57,64 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
         Some(path) => format!("crosstail {}", path.display()),
         None => format!("crosstail demo --seed {}", args.seed),
     };
-    let all = (names, vec![opened], std::collections::HashMap::new());
-    let opened = explore::explorer_over(all, &args.look, invocation, &config, log)?;
+    // What is said about invented groups goes with them. Their past is being written.
+    let recall = Recall::new(Some(folder.path().join("memory.sqlite")), std::slice::from_ref(&source));
+    let recall = recall.of_a_growing_past();
+    let all = (names, vec![opened], std::collections::HashMap::new(), recall);
+    let mut opened = explore::explorer_over(all, &args.look, invocation, &config, log)?;
+    let deploy = Marker { at: simulation.anchor.plus_us(-DEPLOY_US), text: "deployed 1.4.3".to_owned() };
+    opened.explorer.shared.markers.push(deploy);
     let code = screens::run(opened, Clock::system(), &mut explore::Fixed).await?;
     cancel.cancel();
     let _ = tokio::time::timeout(std::time::Duration::from_millis(500), writer).await;
     Ok(code)
+}
+
+/// So long before the demonstration begins something was deployed, in microseconds.
+const DEPLOY_US: i64 = 14 * 60_000_000;
+/// A call in so many microseconds that the deploy has broken, by its number.
+const BROKEN_US: [i64; 3] = [11_000_000, 17_000_000, 8_000_000];
+
+/// Calls that the deploy has broken: a failure that is new.
+fn broken_by_deploy(now: Timestamp) -> Vec<WriteStep> {
+    let mut steps = Vec::new();
+    let mut at = now.plus_us(BROKEN_US[0] - DEPLOY_US);
+    for number in 0_u32.. {
+        at = at.plus_us(BROKEN_US[number as usize % BROKEN_US.len()]);
+        if at >= now {
+            break;
+        }
+        let order = 48_210 + number % 31;
+        let said = format!("tax code GST18 is not mapped for plant {}", 1700 + number % 4);
+        let start = Start {
+            id: uuid::Uuid::new_v4().to_string(),
+            kind: Some(Kind::ApiCall),
+            direction: Some(Direction::Out),
+            system: "SAP".to_owned(),
+            endpoint: Some("/invoice/post".to_owned()),
+            method: Some("POST".to_owned()),
+            url: Some("https://sap.prokure.example/invoice/post".to_owned()),
+            operation: Some("POST".to_owned()),
+            entity: Some(format!("INVOICE INVOICE-{order}")),
+            actor: Some("SCHEDULER".to_owned()),
+            correlation_id: Some(uuid::Uuid::new_v4().to_string()),
+            attempt: Some(1),
+            max_attempts: Some(1),
+            request_body: Some(serde_json::json!({ "number": format!("INVOICE-{order}"), "tax_code": "GST18" })),
+            started_at: at,
+            ..Start::default()
+        };
+        let outcome = Outcome {
+            status: Some(Status::Failed),
+            http_status: Some(422),
+            response_body: Some(serde_json::json!({ "error": { "code": "TaxCodeNotMapped", "message": said } })),
+            error: Some(said.clone()),
+            error_type: Some("TaxCodeNotMapped".to_owned()),
+            message: Some(said),
+            completed_at: Some(at.plus_us(212_000)),
+            ..Outcome::default()
+        };
+        steps.push(WriteStep::Finished(start.into(), outcome.into()));
+    }
+    steps
 }

@@ -52,7 +52,8 @@ impl Session<'_> {
         let opened = &self.opened;
         let allowed = self.look.writes.allow_writes;
         let writers = if allowed { opened.alert_writers() } else { runtime::alert::Writers::new() };
-        let all = (opened.names.clone(), opened.sources.clone(), writers);
+        let recall = runtime::Recall::new(config::memory_file(), &opened.configs);
+        let all = (opened.names.clone(), opened.sources.clone(), writers, recall);
         explorer_over(all, self.look, self.invocation.clone(), self.config, self.log.clone())
     }
 }
@@ -90,12 +91,12 @@ fn invocation(sources: &[String], runs: &[String], schema: Option<&str>) -> Stri
     words.join(" ")
 }
 
-/// Names, sources, and how alerts are changed in them.
-type All = (Names, Vec<(SourceId, Arc<dyn Source>)>, runtime::alert::Writers);
+/// Names, sources, how alerts are changed in them, and where what has failed is remembered.
+type All = (Names, Vec<(SourceId, Arc<dyn Source>)>, runtime::alert::Writers, runtime::Recall);
 
 /// An explorer over sources.
 pub(super) fn explorer_over(
-    (names, sources, writers): All,
+    (names, sources, writers, recall): All,
     look: &ViewArgs,
     invocation: String,
     config: &Config,
@@ -125,6 +126,11 @@ pub(super) fn explorer_over(
     if let Some(problem) = problems.first() {
         shared.notify(format!("a rule was skipped: {problem}"));
     }
+    match config::marker_file().map(|path| config::markers(&path)) {
+        Some(Ok(markers)) => shared.markers = markers,
+        Some(Err(error)) => shared.notify(format!("{error:#}")),
+        None => {}
+    }
     let who = look.writes.who.clone().unwrap_or_else(|| "unknown".to_owned());
     shared.settings = Settings {
         history_limit: config.history_limit.unwrap_or(usize::MAX),
@@ -152,6 +158,7 @@ pub(super) fn explorer_over(
     }
     let (mut runtime, incoming) = Runtime::new(sources, names, clock, zone);
     runtime.set_alert_writers(writers);
+    runtime.set_recall(recall);
     for effect in effects {
         runtime.run(effect);
     }

@@ -2,6 +2,7 @@
 
 mod alerts;
 mod args;
+mod changes;
 mod check;
 mod complete;
 mod config;
@@ -9,12 +10,14 @@ mod demo;
 mod doctor;
 mod explore;
 mod export;
+mod failures;
 mod generate;
 mod guard;
 mod habits;
 mod health;
 mod jq;
 mod manual;
+mod mark;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod output;
@@ -150,6 +153,9 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Tail(args)) => tail::run(&args, &choice).await,
         Some(Command::Stats(args)) => stats::run(&args, &choice).await,
         Some(Command::Patterns(args)) => patterns::run(&args, &choice).await,
+        Some(Command::Changes(args)) => changes::run(&args, &choice).await,
+        Some(Command::Mark(args)) => mark::run(&args, &choice),
+        Some(Command::Failures(args)) => failures::run(&args, &choice).await,
         Some(Command::Show(args)) => show::run(&args, &choice).await,
         Some(Command::Health(args)) => health::run(&args, &choice).await,
         Some(Command::Alerts(args)) => alerts::run(&args, &choice).await,

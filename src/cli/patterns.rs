@@ -1,17 +1,17 @@
 //! `crosstail patterns`: what many messages have in common.
 
-use super::args::{PatternsArgs, TextOrJson};
+use super::args::{ListFormat, PatternsArgs};
 use super::output::{aligned, print_error};
 use super::{progress, sources};
 use crate::config::Overrides;
-use crate::runtime::{FoundPattern, FoundPatterns, Work, patterns};
-use crate::tui::text::SPARKS;
+use crate::runtime::{Work, patterns};
+use crate::tui::text::spark;
 use anyhow::Result;
 use crosstail_core::model::{Timestamp, redact_text, visible_line};
-use crosstail_core::number::saturating_usize;
-use crosstail_export::safe_json;
+use crosstail_engine::pattern::{FoundPattern, FoundPatterns};
+use crosstail_export::{csv_cell, safe_json};
 use crosstail_source::PageQuery;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::io::Write as _;
 
 /// Columns of the chart in the table.
@@ -35,8 +35,9 @@ pub(super) async fn run(args: &PatternsArgs, choice: &Overrides) -> Result<u8> {
     let shown = if args.limit == 0 { found.patterns.len() } else { args.limit.min(found.patterns.len()) };
     let output = Output { found: &found, from, to, zone: context.zone };
     match args.output {
-        TextOrJson::Json => output.json(shown)?,
-        TextOrJson::Text => output.table(shown)?,
+        ListFormat::Text => output.table(shown)?,
+        ListFormat::Json => output.json(shown)?,
+        ListFormat::Csv => output.csv(shown)?,
     }
     if shown < found.patterns.len() {
         print_error(&format!("{} more patterns; --limit 0 prints all", found.patterns.len() - shown));
@@ -57,13 +58,13 @@ struct Output<'a> {
 
 impl Output<'_> {
     fn total(&self) -> u64 {
-        self.found.patterns.iter().map(|one| one.tally.count).sum::<u64>().max(1)
+        self.found.total().max(1)
     }
 
     fn table(&self, shown: usize) -> Result<()> {
         let total = self.total() as f64;
         let row = |FoundPattern { pattern, tally }: &FoundPattern| {
-            let trend = chart(&tally.trend.columns(self.from, self.to, CHART));
+            let trend = spark(&tally.trend.columns(self.from, self.to, CHART));
             let text = visible_line(&redact_text(&pattern.text)).into_owned();
             let share = format!("{:.1} %", 100.0 * tally.count as f64 / total);
             let failed = if tally.failed == 0 { "–".to_owned() } else { tally.failed.to_string() };
@@ -88,38 +89,44 @@ impl Output<'_> {
         Ok(())
     }
 
+    fn record(&self, FoundPattern { pattern, tally }: &FoundPattern) -> Value {
+        json!({
+            "id": pattern.id,
+            "pattern": pattern.text,
+            "count": tally.count,
+            "share": tally.count as f64 / self.total() as f64,
+            "failed": tally.failed,
+            "first": tally.first.rfc3339(),
+            "last": tally.last.rfc3339(),
+            "example": tally.example.id.to_string(),
+            "filter": pattern.clause(),
+            "trend": {
+                "from": self.from.rfc3339(),
+                "to": self.to.rfc3339(),
+                "counts": tally.trend.columns(self.from, self.to, SPANS),
+            },
+        })
+    }
+
     fn json(&self, shown: usize) -> Result<()> {
-        let total = self.total() as f64;
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-        for FoundPattern { pattern, tally } in &self.found.patterns[..shown] {
-            let line = json!({
-                "id": pattern.id,
-                "pattern": pattern.text,
-                "count": tally.count,
-                "share": tally.count as f64 / total,
-                "failed": tally.failed,
-                "first": tally.first.rfc3339(),
-                "last": tally.last.rfc3339(),
-                "example": tally.example,
-                "trend": {
-                    "from": self.from.rfc3339(),
-                    "to": self.to.rfc3339(),
-                    "counts": tally.trend.columns(self.from, self.to, SPANS),
-                },
-            });
-            writeln!(out, "{}", safe_json(&line)?)?;
+        for found in &self.found.patterns[..shown] {
+            writeln!(out, "{}", safe_json(&self.record(found))?)?;
         }
         out.flush()?;
         Ok(())
     }
-}
 
-/// A chart of one line: an empty column is nothing, the highest is full.
-fn chart(counts: &[u64]) -> String {
-    let most = counts.iter().copied().max().unwrap_or(0).max(1);
-    let column = |count: &u64| match count {
-        0 => " ",
-        count => SPARKS[saturating_usize(count.saturating_mul(SPARKS.len() as u64 - 1) / most).min(SPARKS.len() - 1)],
-    };
-    counts.iter().map(column).collect()
+    /// The same without what has parts.
+    fn csv(&self, shown: usize) -> Result<()> {
+        const COLUMNS: [&str; 9] = ["id", "pattern", "count", "share", "failed", "first", "last", "example", "filter"];
+        let mut csv = csv::Writer::from_writer(std::io::BufWriter::new(std::io::stdout().lock()));
+        csv.write_record(COLUMNS)?;
+        for found in &self.found.patterns[..shown] {
+            let record = self.record(found);
+            csv.write_record(COLUMNS.map(|name| csv_cell(&record[name])))?;
+        }
+        csv.flush()?;
+        Ok(())
+    }
 }

@@ -61,11 +61,14 @@ pub(super) const FILES: &str = "\
 ~/.config/crosstail/rules/            rules of alerts
 crosstail.toml                        the configuration of a project, in the current folder or above it
 ~/.local/state/crosstail/watch.json   the state of crosstail watch
+~/.local/state/crosstail/markers.ndjson what was marked
+~/.local/state/crosstail/memory.sqlite  what has failed in the last weeks, notes and mutes
 ";
 
 /// What `:` means for the values of a field.
 fn meaning(field: Field) -> &'static str {
     match field.class() {
+        _ if field == Field::Pattern => "its words, in which <*> stands for any, or its id",
         ValueType::Keyword => "the whole value",
         ValueType::Text => "anywhere in the text",
         ValueType::Id => "the id or its beginning",

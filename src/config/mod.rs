@@ -3,12 +3,14 @@
 
 mod channel;
 mod layers;
+mod markers;
 mod private;
 mod secrets;
 mod trust;
 
 pub use channel::ChannelEntry;
 pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting};
+pub use markers::{Marker, add_marker, marker_file, markers};
 pub use private::{private_folder, write_private};
 pub use trust::{Project, Trust};
 
@@ -187,6 +189,11 @@ pub fn folder() -> Option<PathBuf> {
 pub fn state_folder() -> Option<PathBuf> {
     let base = etcetera::choose_base_strategy().ok()?;
     Some(base.state_dir().unwrap_or_else(|| base.data_dir()).join("crosstail"))
+}
+
+/// The file in which is remembered what has failed.
+pub fn memory_file() -> Option<PathBuf> {
+    state_folder().map(|folder| folder.join("memory.sqlite"))
 }
 
 /// The path of the user's configuration; the file may not exist.

@@ -12,7 +12,10 @@ pub use read::{
 pub use search::{SearchProgress, is_named, rank};
 
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};
+use crosstail_engine::change::{Shift, Window};
+use crosstail_engine::failure::{Fingerprint, FoundFailures, Remark};
 use crosstail_engine::insight::Comparison;
+use crosstail_engine::pattern::{FoundPatterns, GapValues};
 use crosstail_source::alert::AlertStatus;
 use crosstail_source::{FiguresQuery, Groups, RelatedKey, TableOffer};
 use serde_json::Value;
@@ -49,6 +52,14 @@ pub enum Reply {
     Explained(Box<Explanation>),
     /// The tables of the sources that have some.
     Tables(Vec<TablesOf>),
+    /// Groups of failures, or why there are none.
+    FailureGroups(Result<Box<FoundFailures>, String>),
+    /// Changes with the buckets in which they were looked for, or why they are not known.
+    Changes(Result<Box<(Window, Vec<Shift>)>, String>),
+    /// Patterns, or why there are none.
+    Patterns(Result<Box<FoundPatterns>, String>),
+    /// The values of each gap of a pattern, or why they are not known.
+    GapValues(Result<Vec<GapValues>, String>),
     /// A notice for the status line.
     Notice(String),
 }
@@ -56,6 +67,18 @@ pub enum Reply {
 /// Work that the screens request.
 #[derive(Debug, PartialEq)]
 pub enum Effect {
+    /// Group the failures of a range.
+    GroupFailures(Ticket, Box<ReportRange>),
+    /// Find when figures changed in a range.
+    FindChanges(Ticket, Box<ReportRange>),
+    /// Find the patterns of a range.
+    FindPatterns(Ticket, Box<ReportRange>),
+    /// Count the values of the gaps of a template in a range.
+    FindValues(Ticket, Box<ReportRange>, String),
+    /// End grouping.
+    StopGrouping,
+    /// Keep what was said about a group of failures; the text is said once it is kept.
+    SayOfGroup(Box<(Fingerprint, Remark, String)>),
     /// Load a payload from its places.
     LoadPayload(Ticket, Id, Vec<Place>),
     /// Find related activities in every source.

@@ -1,11 +1,14 @@
 //! Carries out effects. This is the only part of the program that waits.
 
 pub mod alert;
+mod changes;
 mod complete;
 mod count;
 mod diagnose;
+mod failures;
 mod figures;
 mod find;
+mod grouped;
 mod incident;
 mod load;
 mod merged;
@@ -16,12 +19,14 @@ mod report;
 mod tables;
 mod work;
 
+pub use changes::changes;
 pub use diagnose::{SourceDiagnosis, diagnose};
+pub use failures::{Recall, failures};
 pub use figures::{answer as figures_of, figures};
 pub use find::{MAX_RESULTS, search_source};
 pub use load::{compared, keeps_whole, payload_of, related_to};
 pub use merged::MergedHistory;
-pub use patterns::{FoundPattern, FoundPatterns, PatternTally, patterns};
+pub use patterns::{gap_values, patterns};
 pub use report::{figures_by_period, report_table};
 pub use work::Work;
 
@@ -87,6 +92,10 @@ pub struct Runtime {
     zone: chrono_tz::Tz,
     /// Addresses of the sources whose alerts may be changed; empty if nothing may be written.
     writers: Arc<alert::Writers>,
+    /// Where what has failed is remembered.
+    recall: Recall,
+    /// Cancels grouping when it starts again.
+    grouping: CancellationToken,
 }
 
 impl Runtime {
@@ -100,7 +109,7 @@ impl Runtime {
         let (pumped, from_sources) = mpsc::channel(QUEUE);
         let (replies, answers) = mpsc::channel(QUEUE);
         let cancel = CancellationToken::new();
-        let [loading, finding, evaluating] = std::array::from_fn(|_| cancel.child_token());
+        let [loading, finding, evaluating, grouping] = std::array::from_fn(|_| cancel.child_token());
         let counting = std::array::from_fn(|_| cancel.child_token());
         let runtime = Self {
             sources: sources.into(),
@@ -118,6 +127,8 @@ impl Runtime {
             evaluating,
             zone,
             writers: Arc::default(),
+            recall: Recall::default(),
+            grouping,
         };
         (runtime, Incoming { sources: from_sources, replies: answers })
     }
@@ -125,6 +136,11 @@ impl Runtime {
     /// Allows changing alerts in these stores.
     pub fn set_alert_writers(&mut self, writers: alert::Writers) {
         self.writers = Arc::new(writers);
+    }
+
+    /// Remembers what has failed.
+    pub fn set_recall(&mut self, recall: Recall) {
+        self.recall = recall;
     }
 
     /// Starts every source; `history` is the maximum number of past activities of a source that cannot read ranges. The
@@ -256,7 +272,7 @@ impl Runtime {
                 let said = write_config().unwrap_or_else(|error| format!("{error:#}"));
                 self.spawn(self.cancel.clone(), 0, async move { Reply::Notice(said) });
             }
-            other => return Some(other),
+            other => return self.run_grouping(other),
         }
         None
     }

@@ -1,81 +1,17 @@
-//! The patterns of messages and errors over all sources.
+//! The patterns of messages and errors over all sources, and the values of what varies in one.
 
 use super::{MergedHistory, Work};
 use anyhow::Result;
-use crosstail_core::model::{Activity, Names, SourceId, Timestamp};
-use crosstail_engine::pattern::{Pattern, Patterns, Trend};
+use crosstail_core::model::{Activity, Names, SourceId};
+use crosstail_engine::pattern::{FoundPatterns, GapCounts, GapValues, PatternCounts};
 use crosstail_source::{PageQuery, Source, SourceError};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Activities per page.
 const PAGE: usize = 5000;
 
-/// A pattern, and what was found of it.
-#[derive(Debug, Clone)]
-pub struct FoundPattern {
-    pub pattern: Pattern,
-    pub tally: PatternTally,
-}
-
-/// What was found of a pattern.
-#[derive(Debug, Clone)]
-pub struct PatternTally {
-    /// Number of activities.
-    pub count: u64,
-    /// Number of failures among them.
-    pub failed: u64,
-    /// Start of the first.
-    pub first: Timestamp,
-    /// Start of the last.
-    pub last: Timestamp,
-    /// Id of the last.
-    pub example: String,
-    /// When they were.
-    pub trend: Trend,
-}
-
-/// All patterns, the most frequent first.
-#[derive(Debug, Clone, Default)]
-pub struct FoundPatterns {
-    pub patterns: Vec<FoundPattern>,
-    /// Activities that have neither message nor error.
-    pub without_text: u64,
-    /// When the first and the last of all started.
-    pub span: Option<(Timestamp, Timestamp)>,
-}
-
-impl PatternTally {
-    /// Of a first activity, which is not counted yet.
-    fn before(activity: &Activity) -> Self {
-        let at = activity.started_at;
-        Self { count: 0, failed: 0, first: at, last: at, example: activity.id.to_string(), trend: Trend::default() }
-    }
-
-    fn add(&mut self, activity: &Activity) {
-        let at = activity.started_at;
-        self.count += 1;
-        self.failed += u64::from(activity.is_failure());
-        self.first = self.first.min(at);
-        if at > self.last {
-            (self.last, self.example) = (at, activity.id.to_string());
-        }
-        self.trend.add(at);
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.count += other.count;
-        self.failed += other.failed;
-        self.first = self.first.min(other.first);
-        if (other.last, &other.example) > (self.last, &self.example) {
-            (self.last, self.example) = (other.last, other.example);
-        }
-        self.trend.merge(other.trend);
-    }
-}
-
-/// The patterns of what matches a query: of the error of an activity, or else of its message. With `problems`, reading goes on
-/// without the sources that fail.
+/// The patterns of what matches a query: of what each activity says. With `problems`, reading goes on without the sources that
+/// fail.
 pub async fn patterns(
     sources: &[(SourceId, Arc<dyn Source>)],
     work: &Work,
@@ -83,6 +19,33 @@ pub async fn patterns(
     query: PageQuery,
     problems: Option<&mut Vec<SourceError>>,
 ) -> Result<FoundPatterns> {
+    let mut counts = PatternCounts::default();
+    each(sources, work, names, query, problems, |activity| counts.add(activity)).await?;
+    Ok(counts.settle())
+}
+
+/// The values of the gaps of a template, in what matches a query.
+pub async fn gap_values(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
+    names: &Names,
+    query: PageQuery,
+    template: &str,
+) -> Result<Vec<GapValues>> {
+    let mut counts = GapCounts::new(template);
+    each(sources, work, names, query, Some(&mut Vec::new()), |activity| counts.add(&activity)).await?;
+    Ok(counts.settle())
+}
+
+/// Passes what matches a query to a function, the newest first.
+async fn each(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
+    names: &Names,
+    query: PageQuery,
+    problems: Option<&mut Vec<SourceError>>,
+    mut take: impl FnMut(Activity),
+) -> Result<()> {
     let query = PageQuery { newest_first: true, limit: PAGE, ..query };
     // Metrics and health endpoints hold no activities.
     let holding: Vec<_> =
@@ -91,31 +54,11 @@ pub async fn patterns(
     if problems.is_some() {
         joined = joined.partial();
     }
-    let (mut all, mut tallies, mut found) = (Patterns::default(), Vec::<PatternTally>::new(), FoundPatterns::default());
     while let Some(activity) = joined.next().await? {
-        let at = activity.started_at;
-        found.span = Some(found.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
-        let Some(text) = activity.error.as_deref().or(activity.message.as_deref()) else {
-            found.without_text += 1;
-            continue;
-        };
-        let number = all.add(text) as usize;
-        if number == tallies.len() {
-            tallies.push(PatternTally::before(&activity));
-        }
-        tallies[number].add(&activity);
+        take(activity);
     }
     if let Some(problems) = problems {
         problems.extend_from_slice(joined.problems());
     }
-    let mut by_pattern: HashMap<Pattern, PatternTally> = HashMap::new();
-    for (pattern, tally) in all.settle().into_iter().zip(tallies) {
-        match by_pattern.get_mut(&pattern) {
-            Some(known) => known.merge(tally),
-            None => drop(by_pattern.insert(pattern, tally)),
-        }
-    }
-    found.patterns = by_pattern.into_iter().map(|(pattern, tally)| FoundPattern { pattern, tally }).collect();
-    found.patterns.sort_by(|a, b| b.tally.count.cmp(&a.tally.count).then_with(|| a.pattern.cmp(&b.pattern)));
-    Ok(found)
+    Ok(())
 }

@@ -4,9 +4,11 @@
 
 mod affected;
 mod alerts;
+mod changes;
 mod contrast;
 mod explore;
 mod explorer;
+mod failures;
 mod find;
 mod first_run;
 mod global;
@@ -15,6 +17,7 @@ mod help;
 mod jobs;
 mod lines;
 mod palette;
+mod patterns;
 mod prompt;
 mod request;
 mod run;
@@ -27,6 +30,7 @@ mod view;
 pub use explore::{Detail, Explore};
 pub use explorer::{Event, Explorer};
 pub use health::SlottedHealth;
+use request::PromptKind;
 pub use request::{Focus, Tab};
 pub use run::{Opened, Reopen, run};
 pub use shared::{AlertBoard, AlertLine, AlertOrigin, LineState, Notice, Settings, Shared, of_activity, of_rule};
@@ -107,6 +111,11 @@ pub trait Screen {
         Vec::new()
     }
 
+    /// A line that it asked for was typed; `None` if it did not ask.
+    fn answered(&mut self, _kind: &PromptKind, _text: &str, _shared: &mut Shared) -> Option<Vec<Effect>> {
+        None
+    }
+
     /// It is shown from now on.
     fn opened(&mut self, _shared: &mut Shared) -> Vec<Effect> {
         Vec::new()
@@ -174,6 +183,9 @@ const SCREENS: &[Entry] = &[
     first_run::ENTRY,
     health::ENTRY,
     alerts::ENTRY,
+    failures::ENTRY,
+    patterns::ENTRY,
+    changes::ENTRY,
     affected::ENTRY,
     sources::ENTRY,
     tables::ENTRY,

@@ -4,6 +4,7 @@ use crate::action::Action;
 use crate::effect::PayloadSection;
 use crosstail_core::filter::{Filter, Predicate};
 use crosstail_core::model::Activity;
+use crosstail_engine::failure::Fingerprint;
 use crosstail_engine::store::Row;
 
 /// What one part of the screen asks of the rest. The stack carries it out.
@@ -120,6 +121,8 @@ pub enum PromptKind {
     Jq,
     /// A note on an activity.
     Note(Box<Activity>),
+    /// A note on a group of failures.
+    GroupNote(Box<Fingerprint>),
     /// A shell command to pipe to.
     Pipe,
     /// The path of an incident.
@@ -135,7 +138,7 @@ impl PromptKind {
     pub const fn title(&self) -> &'static str {
         match self {
             Self::Jq => "jq over this body",
-            Self::Note(_) => "note",
+            Self::Note(_) | Self::GroupNote(_) => "note",
             Self::Pipe => "pipe to a command",
             Self::Bundle => "write the incident to",
             Self::Report => "write this screen as a report to",
@@ -148,6 +151,7 @@ impl PromptKind {
         match self {
             Self::Jq => ".items[] | select(.qty > 3) | .sku      empty: the full body again",
             Self::Note(_) => "stored with the mark and written into the incident",
+            Self::GroupNote(_) => "kept with the group, for the next sessions, too      empty: no note",
             Self::Pipe => "jq .error | less      secrets are redacted",
             Self::Report => "a path ending in .html, .csv or .json; secrets are redacted",
             Self::Range => "15m  1h  24h  7d  30d  everything  2026-09-01..2026-09-02      z shorter · Z longer",

@@ -204,6 +204,10 @@ impl Stack {
                 let (report, range) = self.report(shared);
                 return vec![Effect::Report(path, Box::new(report), range)];
             }
+            Request::Answer(kind, text) => {
+                let covering = self.shown.and_then(|index| self.screens[index].answered(&kind, &text, shared));
+                return covering.unwrap_or_else(|| self.explore.grant(Request::Answer(kind, text), shared));
+            }
             Request::Show(filter) => {
                 self.shown = None;
                 return self.explore.set_filter(&filter, shared);

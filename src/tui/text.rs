@@ -5,7 +5,7 @@ use crosstail_core::model::{
     Activity, CatalogueEntry, Direction, FinalOutcome, Kind, Level, Status, Timestamp, parse_timestamp, redact_text,
     visible_line,
 };
-use crosstail_core::number::{saturating_u16, truncated_u64};
+use crosstail_core::number::{saturating_u16, saturating_usize, truncated_u64};
 use ratatui::buffer::Buffer;
 use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation as _;
@@ -13,6 +13,16 @@ use unicode_width::UnicodeWidthStr as _;
 
 /// Bars of growing height.
 pub const SPARKS: [&str; 8] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"];
+
+/// A chart of one line: an empty column is nothing, the highest is full.
+pub fn spark(counts: &[u64]) -> String {
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let column = |count: &u64| match count {
+        0 => " ",
+        count => SPARKS[saturating_usize(count.saturating_mul(SPARKS.len() as u64 - 1) / most).min(SPARKS.len() - 1)],
+    };
+    counts.iter().map(column).collect()
+}
 
 /// Width of a text in columns.
 pub fn width(text: &str) -> u16 {

@@ -18,13 +18,16 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Every command with a help of its own.
-const COMMANDS: [&[&str]; 28] = [
+const COMMANDS: [&[&str]; 31] = [
     &[],
     &["demo"],
     &["tail"],
     &["query"],
     &["stats"],
     &["patterns"],
+    &["failures"],
+    &["changes"],
+    &["mark"],
     &["show"],
     &["health"],
     &["alerts"],
@@ -49,12 +52,15 @@ const COMMANDS: [&[&str]; 28] = [
     &["man"],
 ];
 /// Commands that have to have examples.
-const WITH_EXAMPLES: [&str; 19] = [
+const WITH_EXAMPLES: [&str; 22] = [
     "",
     "tail",
     "query",
     "stats",
     "patterns",
+    "failures",
+    "changes",
+    "mark",
     "show",
     "health",
     "alerts",
@@ -326,6 +332,9 @@ impl World {
             "query",
             "stats",
             "patterns",
+            "failures",
+            "changes",
+            "mark",
             "show",
             "health",
             "alerts",
@@ -394,12 +403,16 @@ impl World {
             return;
         }
         let holds = match (words[0], words.get(1).copied().unwrap_or_default()) {
-            ("query" | "stats" | "patterns" | "doctor" | "health", _) if value("-o") == Some("json") => {
+            ("query" | "stats" | "patterns" | "failures" | "changes" | "doctor" | "health", _)
+                if value("-o") == Some("json") =>
+            {
                 !out.is_empty() && out.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
             }
             ("query", _) if words.contains(&"--count") => out.trim().parse::<u64>().is_ok(),
             ("query", _) => out.contains("503") || out.contains("failed") || out.lines().count() > 1,
-            ("stats" | "patterns", _) => out.contains("count") && out.lines().count() > 1,
+            ("stats" | "patterns" | "failures", _) => out.contains("count") && out.lines().count() > 1,
+            ("changes", _) => out.contains("measure") || out.contains("before"),
+            ("mark", _) => out.is_empty(),
             ("show", _) => out.contains("po/create") || out.contains("PO-4711"),
             ("doctor", _) => out.contains('✓') || out.contains('!'),
             ("health", _) => out.lines().count() > 1,

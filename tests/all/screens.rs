@@ -10,7 +10,10 @@ use crosstail_core::model::{
     Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status,
 };
 use crosstail_core::model::{Check, HealthState, Metric, MetricKind, Vitals};
+use crosstail_engine::change::{Measure, Shift, Window};
+use crosstail_engine::failure::{Failures, FoundFailures, Span};
 use crosstail_engine::insight::{compare, jq};
+use crosstail_engine::pattern::{FoundPatterns, GapCounts, PatternCounts};
 use crosstail_engine::window::Range;
 use crosstail_source::alert::AlertStatus;
 use crosstail_source::pump::{PumpEvent, SourceState};
@@ -110,6 +113,16 @@ fn payload_of(a: &Activity) -> Payload {
     payload
 }
 
+/// Two changes of SAP.
+fn changes() -> (Window, Vec<Shift>) {
+    let window = Window::of(EPOCH, EPOCH.plus_ms(1_260_000), 240);
+    let shift = |measure, minutes: i64, before, after| {
+        let at = EPOCH.plus_ms(minutes * 60_000);
+        Shift { group: vec![Some("SAP".to_owned())], measure, at, before, after }
+    };
+    (window, vec![shift(Measure::Failures, 19, 0.012, 0.61), shift(Measure::Latency, 20, 412.0, 2510.0)])
+}
+
 /// An explorer with activities, at a moment, and what its keys mean.
 pub struct Stage {
     pub explorer: Explorer,
@@ -185,6 +198,38 @@ impl Stage {
         }
     }
 
+    /// The groups of all failures. What the first of them says was said a week before, too.
+    fn failures(&self) -> FoundFailures {
+        let shared = &self.explorer.shared;
+        let span = Span::of(Some(EPOCH), shared.now);
+        let mut all = Failures::new(span);
+        let store = &shared.store;
+        let failed: Vec<Activity> =
+            store.all_rows().iter().filter(|row| store.is_failure(**row)).map(|row| store.get(*row)).collect();
+        let mut before = failed[0].clone();
+        before.started_at = EPOCH.plus_ms(-7 * 86_400_000);
+        all.add_before(&before);
+        let (count, ends) = (failed.len() as u64, (failed[0].started_at, failed[failed.len() - 1].started_at));
+        for one in failed {
+            all.add(one);
+        }
+        FoundFailures { groups: all.settle(), count, span: Some(ends), known_from: span.known_from(), problem: None }
+    }
+
+    fn all(&self) -> Vec<Activity> {
+        let store = &self.explorer.shared.store;
+        store.all_rows().iter().map(|row| store.get(*row)).collect()
+    }
+
+    /// The patterns of everything, and of some lines beside.
+    fn patterns(&self) -> FoundPatterns {
+        let mut counts = PatternCounts::default();
+        for one in self.all() {
+            counts.add(one);
+        }
+        counts.settle()
+    }
+
     /// Answers what is asked of the stores.
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
@@ -200,6 +245,16 @@ impl Stage {
                     let found = compare((&pair.left, &payload_of(&pair.left)), (&right, &payload_of(&right)));
                     (ticket, Reply::Compared(Ok(Box::new((*right, found)))))
                 }
+                Effect::FindChanges(ticket, _) => (ticket, Reply::Changes(Ok(Box::new(changes())))),
+                Effect::FindPatterns(ticket, _) => (ticket, Reply::Patterns(Ok(Box::new(self.patterns())))),
+                Effect::FindValues(ticket, _, template) => {
+                    let mut counts = GapCounts::new(&template);
+                    for one in self.all() {
+                        counts.add(&one);
+                    }
+                    (ticket, Reply::GapValues(Ok(counts.settle())))
+                }
+                Effect::GroupFailures(ticket, _) => (ticket, Reply::FailureGroups(Ok(Box::new(self.failures())))),
                 Effect::Jq(ticket, expression, text) => (ticket, Reply::Jq(jq(&expression, &text))),
                 _ => continue,
             };
@@ -293,7 +348,7 @@ fn the_list_in_sixteen_colours() {
 }
 
 /// Every screen: how it is reached, by its name.
-const SCREENS: [(&str, &[&str]); 15] = [
+const SCREENS: [(&str, &[&str]); 19] = [
     ("list", &[]),
     ("failures", &["1"]),
     ("detail", &["1", "up", "enter"]),
@@ -303,6 +358,10 @@ const SCREENS: [(&str, &[&str]); 15] = [
     ("health", &["h"]),
     ("system", &["h", "enter"]),
     ("alerts", &["a"]),
+    ("failures in groups", &["F"]),
+    ("patterns", &["p"]),
+    ("changes", &["~"]),
+    ("values of a pattern", &["p", "down", "v"]),
     ("affected", &["O"]),
     ("contrast", &["c"]),
     ("sources", &["s"]),
@@ -898,7 +957,7 @@ fn keys_lead_there_and_back() {
         (&["/"], "complete", &["esc"]),
         (&["w"], "write this screen as a report to", &["esc"]),
         (&["|"], "pipe to a command", &["esc"]),
-        (&["F"], "time", &["F"]),
+        (&["b"], "time", &["b"]),
         (&["H"], "time", &["H"]),
     ];
     for (there, shown, back) in macros {
@@ -1093,4 +1152,84 @@ fn tables_of_a_database_are_offered_by_how_well_they_fit() {
     stage.press(&["down"]);
     assert!(stage.press_for_effects("d").contains(&Effect::WriteDraft(source, "customers".to_owned())));
     assert!(stage.press_for_effects("enter").contains(&Effect::ReadTable(source, "customers".to_owned())));
+}
+
+#[test]
+fn failures_are_shown_in_groups() {
+    let mut stage = Stage::new(160, 48, "dark");
+    stage.press(&["F"]);
+    assert!(stage.picture().contains("2 groups of 3 failures · 1 new · 1 back again"), "{}", stage.picture());
+    assert!(stage.picture().contains("new since"), "{}", stage.picture());
+    // Muted, it stays under the cursor, and what is remembered is told.
+    let [Effect::SayOfGroup(said)] = &stage.press_for_effects("m")[..] else { panic!("nothing is said") };
+    assert_eq!(said.1.mute.map(|mute| mute.at), Some(stage.explorer.shared.now));
+    assert!(stage.picture().contains("1 muted") && stage.picture().contains("0 new"), "{}", stage.picture());
+    stage.press(&["m", "#"]);
+    stage.write("known since the deploy", 0);
+    let noted = stage.press_for_effects("enter");
+    assert!(matches!(&noted[..], [Effect::SayOfGroup(said)] if said.1.note == "known since the deploy"), "{noted:?}");
+    assert!(stage.picture().contains("# known since the deploy"), "{}", stage.picture());
+    // An example in one key; the rows behind it in one.
+    stage.press(&["x"]);
+    assert!(stage.picture().contains("Tally") && stage.explorer.stack.name() == "activity", "{}", stage.picture());
+    stage.press(&["F", "down", "enter"]);
+    let filter = stage.explorer.shared.filter.text().to_owned();
+    assert_eq!(filter, r#"is:failure http:503 system:SAP endpoint:"/po/create" pattern:"Service Unavailable""#);
+    assert_eq!(stage.explorer.shared.store.rows().len(), 2);
+    // The same again adds nothing; excluded, its failures are gone.
+    stage.press(&["F", "down", "enter"]);
+    assert_eq!(stage.explorer.shared.filter.text(), filter);
+    stage.press(&["backspace", "F", "down", "-"]);
+    assert!(stage.explorer.shared.filter.text().starts_with("-(is:failure http:503"));
+    assert_eq!(stage.explorer.shared.store.rows().len(), 44);
+}
+
+#[test]
+fn patterns_are_narrowed_excluded_and_looked_into() {
+    let mut stage = Stage::new(160, 48, "dark");
+    let source = crosstail_core::model::SourceId(0);
+    let line = |n: u64| {
+        let mut line = Activity::new(Id::Uuid(u128::from(5000 + n)), EPOCH.plus_ms(1_100_000 + n as i64));
+        line.level = Some(Level::Info);
+        line.message = Some(format!("order {} sent to {}", 70 + n % 2, ["ann", "bob", "cyrus"][n as usize % 3]).into());
+        line.places = vec![Place::new(source, Locator::Row(n as i64))];
+        line
+    };
+    let items = (0..12).map(line).collect();
+    stage.event(Event::Pump(PumpEvent::Batch { source, items, live: false }));
+    stage.press(&["p"]);
+    let picture = stage.picture();
+    assert!(picture.contains("5 patterns of 16 activities · 42 say nothing"), "{picture}");
+    assert!(picture.contains("order <*> sent to ann") && picture.contains("for example order"), "{picture}");
+    // The values of what varies; one of them narrows.
+    stage.press(&["v"]);
+    assert!(stage.picture().contains("2 values of 4 activities · gap 1 of 1"), "{}", stage.picture());
+    stage.press(&["down", "enter"]);
+    assert_eq!(stage.explorer.shared.filter.text(), r#"pattern:"order <*> sent to ann" message:71"#);
+    assert_eq!(stage.explorer.shared.store.rows().len(), 2);
+    // The pattern itself, and everything else.
+    stage.press(&["backspace", "p", "enter"]);
+    assert_eq!(stage.explorer.shared.store.rows().len(), 4);
+    stage.press(&["backspace", "p", "-"]);
+    assert_eq!(stage.explorer.shared.filter.text(), r#"-pattern:"order <*> sent to ann""#);
+    assert_eq!(stage.explorer.shared.store.rows().len(), 54);
+    stage.press(&["p", "x"]);
+    assert_eq!(stage.explorer.stack.name(), "activity");
+}
+
+#[test]
+fn changes_stand_between_what_was_marked() {
+    let mut stage = Stage::new(160, 48, "dark");
+    let text = "deployed 1.4.3\u{1b}[31m".to_owned();
+    stage.explorer.shared.markers = vec![crosstail::config::Marker { at: EPOCH.plus_ms(1_110_000), text }];
+    assert!(stage.picture().contains('◆'), "in the histogram: {}", stage.picture());
+    stage.press(&["~"]);
+    let picture = stage.picture();
+    let place = |text: &str| picture.find(text).unwrap_or_else(|| panic!("{text} in {picture}"));
+    assert!(place("2 changes") < place("deployed 1.4.3") && place("deployed 1.4.3") < place("61.0 %"), "{picture}");
+    assert!(!picture.contains('\u{1b}') && place("412 ms") < place("2.5 s"), "{picture}");
+    // The last one is selected; Enter shows what was then.
+    stage.press(&["enter"]);
+    let filter = stage.explorer.shared.filter.text().to_owned();
+    assert!(filter.starts_with("time:") && filter.ends_with(" system:SAP"), "{filter}");
 }

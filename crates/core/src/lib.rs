@@ -4,11 +4,13 @@
 //! - [`model`]: an activity, its payload, ids, time, redaction, visible text. Data only.
 //! - [`number`]: conversions between number types that saturate.
 //! - [`filter`]: the filter language. Its local evaluator defines what every source must return.
+//! - [`mask`]: texts without what varies in them, and templates of such texts.
 //! - [`schema`]: maps a store's fields to an activity.
 
 #![warn(missing_docs)]
 
 pub mod filter;
+pub mod mask;
 pub mod model;
 pub mod number;
 pub mod schema;

@@ -6,7 +6,8 @@ mod stores;
 #[cfg(feature = "mcp")]
 pub(super) use reading::McpArgs;
 pub(super) use reading::{
-    FilterArgs, Format, OutputArgs, PatternsArgs, QueryArgs, RangeArgs, Sort, StatsArgs, StatsFormat, TailArgs,
+    ChangesArgs, FailuresArgs, FilterArgs, Format, ListFormat, MarkArgs, OutputArgs, PatternsArgs, QueryArgs,
+    RangeArgs, Sort, StatsArgs, StatsFormat, TailArgs,
 };
 pub(super) use stores::{
     CompleteArgs, CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ExportArgs, GenerateArgs, HelpArgs, ManArgs,
@@ -157,6 +158,12 @@ pub(super) enum Command {
     Stats(StatsArgs),
     /// Print what messages and errors have in common: patterns with their number, failures, first and last time
     Patterns(PatternsArgs),
+    /// Print failures in groups: which are new, since when, how many are affected, and whether retries repair them
+    Failures(FailuresArgs),
+    /// Print when rate, failures and latency of systems changed, and what was marked near it
+    Changes(ChangesArgs),
+    /// Mark a moment, such as a deploy: it is drawn over the histogram, and named beside changes
+    Mark(MarkArgs),
     /// Print everything about one activity: payload, retry chain, trace
     Show(ShowArgs),
     /// Print the health of systems and stores (exit code 0: healthy, 1: degraded or down, 2: unknown)
@@ -237,7 +244,7 @@ pub(super) struct DemoArgs {
     #[arg(long, default_value_t = 2.5)]
     pub(super) rate: f64,
     /// Length of the simulated history when the explorer opens
-    #[arg(long, default_value = "24h", value_parser = duration)]
+    #[arg(long, default_value = "30h", value_parser = duration)]
     pub(super) history: std::time::Duration,
     /// Keep the store in this file instead of a temporary one
     #[arg(long, value_name = "FILE")]

@@ -1,6 +1,6 @@
 //! Options of the commands that read activities: filters, ranges of time, forms of output.
 
-use super::{SourceArgs, TextOrJson, duration};
+use super::{SourceArgs, duration};
 use clap::{Args, ValueEnum};
 use crosstail_core::filter::Field;
 
@@ -225,8 +225,71 @@ pub(in crate::cli) struct PatternsArgs {
     #[arg(long, short = 'n', default_value_t = 50, value_name = "N")]
     pub(in crate::cli) limit: usize,
     /// Output format
-    #[arg(long, short, value_enum, default_value_t = TextOrJson::Text)]
-    pub(in crate::cli) output: TextOrJson,
+    #[arg(long, short, value_enum, default_value_t = ListFormat::Text)]
+    pub(in crate::cli) output: ListFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A group is failures of one system and endpoint, of one kind (HTTP status, error class, timeout), that say the same but for what varies. It is new if it did not occur in the 14 days before, back again if it was silent for a day, quiet if it is. The days before are asked of the sources once, and remembered in the folder of the state.\n\nExamples:\n  crosstail failures --since 24h -s logs/\n  crosstail failures system:SAP --since 1h -s demo.sqlite -o json"
+)]
+pub(in crate::cli) struct FailuresArgs {
+    #[command(flatten)]
+    pub(in crate::cli) filter: FilterArgs,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    #[command(flatten)]
+    pub(in crate::cli) range: RangeArgs,
+    /// Print this many, new ones first; 0 prints all
+    #[arg(long, short = 'n', default_value_t = 50, value_name = "N")]
+    pub(in crate::cli) limit: usize,
+    /// Print muted groups, too; json and csv have them always
+    #[arg(long)]
+    pub(in crate::cli) muted: bool,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t = ListFormat::Text)]
+    pub(in crate::cli) output: ListFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "A change is where the figures of a system went to another level, and stayed there for three of 720 buckets of the range or longer, at once: what grows all day does not change. Of what does not change, one series in 1,000 is said to: a permutation test says what is more than chance.\n\nExamples:\n  crosstail changes --since 24h -s demo.sqlite\n  crosstail changes system:SAP --since 7d -s demo.sqlite -o json"
+)]
+pub(in crate::cli) struct ChangesArgs {
+    #[command(flatten)]
+    pub(in crate::cli) filter: FilterArgs,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    #[command(flatten)]
+    pub(in crate::cli) range: RangeArgs,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t = ListFormat::Text)]
+    pub(in crate::cli) output: ListFormat,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without a text, it lists what was marked.\n\nExamples:\n  crosstail mark 'deployed 1.4.3'\n  crosstail mark --at 15m 'partner announced maintenance'"
+)]
+pub(in crate::cli) struct MarkArgs {
+    /// What happened
+    #[arg(value_name = "TEXT")]
+    pub(in crate::cli) text: Vec<String>,
+    /// When, if not now: 15m, 09:00, 2026-11-20T09:00
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(in crate::cli) at: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum ListFormat {
+    /// Aligned columns
+    #[value(alias = "table")]
+    Text,
+    /// One JSON object per line
+    #[value(alias = "jsonl", alias = "ndjson")]
+    Json,
+    /// Comma-separated values with a header
+    Csv,
 }
 
 impl StatsArgs {

@@ -70,7 +70,8 @@ impl Explore {
                 Err(problem) => shared.notify(problem),
             },
             // The report is of whatever is shown: the stack makes it.
-            PromptKind::Report => {}
+            // Of other screens.
+            PromptKind::Report | PromptKind::GroupNote(_) => {}
         }
         Vec::new()
     }

@@ -66,6 +66,9 @@ const TASKS: &[(&str, &[Action])] = &[
         &[
             Action::HEALTH,
             Action::ALERTS,
+            Action::FAILURES,
+            Action::PATTERNS,
+            Action::CHANGES,
             Action::AFFECTED,
             Action::COMPARE,
             Action::ACKNOWLEDGE,

@@ -25,7 +25,7 @@ impl Prompt {
     /// Passes the text on to whoever asked; without a text, only where that means something.
     fn answer(&self, shared: &mut Shared) {
         let text = self.field.text().trim().to_owned();
-        if !text.is_empty() || matches!(self.kind, PromptKind::Jq | PromptKind::Note(_)) {
+        if !text.is_empty() || matches!(self.kind, PromptKind::Jq | PromptKind::Note(_) | PromptKind::GroupNote(_)) {
             shared.ask(Request::Answer(self.kind.clone(), text));
         }
     }

@@ -12,7 +12,7 @@ pub use counted::{CountState, Counted, Figure};
 pub(in crate::screens) use reading::reading;
 
 use super::request::Request;
-use crate::config::ViewEntry;
+use crate::config::{Marker, ViewEntry};
 use crate::effect::{Effect, Mark, Ticket};
 use crate::ingest::{Batch, News, SourceStatus, ingest};
 use crate::log::{Log, NOTICE};
@@ -112,6 +112,8 @@ pub struct Shared {
     pub held: Intervals,
     /// What was being selected in the histogram when a screen was opened: its start and its end (exclusive).
     pub(super) selection: Option<(Timestamp, Timestamp)>,
+    /// What people have marked, in order of time.
+    pub markers: Vec<Marker>,
     pub alerts: AlertBoard,
     /// Marked activities.
     pub marks: HashMap<Id, Mark>,
@@ -149,6 +151,7 @@ impl Shared {
             counted: Default::default(),
             held: Intervals::default(),
             selection: None,
+            markers: Vec::new(),
             alerts: AlertBoard::default(),
             marks: HashMap::new(),
             notice: None,

@@ -56,6 +56,7 @@ fn test(atom: &Atom, context: &Context) -> Result<Matcher, ParseError> {
     let class = match &atom.target {
         Operand::Path(..) => return json_test(atom),
         Operand::Field(field) if field.class() == ValueType::Word => return word_test(*field, atom),
+        Operand::Field(Field::Pattern) if atom.op == Op::Has => return pattern_test(atom),
         Operand::Field(field) => field.class(),
     };
     match class {
@@ -78,6 +79,20 @@ fn text_test(class: ValueType, atom: &Atom) -> Result<Matcher, ParseError> {
             Op::Equal | Op::NotEqual => Pattern::Exact(scalar.text.clone()),
             op => Pattern::Order(op, scalar.text.clone()),
         })
+    };
+    Ok(Matcher::Text(atom.value.scalars().into_iter().map(pattern).collect::<Result<_, ParseError>>()?))
+}
+
+/// The words of patterns, in which a gap stands for any word, or their ids.
+fn pattern_test(atom: &Atom) -> Result<Matcher, ParseError> {
+    let pattern = |scalar: &Scalar| {
+        let is_template = scalar.form == ScalarForm::Quoted || scalar.text.contains(crate::mask::ANY);
+        if !is_template || scalar.form == ScalarForm::Regex {
+            return shaped(scalar, MatchExtent::Whole);
+        }
+        let regex = crate::mask::template(&crate::mask::masked(&scalar.text));
+        let written = Scalar { text: regex, ..scalar.clone() };
+        Ok(Pattern::Regex(scalar::regex(&written)?))
     };
     Ok(Matcher::Text(atom.value.scalars().into_iter().map(pattern).collect::<Result<_, ParseError>>()?))
 }

@@ -29,8 +29,7 @@ pub use predicate::combine;
 pub use predicate::{
     Comparator, GlobPiece, Interval, JsonTest, Matcher, Pattern, Predicate, TimeRange, Truth, resolve_path,
 };
-pub use record::outcome;
-pub use record::{NamedRecord, Record, value_text};
+pub use record::{NamedRecord, Record, of_pattern, outcome, value_text};
 pub use scalar::{Context, offset_s};
 
 /// A parsed filter: its text and its tree.

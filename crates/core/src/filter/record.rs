@@ -22,6 +22,13 @@ pub fn outcome(status: Option<Status>, level: Option<Level>) -> u8 {
     if is_failure(status, level) { 2 } else { u8::from(status == Some(Status::InProgress)) }
 }
 
+/// Tests the pattern of a text: its words, and its id.
+pub fn of_pattern(text: &str, test: &mut dyn FnMut(&str) -> bool) -> bool {
+    // Without secrets, as patterns are shown and remembered.
+    let masked = crate::mask::masked(&crate::model::redact_text(text));
+    test(&masked) || test(&crate::mask::id_of(&masked))
+}
+
 /// An activity with the names of its sources, and its payload where it is loaded.
 #[derive(Debug, Clone, Copy)]
 pub struct NamedRecord<'a> {
@@ -51,6 +58,7 @@ impl Record for NamedRecord<'_> {
             Field::Parent => &a.parent_request_id,
             Field::Organization => &a.organization,
             Field::Tags => return a.tags.as_deref().map(|tags| tags.split(", ").any(test)),
+            Field::Pattern => return a.said().map(|text| of_pattern(text, test)),
             Field::Id => return Some(test(&a.id.to_string())),
             Field::Request => return a.request_id.as_ref().map(|id| test(&id.to_string())),
             Field::Source => {

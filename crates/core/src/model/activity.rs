@@ -237,6 +237,17 @@ impl Activity {
         self.request_id.as_ref().unwrap_or(&self.id)
     }
 
+    /// What it says: its error, or else its message.
+    pub fn said(&self) -> Option<&str> {
+        self.error.as_deref().or(self.message.as_deref())
+    }
+
+    /// Whether it started after another; of two at one time, the one with the greater id.
+    pub fn is_later_than(&self, other: &Self) -> bool {
+        self.started_at > other.started_at
+            || (self.started_at == other.started_at && self.id.to_string() > other.id.to_string())
+    }
+
     /// Whether it is an attempt that has failed: a line of a log is none.
     pub fn is_failed_attempt(&self) -> bool {
         self.status.is_some_and(Status::is_failure)

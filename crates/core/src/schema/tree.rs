@@ -62,7 +62,7 @@ impl Target {
             Field::Cpu => Self::Cpu,
             Field::Memory => Self::Memory,
             Field::Completed => Self::CompletedAt,
-            Field::Entity | Field::Tags | Field::Source | Field::Is | Field::Final => return None,
+            Field::Entity | Field::Tags | Field::Source | Field::Is | Field::Final | Field::Pattern => return None,
         })
     }
 

@@ -6,12 +6,16 @@
 //! Drain (P. He et al., "Drain: An Online Log Parsing Approach with Fixed Depth Tree", 2017), which grows a tree.
 //! docs/performance.md compares the groupings.
 
-mod mask;
+mod found;
+mod gaps;
 mod trend;
 
-pub use mask::ANY;
+pub use crosstail_core::mask::ANY;
+pub use found::{FoundPattern, FoundPatterns, PatternCounts, PatternTally};
+pub use gaps::{GapCounts, GapValues};
 pub use trend::Trend;
 
+use crosstail_core::mask::{self, id_of};
 use crosstail_core::number::saturating_u32;
 use foldhash::fast::FixedState;
 use std::collections::{HashMap, HashSet};
@@ -71,6 +75,11 @@ impl Patterns {
         number
     }
 
+    /// A masked text, by its number.
+    pub fn masked(&self, number: Masked) -> String {
+        self.joined(&self.masked[number as usize])
+    }
+
     /// Number of masked texts.
     pub fn len(&self) -> usize {
         self.masked.len()
@@ -97,9 +106,20 @@ impl Patterns {
     }
 
     fn pattern(&self, words: &[u32]) -> Pattern {
-        let names: Vec<&str> = words.iter().map(|word| &*self.names[*word as usize]).collect();
-        let text = names.join(" ");
+        let text = self.joined(words);
         Pattern { id: id_of(&text), text }
+    }
+
+    fn joined(&self, words: &[u32]) -> String {
+        let names: Vec<&str> = words.iter().map(|word| &*self.names[*word as usize]).collect();
+        names.join(" ")
+    }
+}
+
+impl Pattern {
+    /// The filter for the texts that have it. Always in quotes, since its gaps are no wildcards.
+    pub fn clause(&self) -> String {
+        format!("pattern:\"{}\"", self.text.replace('\\', "\\\\").replace('"', "\\\""))
     }
 }
 
@@ -110,15 +130,6 @@ pub struct Pattern {
     pub id: String,
     /// Its words; [`ANY`] stands for what varies.
     pub text: String,
-}
-
-/// FNV-1a, as the eight last hexadecimal digits: <http://www.isthe.com/chongo/tech/comp/fnv/>. A hash of a library may change
-/// with its version.
-fn id_of(text: &str) -> String {
-    let hash = text
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-    format!("{:08x}", (hash ^ hash >> 32) & 0xffff_ffff)
 }
 
 /// At which places of a set of texts words vary.

@@ -3,7 +3,9 @@
 use super::pack::Text;
 use super::symbols::{Symbol, Symbols};
 use super::{Row, Store, is_same};
-use crosstail_core::filter::{Field, Matcher, Operand, Pattern, Predicate, Record, Truth, combine, outcome};
+use crosstail_core::filter::{
+    Field, Matcher, Operand, Pattern, Predicate, Record, Truth, combine, of_pattern, outcome,
+};
 use crosstail_core::model::{FinalOutcome, Id, Payload, Timestamp};
 use memchr::memmem::Finder;
 use rayon::prelude::*;
@@ -35,6 +37,10 @@ impl Record for RowRecord<'_> {
                         .iter()
                         .any(|p| test(&names.source_name(p.source)) || test(&p.label(names))),
                 );
+            }
+            Field::Pattern => {
+                let said = said(self.store, self.row);
+                return (said != Symbol::ABSENT).then(|| of_pattern(symbols.get(said), test));
             }
             _ => {}
         }
@@ -128,13 +134,50 @@ impl Default for Evaluator {
     }
 }
 
+/// What a row says: see [`crosstail_core::model::Activity::said`].
+fn said(store: &Store, row: Row) -> Symbol {
+    let (segment, at) = store.at(row);
+    match segment.text(at, Text::Error) {
+        Symbol::ABSENT => segment.text(at, Text::Message),
+        error => error,
+    }
+}
+
+/// The text that a node tests.
+#[derive(Debug, Clone, Copy)]
+enum Tested {
+    Column(Text),
+    /// The pattern of what is said.
+    Said,
+}
+
+impl Tested {
+    fn symbol(self, store: &Store, row: Row) -> Symbol {
+        match self {
+            Self::Column(column) => {
+                let (segment, at) = store.at(row);
+                segment.text(at, column)
+            }
+            Self::Said => said(store, row),
+        }
+    }
+
+    fn test(self, text: &str, patterns: &[Pattern]) -> bool {
+        let mut any = |text: &str| patterns.iter().any(|pattern| pattern.test(text));
+        match self {
+            Self::Column(_) => any(text),
+            Self::Said => of_pattern(text, &mut any),
+        }
+    }
+}
+
 /// A node of the predicate, with text tests by column.
 #[derive(Debug)]
 enum EvalNode {
     And(Vec<EvalNode>),
     Or(Vec<EvalNode>),
     Not(Box<EvalNode>),
-    Text { column: Text, patterns: Vec<Pattern>, or_absent: bool, negated: bool, memo: MatchCache },
+    Text { tested: Tested, patterns: Vec<Pattern>, or_absent: bool, negated: bool, memo: MatchCache },
     Anywhere { pattern: Pattern, in_uuids: Option<Box<Finder<'static>>>, memo: MatchCache },
     Other(Predicate),
 }
@@ -175,15 +218,16 @@ impl EvalNode {
                 Self::Anywhere { in_uuids: uuid_finder(&pattern), pattern, memo: MatchCache::default() }
             }
             Predicate::Compare(leaf) => {
-                let column = match (&leaf.target, &leaf.test) {
+                let tested = match (&leaf.target, &leaf.test) {
+                    (Operand::Field(Field::Pattern), Matcher::Text(_)) => Some(Tested::Said),
                     (Operand::Field(field), Matcher::Text(_)) => {
-                        Text::of(*field).filter(|c| !matches!(c, Text::Request | Text::Tags))
+                        Text::of(*field).filter(|c| !matches!(c, Text::Request | Text::Tags)).map(Tested::Column)
                     }
                     _ => None,
                 };
-                match (column, leaf.test) {
-                    (Some(column), Matcher::Text(patterns)) => Self::Text {
-                        column,
+                match (tested, leaf.test) {
+                    (Some(tested), Matcher::Text(patterns)) => Self::Text {
+                        tested,
                         patterns,
                         or_absent: leaf.or_absent,
                         negated: leaf.negated,
@@ -201,6 +245,8 @@ impl EvalNode {
         match self {
             Self::And(parts) | Self::Or(parts) => parts.iter_mut().for_each(|part| part.remember(symbols)),
             Self::Not(part) => part.remember(symbols),
+            // Masking is for the texts of the rows that are asked for.
+            Self::Text { memo, tested: Tested::Said, .. } => memo.fill(symbols, &[]),
             Self::Text { memo, patterns, .. } => memo.fill(symbols, patterns),
             Self::Anywhere { memo, pattern, .. } => memo.fill(symbols, std::slice::from_ref(pattern)),
             Self::Other(_) => {}
@@ -212,16 +258,10 @@ impl EvalNode {
             Self::And(parts) => combine(parts.iter().map(|part| part.test(store, row)), Truth::No),
             Self::Or(parts) => combine(parts.iter().map(|part| part.test(store, row)), Truth::Yes),
             Self::Not(part) => !part.test(store, row),
-            Self::Text { column, patterns, or_absent, negated, memo } => {
-                let (segment, at) = store.at(row);
-                Truth::of(match segment.text(at, *column) {
-                    Symbol::ABSENT => *or_absent,
-                    symbol => {
-                        let text = || store.symbols.get(symbol);
-                        memo.ask(symbol, || patterns.iter().any(|p| p.test(text()))) != *negated
-                    }
-                })
-            }
+            Self::Text { tested, patterns, or_absent, negated, memo } => Truth::of(match tested.symbol(store, row) {
+                Symbol::ABSENT => *or_absent,
+                symbol => memo.ask(symbol, || tested.test(store.symbols.get(symbol), patterns)) != *negated,
+            }),
             Self::Anywhere { pattern, in_uuids, memo } => {
                 Truth::of(anywhere(store, row, pattern, in_uuids.as_deref(), memo))
             }
@@ -286,8 +326,8 @@ impl EvalNode {
             Self::And(parts) => Self::And(parts.iter().map(Self::bare).collect()),
             Self::Or(parts) => Self::Or(parts.iter().map(Self::bare).collect()),
             Self::Not(part) => Self::Not(Box::new(part.bare())),
-            Self::Text { column, patterns, or_absent, negated, .. } => Self::Text {
-                column: *column,
+            Self::Text { tested, patterns, or_absent, negated, .. } => Self::Text {
+                tested: *tested,
                 patterns: patterns.clone(),
                 or_absent: *or_absent,
                 negated: *negated,

@@ -53,7 +53,7 @@ fn leaf(mapping: &Mapping, leaf: &Comparator, positive: bool) -> Option<Sql> {
         };
         return Some(Sql::constant(leaf.apply_negation(Some(answer))));
     }
-    if field == Field::Tags {
+    if matches!(field, Field::Tags | Field::Pattern) {
         return None;
     }
     let Some(column) = expression(mapping, field) else {

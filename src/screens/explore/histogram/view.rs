@@ -1,9 +1,10 @@
 //! Activities over time, failures at the foot of each column.
 
 use super::Histogram;
+use crate::config::Marker;
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
-use crate::tui::text::{count, duration, put, right, width};
+use crate::tui::text::{count, duration, fit, put, right, safe, width};
 use crosstail_core::model::Timestamp;
 use crosstail_core::number::{saturating_i64, saturating_u16, saturating_u32, saturating_u64, saturating_usize};
 use ratatui::buffer::Buffer;
@@ -68,7 +69,20 @@ pub(in crate::screens::explore) fn render(
             put(buf, x, area.y + row, symbol, 1, style);
         }
     }
+    for column in shared.markers.iter().filter_map(|marker| column_of(panel, marker.at)) {
+        put(buf, area.x + 1 + saturating_u16(column), area.y, MARKED, 1, theme.accent);
+    }
     axis(panel, focused, shared, area, buf, theme);
+}
+
+/// Where something was marked.
+const MARKED: &str = "◆";
+
+/// The column of a moment.
+fn column_of(panel: &Histogram, at: Timestamp) -> Option<usize> {
+    let data = &panel.data;
+    let column = at.since_us(data.start).checked_div_euclid(data.width_us)?;
+    usize::try_from(column).ok().filter(|column| *column < data.buckets.len())
 }
 
 /// Columns that the label of a tick takes, with a blank behind it.
@@ -159,7 +173,11 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
         let bucket = data.buckets.get(panel.cursor).copied().unwrap_or_default();
         let at = data.start.plus_us(data.width_us * saturating_i64(panel.cursor)).utc().with_timezone(&shared.zone);
         let hint = if panel.mark.is_some() { "⏎ narrows" } else { "⏎ range" };
-        format!(" {} · {} of {} failed · {hint} ", at.format("%m-%d %H:%M:%S"), bucket.failed, bucket.total)
+        let is_here = |marker: &&Marker| column_of(panel, marker.at) == Some(panel.cursor);
+        let marked = shared.markers.iter().rev().find(is_here);
+        let marked = marked.map(|marker| format!("{MARKED} {} · ", fit(&safe(&marker.text), 40))).unwrap_or_default();
+        let at = at.format("%m-%d %H:%M:%S");
+        format!(" {marked}{at} · {} of {} failed · {hint} ", bucket.failed, bucket.total)
     } else {
         let most = data.buckets.iter().map(|bucket| bucket.total).max().unwrap_or(0);
         match most {

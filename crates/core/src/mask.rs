@@ -1,4 +1,4 @@
-//! What varies in a text by its form: numbers, ids, addresses, times, paths, quoted values.
+//! Texts without what varies by its form: numbers, ids, addresses, times, paths, quoted values; and templates of such texts.
 
 /// Stands for what varies.
 pub const ANY: &str = "<*>";
@@ -12,7 +12,7 @@ const CALENDAR: &[&str] = &[
 const HEX: usize = 8;
 
 /// Calls `each` for the words of a text, masked; several variable ones in a row are one.
-pub(super) fn words(text: &str, mut each: impl FnMut(&str)) {
+pub fn words(text: &str, mut each: impl FnMut(&str)) {
     let mut masked = String::new();
     let mut last_varies = false;
     for word in text.split_whitespace() {
@@ -24,6 +24,42 @@ pub(super) fn words(text: &str, mut each: impl FnMut(&str)) {
         }
         last_varies = varies;
     }
+}
+
+/// A text, masked. A masked text is its own.
+pub fn masked(text: &str) -> String {
+    let mut all = String::with_capacity(text.len());
+    words(text, |word| {
+        if !all.is_empty() {
+            all.push(' ');
+        }
+        all.push_str(word);
+    });
+    all
+}
+
+/// The id of a template, which follows from its text. FNV-1a, folded into eight hexadecimal digits:
+/// <http://www.isthe.com/chongo/tech/comp/fnv/>. A hash of a library may change with its version.
+pub fn id_of(template: &str) -> String {
+    let hash = template
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
+    format!("{:08x}", (hash ^ hash >> 32) & 0xffff_ffff)
+}
+
+/// Whether a text looks like the id of a template.
+pub fn is_id(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+}
+
+/// The regular expression of a template, for masked texts: [`ANY`] stands for any one word, except as the first one, which says
+/// what a text is about.
+pub fn template(text: &str) -> String {
+    let word = |(place, word): (usize, &str)| match word {
+        ANY if place > 0 => r"\S+".to_owned(),
+        word => regex::escape(word),
+    };
+    format!("^{}$", text.split_whitespace().enumerate().map(word).collect::<Vec<_>>().join(" "))
 }
 
 /// Appends a word, masked.
@@ -107,9 +143,21 @@ mod tests {
             ("nothing varies here!", "nothing varies here!"),
             ("", ""),
         ] {
-            let mut found = Vec::new();
-            words(text, |word| found.push(word.to_owned()));
-            assert_eq!(found.join(" "), masked, "{text}");
+            assert_eq!(super::masked(text), masked, "{text}");
+            assert_eq!(super::masked(masked), masked, "a masked text is its own");
         }
+    }
+
+    #[test]
+    fn a_template_stands_for_the_words_of_its_gaps() {
+        let fits = |of: &str, text: &str| regex::Regex::new(&template(of)).expect("a regex").is_match(&masked(text));
+        assert!(fits("session of <*> closed after <*> s", "session of ann closed after 12 s"));
+        assert!(fits("session of <*> closed after <*> s", "session of 4711 closed after 12 s"));
+        assert!(!fits("session of <*> closed after <*> s", "session of ann and bob closed after 12 s"));
+        assert!(!fits("session of <*> closed", "the session of ann closed"));
+        // A text that has nothing but a number is no text of one word.
+        assert!(fits("<*>", "4711") && !fits("<*>", "refused"));
+        assert_eq!(id_of("session of <*> closed").len(), 8);
+        assert!(is_id(&id_of("refused")) && !is_id("refused?") && !is_id("ABCDEF12"));
     }
 }

@@ -1,0 +1,130 @@
+//! Change points: when a series of figures went to another level, and whether that is more than chance.
+//!
+//! A series is split where the means on both sides differ most (binary segmentation, A. J. Scott and M. Knott, "A Cluster Analysis
+//! Method for Grouping Means in the Analysis of Variance", Biometrics 30, 1974), and so are its parts. A split counts if it is
+//! greater than those of nearly all permutations of the same values, as in E-divisive (D. S. Matteson and N. A. James, "A
+//! Nonparametric Approach for Multiple Change Point Analysis of Multivariate Data", JASA 109, 2014). So no distribution is
+//! assumed, and of a series without a change, one in 1,000 is said to have one: [`SIGNIFICANCE`]. What grows slowly is split, too;
+//! [`shifts`] leaves out splits that are not seen close by.
+
+mod series;
+
+pub use series::{Measure, Shift, Window, shifts};
+
+/// A split is kept if so few of the permutations are as great.
+pub const SIGNIFICANCE: f64 = 0.001;
+const PERMUTATIONS: u32 = 1999;
+/// Both sides of a split have so many values at least.
+const LEAST: usize = 3;
+/// The same values give the same answer.
+const SEED: u64 = 0x5eed;
+
+/// Where a series goes to another level: the index of the first value of each new level, in order.
+pub fn change_points(values: &[f64]) -> Vec<usize> {
+    let mut found = Vec::new();
+    split(values, 0, &mut found);
+    found.sort_unstable();
+    found
+}
+
+fn split(values: &[f64], from: usize, found: &mut Vec<usize>) {
+    let Some((at, size)) = greatest(values) else { return };
+    if !is_significant(values, size) {
+        return;
+    }
+    found.push(from + at);
+    split(&values[..at], from, found);
+    split(&values[at..], from + at, found);
+}
+
+/// The split at which the means of both sides differ most, for their lengths, and by how much.
+fn greatest(values: &[f64]) -> Option<(usize, f64)> {
+    let count = values.len();
+    if count < 2 * LEAST {
+        return None;
+    }
+    let mean = values.iter().sum::<f64>() / count as f64;
+    let mut sum = 0.0;
+    let mut best = (0, 0.0);
+    for (at, value) in values.iter().enumerate() {
+        if (LEAST..=count - LEAST).contains(&at) {
+            // The difference of the means, divided by its standard error but for a factor that all splits share.
+            let size = f64::abs(sum) / ((at * (count - at)) as f64 / count as f64).sqrt();
+            if size > best.1 {
+                best = (at, size);
+            }
+        }
+        sum += value - mean;
+    }
+    (best.1 > 0.0).then_some(best)
+}
+
+fn is_significant(values: &[f64], size: f64) -> bool {
+    let mut shuffled = values.to_vec();
+    let mut rng = fastrand::Rng::with_seed(SEED);
+    let allowed = SIGNIFICANCE * f64::from(PERMUTATIONS + 1) - 1.0;
+    let mut as_great = 0.0;
+    for _ in 0..PERMUTATIONS {
+        rng.shuffle(&mut shuffled);
+        // Equal but for the order of sums.
+        if greatest(&shuffled).is_some_and(|(_, other)| other >= size * (1.0 - 1e-9)) {
+            as_great += 1.0;
+            if as_great > allowed {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number of events, of which so many are expected (Knuth).
+    fn poisson(rng: &mut fastrand::Rng, expected: f64) -> f64 {
+        let limit = (-expected).exp();
+        let (mut count, mut product) = (0.0, rng.f64());
+        while product > limit {
+            count += 1.0;
+            product *= rng.f64();
+        }
+        count
+    }
+
+    #[test]
+    fn a_series_that_does_not_change_has_nearly_never_a_change() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut alarms = 0;
+        for round in 0..2000 {
+            let expected = [0.3, 2.0, 20.0, 200.0][round % 4];
+            let series: Vec<f64> = (0..96).map(|_| poisson(&mut rng, expected).sqrt()).collect();
+            alarms += usize::from(!change_points(&series).is_empty());
+        }
+        // One in 1,000 is expected: of 2,000 series two; eight or more are less likely than one in 1,000.
+        assert!(alarms < 8, "{alarms} of 2000");
+    }
+
+    #[test]
+    fn a_step_is_found_where_it_is() {
+        let mut rng = fastrand::Rng::with_seed(8);
+        let mut missed = 0;
+        for _ in 0..200 {
+            let at = rng.usize(12..84);
+            let series: Vec<f64> =
+                (0..96).map(|n| poisson(&mut rng, if n < at { 20.0 } else { 40.0 }).sqrt()).collect();
+            let found = change_points(&series);
+            missed += usize::from(!(found.len() == 1 && found[0].abs_diff(at) <= 2));
+        }
+        assert!(missed <= 6, "{missed} of 200");
+        // There and back, where that takes a good part of the series: a short spell in a long one is no greater a split than chance.
+        let mut spell = |of: std::ops::Range<usize>| -> Vec<f64> {
+            (0..96).map(|n| if of.contains(&n) { 9.0 } else { 3.0 } + rng.f64()).collect()
+        };
+        assert_eq!(change_points(&spell(36..60)), [36, 60]);
+        assert_eq!(change_points(&spell(44..48)), [0_usize; 0]);
+        // Too little to say.
+        assert_eq!(change_points(&[0.0, 0.0, 9.0, 9.0]), [0_usize; 0]);
+        assert_eq!(change_points(&[1.0; 50]), [0_usize; 0]);
+    }
+}

@@ -1,0 +1,273 @@
+//! Figures by bucket of time: when rate, failure share and latency of each group changed.
+
+use super::change_points;
+use crosstail_core::model::{Figures, Timestamp};
+use crosstail_core::number::{saturating_i64, saturating_usize};
+use crosstail_source::Groups;
+use std::collections::BTreeMap;
+
+/// A change is seen in so many buckets on both sides of it, too.
+const NEAR: usize = 10;
+/// What changes by less is not told: rate and latency by this factor, a share by this difference.
+const RATE: f64 = 1.5;
+const LATENCY: f64 = 1.3;
+const SHARE: f64 = 0.05;
+
+/// What changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Measure {
+    /// Activities per second.
+    Rate,
+    /// Share of failures among what succeeded or failed; of lines, of those that tell of an error.
+    Failures,
+    /// The 95th percentile of durations in milliseconds.
+    Latency,
+}
+
+impl Measure {
+    const ALL: [Self; 3] = [Self::Rate, Self::Failures, Self::Latency];
+
+    /// Name in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::Failures => "failure_share",
+            Self::Latency => "p95_ms",
+        }
+    }
+
+    /// For people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Rate => "rate",
+            Self::Failures => "failures",
+            Self::Latency => "p95",
+        }
+    }
+
+    /// A value for people.
+    pub fn shown(self, value: f64) -> String {
+        match self {
+            Self::Rate if value < 0.1 => format!("{:.1}/min", value * 60.0),
+            Self::Rate => format!("{value:.1}/s"),
+            Self::Failures => format!("{:.1} %", value * 100.0),
+            Self::Latency if value < 1000.0 => format!("{value:.0} ms"),
+            Self::Latency => format!("{:.1} s", value / 1000.0),
+        }
+    }
+
+    /// The value of figures over so many seconds; `None` where there is none.
+    fn value(self, figures: &Figures, seconds: f64) -> Option<f64> {
+        match self {
+            Self::Rate => Some(figures.count as f64 / seconds),
+            Self::Failures => {
+                // Lines of a log have no outcome; that of a line is whether it tells of an error.
+                let (failed, all) = match figures.concluded {
+                    0 => (figures.failed, figures.count),
+                    concluded => (concluded - figures.succeeded, concluded),
+                };
+                (all > 0).then(|| failed as f64 / all as f64)
+            }
+            Self::Latency => figures.latencies.quantile_ms(0.95).filter(|ms| *ms > 0.0),
+        }
+    }
+
+    /// On a scale on which chance is the same at every level (F. J. Anscombe, "The Transformation of Poisson, Binomial and
+    /// Negative-Binomial Data", Biometrika 35, 1948); durations differ by factors.
+    fn scaled(self, value: f64, seconds: f64) -> f64 {
+        match self {
+            Self::Rate => (value * seconds + 0.375).sqrt(),
+            Self::Failures => value.clamp(0.0, 1.0).sqrt().asin(),
+            Self::Latency => value.ln(),
+        }
+    }
+
+    /// Whether a person would call it a change.
+    fn is_told(self, before: f64, after: f64) -> bool {
+        let factor = |least: f64| {
+            let (low, high) = (before.min(after), before.max(after));
+            high > low * least
+        };
+        match self {
+            Self::Rate => factor(RATE),
+            Self::Failures => (before - after).abs() >= SHARE,
+            Self::Latency => factor(LATENCY),
+        }
+    }
+}
+
+/// The buckets of a range of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Start of the first one; buckets start at multiples of their length.
+    pub from: Timestamp,
+    /// End of the last one.
+    pub to: Timestamp,
+    pub bucket_us: i64,
+}
+
+impl Window {
+    /// The lengths of buckets, in seconds.
+    const LENGTHS: [i64; 17] =
+        [1, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400];
+
+    /// Between two moments, in at most so many whole buckets. What has not ended yet counts in none.
+    pub fn of(from: Timestamp, to: Timestamp, most: i64) -> Self {
+        let length = to.since_us(from).max(1);
+        let fits = |seconds: &i64| length / (seconds * 1_000_000) <= most;
+        let bucket_us = Self::LENGTHS.into_iter().find(fits).unwrap_or(86_400) * 1_000_000;
+        let (first, last) = (from.0.div_euclid(bucket_us), to.0.div_euclid(bucket_us));
+        let first = if first * bucket_us < from.0 { first + 1 } else { first };
+        Self { from: Timestamp(first * bucket_us), to: Timestamp(last.max(first) * bucket_us), bucket_us }
+    }
+
+    fn count(&self) -> usize {
+        saturating_usize(u64::try_from(self.to.since_us(self.from) / self.bucket_us).unwrap_or_default())
+    }
+}
+
+/// A change of a group's figures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shift {
+    /// The values of the group.
+    pub group: Vec<Option<String>>,
+    pub measure: Measure,
+    /// Start of the first bucket of the new level.
+    pub at: Timestamp,
+    /// The value before, back to the last change, and the one since, up to the next.
+    pub before: f64,
+    pub after: f64,
+}
+
+/// The changes of all groups, in order of time.
+pub fn shifts(figures: &Groups, window: Window) -> Vec<Shift> {
+    let mut groups: BTreeMap<&Vec<Option<String>>, BTreeMap<usize, &Figures>> = BTreeMap::new();
+    for ((group, at), figures) in figures {
+        let Some(at) = at.filter(|at| (window.from..window.to).contains(at)) else { continue };
+        let bucket = u64::try_from(at.since_us(window.from) / window.bucket_us).map(saturating_usize);
+        groups.entry(group).or_default().insert(bucket.unwrap_or_default(), figures);
+    }
+    let nothing = Figures::default();
+    let mut all = Vec::new();
+    for (group, buckets) in groups {
+        let of = |bucket: usize| (bucket, buckets.get(&bucket).copied().unwrap_or(&nothing));
+        let buckets: Vec<(usize, &Figures)> = (0..window.count()).map(of).collect();
+        for measure in Measure::ALL {
+            let found = Series::new(measure, &buckets, window).shifts();
+            let shift = |(bucket, before, after): (usize, f64, f64)| {
+                let at = window.from.plus_us(saturating_i64(bucket).saturating_mul(window.bucket_us));
+                Shift { group: group.clone(), measure, at, before, after }
+            };
+            all.extend(found.into_iter().map(shift));
+        }
+    }
+    all.sort_by(|a, b| (a.at, &a.group, a.measure).cmp(&(b.at, &b.group, b.measure)));
+    all
+}
+
+/// A measure of a group, bucket by bucket; without those in which it has no value.
+struct Series<'a> {
+    measure: Measure,
+    known: Vec<(usize, &'a Figures)>,
+    seconds: f64,
+}
+
+impl<'a> Series<'a> {
+    fn new(measure: Measure, buckets: &[(usize, &'a Figures)], window: Window) -> Self {
+        let seconds = window.bucket_us as f64 / 1e6;
+        let known = buckets.iter().copied().filter(|(_, figures)| measure.value(figures, seconds).is_some()).collect();
+        Self { measure, known, seconds }
+    }
+
+    /// Bucket, level before and level after of each change.
+    fn shifts(&self) -> Vec<(usize, f64, f64)> {
+        let value = |(_, figures): &(usize, &Figures)| self.measure.value(figures, self.seconds);
+        let scaled: Vec<f64> =
+            self.known.iter().filter_map(value).map(|value| self.measure.scaled(value, self.seconds)).collect();
+        let points = change_points(&scaled);
+        let mut found = Vec::new();
+        for (index, point) in points.iter().copied().enumerate() {
+            let previous = if index == 0 { 0 } else { points[index - 1] };
+            let next = points.get(index + 1).copied().unwrap_or(self.known.len());
+            let levels = |from: usize, to: usize| self.level(from, point).zip(self.level(point, to));
+            let near = levels(previous.max(point.saturating_sub(NEAR)), next.min(point + NEAR));
+            let told = |(before, after): &(f64, f64)| self.measure.is_told(*before, *after);
+            let Some((before, after)) = levels(previous, next).filter(told) else { continue };
+            // What grows all day changes slowly, at no moment.
+            if near.is_some_and(|near| told(&near)) {
+                found.push((self.known[point].0, before, after));
+            }
+        }
+        found
+    }
+
+    /// The value over several buckets.
+    fn level(&self, from: usize, to: usize) -> Option<f64> {
+        let mut all = Figures::default();
+        for (_, figures) in &self.known[from..to] {
+            all.merge(figures);
+        }
+        self.measure.value(&all, self.seconds * (to - from) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crosstail_core::model::{Activity, Id, Status};
+
+    /// Four hours of calls, one a second: SAP fails from 02:00 on, Zoho is slow from 01:00 to 01:30.
+    fn calls() -> Vec<Activity> {
+        let mut rng = fastrand::Rng::with_seed(3);
+        let call = |second: i64| {
+            let mut a = Activity::new(Id::Uuid(1), Timestamp(second * 1_000_000));
+            let is_sap = rng.bool();
+            a.system = Some(if is_sap { "SAP" } else { "Zoho" }.into());
+            let fails = rng.f64() < if is_sap && second >= 7200 { 0.6 } else { 0.02 };
+            a.status = Some(if fails { Status::Failed } else { Status::Success });
+            let slow = !is_sap && (3600..5400).contains(&second);
+            a.duration_us = Some(if slow { 900_000 } else { 100_000 } + rng.u64(0..50_000));
+            a
+        };
+        (0..4 * 3600).map(call).collect()
+    }
+
+    #[test]
+    fn what_changed_is_told_with_when_and_by_how_much() {
+        let window = Window::of(Timestamp(0), Timestamp(4 * 3_600_000_000), 200);
+        assert_eq!((window.bucket_us, window.count()), (120_000_000, 120));
+        let mut figures = Groups::new();
+        for call in calls() {
+            let bucket = call.started_at.0.div_euclid(window.bucket_us) * window.bucket_us;
+            let key = (vec![call.system.as_ref().map(ToString::to_string)], Some(Timestamp(bucket)));
+            figures.entry(key).or_default().add(&call);
+        }
+        let found = shifts(&figures, window);
+        let told: Vec<(&str, Measure, i64)> = found
+            .iter()
+            .map(|shift| (shift.group[0].as_deref().unwrap_or_default(), shift.measure, shift.at.0 / 60_000_000))
+            .collect();
+        let expected =
+            [("Zoho", Measure::Latency, 60), ("Zoho", Measure::Latency, 90), ("SAP", Measure::Failures, 120)];
+        assert_eq!(told, expected, "{found:#?}");
+        assert!(found[2].before < 0.05 && (0.5..0.7).contains(&found[2].after), "{found:#?}");
+        assert!(found[0].after > 850.0 && found[0].before < 160.0, "{found:#?}");
+    }
+
+    #[test]
+    fn what_grows_slowly_changes_at_no_moment() {
+        let window = Window::of(Timestamp(0), Timestamp(8 * 3_600_000_000), 480);
+        let mut rng = fastrand::Rng::with_seed(5);
+        let mut figures = Groups::new();
+        for bucket in 0..480_i64 {
+            let mut one = Figures::default();
+            for _ in 0..(10 + bucket / 8 + rng.i64(0..6)) {
+                let mut a = Activity::new(Id::Uuid(1), Timestamp(0));
+                a.status = Some(if rng.f64() < 0.03 { Status::Failed } else { Status::Success });
+                one.add(&a);
+            }
+            figures.insert((vec![Some("SAP".to_owned())], Some(Timestamp(bucket * 60_000_000))), one);
+        }
+        assert_eq!(shifts(&figures, window), []);
+    }
+}

@@ -1,0 +1,307 @@
+//! Failures in groups: failures of one system and endpoint, of one kind, that say the same. A group is new, or back again, or
+//! goes on, or has ended. Which it is follows from the set of failures, not from the order in which they come.
+//!
+//! What is known of the days before is added, too, and not counted: failures that are read again, or what is remembered of
+//! them ([`Seen`]). Patterns are of all of it, so that a group has one pattern, whether its failures are remembered or read.
+
+mod group;
+
+pub use group::{FailureGroup, Fingerprint, Mute, Remark, State, remark};
+
+use crate::insight::error_kind;
+use crate::pattern::{Masked, Pattern, Patterns, Trend};
+use compact_str::CompactString;
+use crosstail_core::model::{Activity, FinalOutcome, Timestamp, redact_text};
+use foldhash::quality::FixedState;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::BuildHasher as _;
+
+/// A day, in microseconds. A group that is silent for so long has ended.
+pub const DAY_US: i64 = 86_400_000_000;
+/// A group that did not occur for so many days is new.
+pub const DAYS: i64 = 14;
+const HOUR_US: i64 = 3_600_000_000;
+
+/// The number of the day (UTC, since the epoch) of a moment.
+pub const fn day_of(at: Timestamp) -> i64 {
+    at.0.div_euclid(DAY_US)
+}
+
+/// What failures have in common before the patterns of all of them are known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    system: Option<CompactString>,
+    endpoint: Option<CompactString>,
+    kind: CompactString,
+    masked: Masked,
+}
+
+/// What is remembered of the failures of a day: when those that say the same were first and last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    pub system: Option<CompactString>,
+    pub endpoint: Option<CompactString>,
+    pub kind: CompactString,
+    /// What they say, masked.
+    pub text: String,
+    pub first: Timestamp,
+    pub last: Timestamp,
+}
+
+/// Groups of failures, and how far it is known what has failed before.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FoundFailures {
+    pub groups: Vec<FailureGroup>,
+    /// Number of failures.
+    pub count: u64,
+    /// When the first and the last of them started.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// From when on it is known what has failed.
+    pub known_from: Timestamp,
+    /// Why nothing is remembered.
+    pub problem: Option<String>,
+}
+
+/// The moments from which follows whether a group is new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// What occurs from here on, and did not before, is new.
+    pub fresh: Timestamp,
+    /// The first moment after all.
+    pub until: Timestamp,
+}
+
+impl Span {
+    /// Of a range of time: what is new is so in the range, or in its last day.
+    pub fn of(since: Option<Timestamp>, until: Timestamp) -> Self {
+        let day = until.plus_us(-DAY_US);
+        Self { fresh: since.map_or(day, |since| since.max(day)), until }
+    }
+
+    /// From when on it must be known what has failed.
+    pub const fn known_from(&self) -> Timestamp {
+        self.fresh.plus_us(-DAYS * DAY_US)
+    }
+}
+
+/// What is counted of a key.
+#[derive(Debug)]
+struct Tally {
+    counted: Option<Counted>,
+    /// The last one before what is fresh, and the first one since.
+    before: Option<Timestamp>,
+    fresh: Option<Timestamp>,
+}
+
+#[derive(Debug)]
+struct Counted {
+    count: u64,
+    last_hour: u64,
+    first: Timestamp,
+    last: Timestamp,
+    /// The last one; of several, the one with the greatest id.
+    example: Box<Activity>,
+    /// Hashes of the entities and organisations.
+    entities: HashSet<u64>,
+    organizations: HashSet<u64>,
+    /// In the order of [`FinalOutcome::NAMES`].
+    outcomes: [u64; 4],
+    trend: Trend,
+}
+
+/// The failures of a range of time, and of the time before it.
+#[derive(Debug)]
+pub struct Failures {
+    span: Span,
+    patterns: Patterns,
+    numbers: HashMap<Key, usize>,
+    tallies: Vec<Tally>,
+    /// By day and key: when the failures that were read of the time before were first and last.
+    days: BTreeMap<(i64, usize), (Timestamp, Timestamp)>,
+}
+
+impl Failures {
+    pub fn new(span: Span) -> Self {
+        let (patterns, numbers) = (Patterns::default(), HashMap::new());
+        Self { span, patterns, numbers, tallies: Vec::new(), days: BTreeMap::new() }
+    }
+
+    /// Adds a failure of the range.
+    pub fn add(&mut self, activity: Activity) {
+        let number = self.number_of(&activity);
+        let (at, span) = (activity.started_at, self.span);
+        self.note(number, at, at);
+        let hash = |text: &CompactString| FixedState::default().hash_one(text);
+        let counted = self.tallies[number].counted.get_or_insert_with(|| Counted {
+            count: 0,
+            last_hour: 0,
+            first: at,
+            last: at,
+            example: Box::new(activity.clone()),
+            entities: HashSet::new(),
+            organizations: HashSet::new(),
+            outcomes: [0; 4],
+            trend: Trend::default(),
+        });
+        counted.count += 1;
+        counted.last_hour += u64::from(at >= span.until.plus_us(-HOUR_US));
+        (counted.first, counted.last) = (counted.first.min(at), counted.last.max(at));
+        counted.entities.extend(activity.entity.as_ref().map(hash));
+        counted.organizations.extend(activity.organization.as_ref().map(hash));
+        if let Some(outcome) = activity.final_outcome {
+            counted.outcomes[outcome.index() as usize] += 1;
+        }
+        counted.trend.add(at);
+        if activity.is_later_than(&counted.example) {
+            *counted.example = activity;
+        }
+    }
+
+    /// Adds a failure of the time before, which is not counted.
+    pub fn add_before(&mut self, activity: &Activity) {
+        let (number, at) = (self.number_of(activity), activity.started_at);
+        self.note(number, at, at);
+        let known = self.days.entry((day_of(at), number)).or_insert((at, at));
+        *known = (known.0.min(at), known.1.max(at));
+    }
+
+    /// Adds what is remembered of the time before.
+    pub fn add_seen(&mut self, seen: &Seen) {
+        let masked = self.patterns.add(&seen.text);
+        let Seen { system, endpoint, kind, .. } = seen;
+        let key = Key { system: system.clone(), endpoint: endpoint.clone(), kind: kind.clone(), masked };
+        let number = self.number(key);
+        self.note(number, seen.first, seen.last);
+    }
+
+    /// What is to be remembered of a day of which the failures were read.
+    pub fn seen_on(&self, day: i64) -> Vec<Seen> {
+        let keys: HashMap<usize, &Key> = self.numbers.iter().map(|(key, number)| (*number, key)).collect();
+        let of_day = self.days.range((day, 0)..=(day, usize::MAX));
+        let seen = of_day.filter_map(|((_, number), (first, last))| {
+            let Key { system, endpoint, kind, masked } = keys.get(number)?;
+            let text = self.patterns.masked(*masked);
+            let (system, endpoint, kind) = (system.clone(), endpoint.clone(), kind.clone());
+            Some(Seen { system, endpoint, kind, text, first: *first, last: *last })
+        });
+        seen.collect()
+    }
+
+    fn number_of(&mut self, activity: &Activity) -> usize {
+        // What is remembered holds no secret, and what is read must have the same pattern.
+        let masked = self.patterns.add(&redact_text(activity.said().unwrap_or_default()));
+        let (kind, _) = error_kind(activity.status, activity.http_status, activity.error_type.as_deref());
+        let endpoint = activity.endpoint.as_ref().or(activity.operation.as_ref()).cloned();
+        self.number(Key { system: activity.system.clone(), endpoint, kind, masked })
+    }
+
+    fn number(&mut self, key: Key) -> usize {
+        let next = self.tallies.len();
+        let number = *self.numbers.entry(key).or_insert(next);
+        if number == next {
+            self.tallies.push(Tally { counted: None, before: None, fresh: None });
+        }
+        number
+    }
+
+    fn note(&mut self, number: usize, first: Timestamp, last: Timestamp) {
+        let tally = &mut self.tallies[number];
+        for at in [first, last] {
+            if at < self.span.fresh {
+                tally.before = tally.before.max(Some(at));
+            } else {
+                tally.fresh = Some(tally.fresh.map_or(at, |known| known.min(at)));
+            }
+        }
+    }
+
+    /// The groups of what is counted: what is new first, then what is back again, what goes on and what has ended; the largest
+    /// first.
+    pub fn settle(self) -> Vec<FailureGroup> {
+        let patterns = self.patterns.settle();
+        let mut groups: HashMap<Fingerprint, Tally> = HashMap::new();
+        let mut keys: Vec<Option<Key>> = vec![None; self.tallies.len()];
+        for (key, number) in self.numbers {
+            keys[number] = Some(key);
+        }
+        for (key, tally) in keys.into_iter().flatten().zip(self.tallies) {
+            let pattern: Pattern = patterns[key.masked as usize].clone();
+            let fingerprint = Fingerprint { system: key.system, endpoint: key.endpoint, kind: key.kind, pattern };
+            match groups.get_mut(&fingerprint) {
+                Some(known) => known.merge(tally),
+                None => drop(groups.insert(fingerprint, tally)),
+            }
+        }
+        let span = self.span;
+        let mut all: Vec<FailureGroup> =
+            groups.into_iter().filter_map(|(fingerprint, tally)| tally.group(fingerprint, span)).collect();
+        group::sort(&mut all);
+        all
+    }
+}
+
+impl Tally {
+    fn merge(&mut self, other: Self) {
+        self.before = self.before.max(other.before);
+        self.fresh = [self.fresh, other.fresh].into_iter().flatten().min();
+        match (&mut self.counted, other.counted) {
+            (Some(own), Some(other)) => own.merge(other),
+            (own, other) => *own = own.take().or(other),
+        }
+    }
+
+    fn group(self, fingerprint: Fingerprint, span: Span) -> Option<FailureGroup> {
+        let Counted { count, last_hour, first, last, example, entities, organizations, outcomes, trend } =
+            self.counted?;
+        let state = match (self.before, self.fresh) {
+            _ if last < span.until.plus_us(-DAY_US) => State::Quiet,
+            (None, _) => State::New,
+            (Some(before), Some(fresh)) if fresh.since_us(before) >= DAY_US => State::BackAgain,
+            _ => State::Ongoing,
+        };
+        Some(FailureGroup {
+            state,
+            began: if matches!(state, State::New | State::BackAgain) { self.fresh.unwrap_or(first) } else { first },
+            before: self.before,
+            count,
+            last_hour,
+            first,
+            last,
+            example,
+            entities: entities.len(),
+            organizations: organizations.len(),
+            outcomes,
+            trend,
+            remark: Remark::default(),
+            fingerprint,
+        })
+    }
+}
+
+impl Counted {
+    fn merge(&mut self, other: Self) {
+        self.count += other.count;
+        self.last_hour += other.last_hour;
+        (self.first, self.last) = (self.first.min(other.first), self.last.max(other.last));
+        self.entities.extend(other.entities);
+        self.organizations.extend(other.organizations);
+        for (own, other) in self.outcomes.iter_mut().zip(other.outcomes) {
+            *own += other;
+        }
+        self.trend.merge(other.trend);
+        if other.example.is_later_than(&self.example) {
+            self.example = other.example;
+        }
+    }
+}
+
+/// Of failures with these outcomes, in the order of [`FinalOutcome::NAMES`]: how many a later try has repaired, and of how many
+/// it is known whether one has.
+fn repaired(outcomes: [u64; 4]) -> (u64, u64) {
+    let of = |outcome: FinalOutcome| outcomes[outcome.index() as usize];
+    let recovered = of(FinalOutcome::Recovered { after_us: 0, attempt: 0 });
+    (recovered, recovered + of(FinalOutcome::GivenUp))
+}
+
+#[cfg(test)]
+mod tests;

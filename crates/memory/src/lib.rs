@@ -1,0 +1,204 @@
+//! What crosstail remembers between sessions, in a small SQLite file: which failures occurred on which day, so that a store is
+//! asked for a day once, and what its user said about groups of failures. Texts are masked and without secrets.
+
+#![warn(missing_docs)]
+
+use crosstail_core::mask::id_of;
+use crosstail_core::model::Timestamp;
+use crosstail_engine::failure::{Fingerprint, Mute, Remark, Seen};
+use crosstail_engine::pattern::Pattern;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow};
+use sqlx::{Connection as _, Executor as _, Row as _};
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::time::Duration;
+
+/// `scope` names the sources; `text` is masked; times are microseconds since the epoch; days are UTC, since the epoch.
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS day (scope TEXT NOT NULL, day INTEGER NOT NULL, PRIMARY KEY (scope, day)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seen (
+    scope TEXT NOT NULL, day INTEGER NOT NULL, system TEXT, endpoint TEXT, kind TEXT NOT NULL, text TEXT NOT NULL,
+    first INTEGER NOT NULL, last INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS seen_day ON seen (scope, day);
+CREATE TABLE IF NOT EXISTS remark (
+    id TEXT PRIMARY KEY NOT NULL, system TEXT, endpoint TEXT, kind TEXT NOT NULL, pattern TEXT NOT NULL,
+    note TEXT NOT NULL, muted_at INTEGER, muted_count INTEGER
+) WITHOUT ROWID;
+";
+
+/// Days are forgotten after so many.
+const KEPT_DAYS: i64 = 40;
+/// Another program may be writing.
+const BUSY: Duration = Duration::from_secs(3);
+
+/// The file, opened.
+#[derive(Debug)]
+pub struct Memory {
+    connection: SqliteConnection,
+}
+
+impl Memory {
+    /// Opens the file in an existing folder, or creates it, for its user alone.
+    ///
+    /// # Errors
+    /// If it cannot be opened or is no database.
+    pub async fn open(path: &Path) -> Result<Self, sqlx::Error> {
+        private(path).map_err(sqlx::Error::Io)?;
+        let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY);
+        let mut connection = SqliteConnection::connect_with(&options).await?;
+        connection.execute(TABLES).await?;
+        Ok(Self { connection })
+    }
+
+    /// The days between two, both included, of which all failures of some sources are remembered.
+    pub async fn days(&mut self, scope: &str, from: i64, upto: i64) -> Result<Vec<i64>, sqlx::Error> {
+        let asked = sqlx::query_scalar("SELECT day FROM day WHERE scope = ? AND day BETWEEN ? AND ? ORDER BY day");
+        asked.bind(scope).bind(from).bind(upto).fetch_all(&mut self.connection).await
+    }
+
+    /// The failures of the days between two, both included.
+    pub async fn seen(&mut self, scope: &str, from: i64, upto: i64) -> Result<Vec<Seen>, sqlx::Error> {
+        const SEEN: &str = "SELECT system, endpoint, kind, text, min(first), max(last) FROM seen \
+            WHERE scope = ? AND day BETWEEN ? AND ? GROUP BY system, endpoint, kind, text";
+        let rows = sqlx::query(SEEN).bind(scope).bind(from).bind(upto).fetch_all(&mut self.connection).await?;
+        let seen = |row: &SqliteRow| -> Result<Seen, sqlx::Error> {
+            let (first, last) = (Timestamp(row.try_get(4)?), Timestamp(row.try_get(5)?));
+            let text = |at: usize| row.try_get::<Option<&str>, _>(at).map(|text| text.map(Into::into));
+            let kind: &str = row.try_get(2)?;
+            let (system, endpoint) = (text(0)?, text(1)?);
+            Ok(Seen { system, endpoint, kind: kind.into(), text: row.try_get(3)?, first, last })
+        };
+        rows.iter().map(seen).collect()
+    }
+
+    /// Remembers all failures of a day, and forgets days that are long past.
+    pub async fn remember(&mut self, scope: &str, day: i64, seen: &[Seen]) -> Result<(), sqlx::Error> {
+        let mut step = self.connection.begin().await?;
+        for table in ["DELETE FROM day WHERE day < ?", "DELETE FROM seen WHERE day < ?"] {
+            sqlx::query(table).bind(day - KEPT_DAYS).execute(&mut *step).await?;
+        }
+        sqlx::query("DELETE FROM seen WHERE scope = ? AND day = ?").bind(scope).bind(day).execute(&mut *step).await?;
+        for one in seen {
+            sqlx::query("INSERT INTO seen VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+                .bind(scope)
+                .bind(day)
+                .bind(one.system.as_deref())
+                .bind(one.endpoint.as_deref())
+                .bind(one.kind.as_str())
+                .bind(&one.text)
+                .bind(one.first.0)
+                .bind(one.last.0)
+                .execute(&mut *step)
+                .await?;
+        }
+        sqlx::query("INSERT OR REPLACE INTO day VALUES (?, ?)").bind(scope).bind(day).execute(&mut *step).await?;
+        step.commit().await
+    }
+
+    /// Everything that was said about groups.
+    pub async fn remarks(&mut self) -> Result<Vec<(Fingerprint, Remark)>, sqlx::Error> {
+        const ALL: &str = "SELECT system, endpoint, kind, pattern, note, muted_at, muted_count FROM remark ORDER BY id";
+        let rows = sqlx::query(ALL).fetch_all(&mut self.connection).await?;
+        let remark = |row: &SqliteRow| -> Result<(Fingerprint, Remark), sqlx::Error> {
+            let text = |at: usize| row.try_get::<Option<&str>, _>(at).map(|text| text.map(Into::into));
+            let (kind, pattern): (&str, String) = (row.try_get(2)?, row.try_get(3)?);
+            let pattern = Pattern { id: id_of(&pattern), text: pattern };
+            let muted: Option<i64> = row.try_get(5)?;
+            let last_hour: Option<i64> = row.try_get(6)?;
+            let last_hour = last_hour.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
+            let mute = muted.map(|at| Mute { at: Timestamp(at), last_hour });
+            let fingerprint = Fingerprint { system: text(0)?, endpoint: text(1)?, kind: kind.into(), pattern };
+            Ok((fingerprint, Remark { note: row.try_get(4)?, mute }))
+        };
+        rows.iter().map(remark).collect()
+    }
+
+    /// Keeps what was said about a group, in place of what was said before; nothing is not kept.
+    pub async fn say(&mut self, of: &Fingerprint, remark: &Remark) -> Result<(), sqlx::Error> {
+        let mut step = self.connection.begin().await?;
+        sqlx::query("DELETE FROM remark WHERE id = ?").bind(of.id()).execute(&mut *step).await?;
+        if *remark != Remark::default() {
+            sqlx::query("INSERT INTO remark VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+                .bind(of.id())
+                .bind(of.system.as_deref())
+                .bind(of.endpoint.as_deref())
+                .bind(of.kind.as_str())
+                .bind(&of.pattern.text)
+                .bind(&remark.note)
+                .bind(remark.mute.map(|mute| mute.at.0))
+                .bind(remark.mute.map(|mute| i64::try_from(mute.last_hour).unwrap_or(i64::MAX)))
+                .execute(&mut *step)
+                .await?;
+        }
+        step.commit().await
+    }
+
+    /// Closes the file.
+    pub async fn close(self) -> Result<(), sqlx::Error> {
+        self.connection.close().await
+    }
+}
+
+/// Creates the file where it is missing, readable by its user alone, as SQLite makes what it puts beside it. A link is none.
+fn private(path: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        made => return made.map(drop),
+    }
+    if path.symlink_metadata()?.is_file() { Ok(()) } else { Err(io::Error::other("it is no regular file")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    fn seen(text: &str, first: i64, last: i64) -> Seen {
+        let (first, last) = (Timestamp(first), Timestamp(last));
+        Seen { system: Some("SAP".into()), endpoint: None, kind: "503".into(), text: text.to_owned(), first, last }
+    }
+
+    #[tokio::test]
+    async fn what_is_remembered_is_there_in_the_next_session() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("memory.sqlite");
+        let mut memory = Memory::open(&path).await.expect("opened");
+        memory.remember("a", 10, &[seen("order <*> refused", 5, 7)]).await.expect("remembered");
+        memory.remember("a", 11, &[seen("order <*> refused", 8, 9), seen("no <*>", 8, 8)]).await.expect("remembered");
+        memory.remember("b", 10, &[]).await.expect("remembered");
+        let pattern = Pattern { id: id_of("no <*>"), text: "no <*>".to_owned() };
+        let of = Fingerprint { system: Some("SAP".into()), endpoint: None, kind: "503".into(), pattern };
+        let remark = Remark { note: "known".to_owned(), mute: Some(Mute { at: Timestamp(4), last_hour: 12 }) };
+        memory.say(&of, &remark).await.expect("kept");
+        memory.close().await.expect("closed");
+        assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600);
+
+        let mut memory = Memory::open(&path).await.expect("opened again");
+        assert_eq!(memory.days("a", 0, 100).await.expect("days"), [10, 11]);
+        assert_eq!(memory.days("b", 11, 100).await.expect("days"), Vec::<i64>::new());
+        let all = memory.seen("a", 10, 11).await.expect("seen");
+        assert_eq!(all, [seen("no <*>", 8, 8), seen("order <*> refused", 5, 9)]);
+        assert_eq!(memory.seen("b", 0, 100).await.expect("seen"), []);
+        assert_eq!(memory.remarks().await.expect("remarks"), [(of.clone(), remark)]);
+        // A day that is read again is not there twice; nothing said is nothing kept; what is long past is forgotten.
+        memory.remember("a", 11, &[seen("no <*>", 8, 8)]).await.expect("remembered");
+        assert_eq!(memory.seen("a", 11, 11).await.expect("seen"), [seen("no <*>", 8, 8)]);
+        memory.say(&of, &Remark::default()).await.expect("forgotten");
+        assert_eq!(memory.remarks().await.expect("remarks"), []);
+        memory.remember("a", 11 + KEPT_DAYS, &[]).await.expect("remembered");
+        assert_eq!(memory.days("a", 0, 100).await.expect("days"), [11, 11 + KEPT_DAYS]);
+    }
+
+    #[tokio::test]
+    async fn no_link_is_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (victim, path) = (folder.path().join("victim"), folder.path().join("memory.sqlite"));
+        std::fs::write(&victim, "mine").expect("written");
+        symlink(&victim, &path).expect("a link");
+        assert!(Memory::open(&path).await.is_err());
+        assert_eq!(std::fs::read_to_string(&victim).expect("read"), "mine");
+    }
+}

@@ -1,0 +1,33 @@
+//! `crosstail mark`: marks a moment, such as a deploy.
+
+use super::UsageError;
+use super::args::MarkArgs;
+use super::sources;
+use crate::config::{self, Marker, Overrides};
+use anyhow::{Context as _, Result};
+use crosstail_core::filter::Context;
+use crosstail_core::model::{Clock, visible_line};
+use std::io::Write as _;
+
+pub(super) fn run(args: &MarkArgs, choice: &Overrides) -> Result<u8> {
+    let config = super::configuration(choice)?;
+    let zone = config.time_zone.as_deref().unwrap_or("UTC");
+    let zone = config::zone(zone).map_err(|error| UsageError(error.to_string()))?;
+    let context = Context { now: Clock::system().now(), zone };
+    let path = config::marker_file().context("cannot determine the folder for state")?;
+    let text = args.text.join(" ").trim().to_owned();
+    if !text.is_empty() {
+        let at = sources::moment(args.at.as_deref(), &context)?.unwrap_or(context.now);
+        config::add_marker(&path, &Marker { at, text })?;
+        return Ok(super::exit::OK);
+    }
+    if args.at.is_some() {
+        return Err(UsageError("say what happened then: crosstail mark --at 09:00 'deployed 1.4.3'".to_owned()).into());
+    }
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for marker in config::markers(&path)? {
+        writeln!(out, "{}  {}", marker.at.rfc3339_in(context.zone), visible_line(&marker.text))?;
+    }
+    out.flush()?;
+    Ok(super::exit::OK)
+}

@@ -1,0 +1,222 @@
+//! Groups of failures over all sources: those of a range of time, and whether each is new. The stores are asked once for the
+//! failures of a day before the range; what they say is remembered.
+
+use super::{MergedHistory, Work};
+use crate::config::private_folder;
+use anyhow::Result;
+use crosstail_core::filter::{Expr, Filter};
+use crosstail_core::model::{Names, SourceId, Timestamp, redact_text};
+use crosstail_engine::failure::{DAY_US, Failures, Fingerprint, FoundFailures, Remark, Span, day_of, remark};
+use crosstail_memory::Memory;
+use crosstail_source::{PageQuery, Source, SourceConfig, SourceError};
+use sha2::{Digest as _, Sha256};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Activities per page.
+const PAGE: usize = 5000;
+/// So many failures before the range are read, the newest first. What was not read is said.
+const BEFORE: usize = 500_000;
+
+/// Where what is known of the failures of some sources is remembered.
+#[derive(Debug, Clone, Default)]
+pub struct Recall {
+    /// The file; without one, nothing is remembered.
+    path: Option<PathBuf>,
+    /// Stands for the sources.
+    scope: String,
+    /// Whether the past is still being written, so that what was read of it says little of what will be there.
+    grows: bool,
+}
+
+impl Recall {
+    /// In a file, for these sources.
+    pub fn new(path: Option<PathBuf>, sources: &[SourceConfig]) -> Self {
+        let absolute = |at: &String| match std::path::absolute(at) {
+            Ok(path) if !at.contains("://") => path.display().to_string(),
+            _ => redact_text(at).into_owned(),
+        };
+        let one = |source: &SourceConfig| {
+            let schema = source.schema.as_ref().map(|schema| schema.definition().name.clone());
+            format!("{:?} {schema:?}", source.at.iter().map(absolute).collect::<Vec<_>>())
+        };
+        let mut all: Vec<String> = sources.iter().map(one).collect();
+        all.sort();
+        let hash = Sha256::digest(all.join("\n").as_bytes());
+        Self { path, scope: hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect(), grows: false }
+    }
+
+    /// Keeps what a user says, and reads the past each time.
+    #[must_use]
+    pub fn of_a_growing_past(self) -> Self {
+        Self { grows: true, ..self }
+    }
+
+    async fn open(&self) -> Result<Option<Memory>> {
+        let Some(path) = &self.path else { return Ok(None) };
+        if let Some(folder) = path.parent() {
+            private_folder(folder)?;
+        }
+        Ok(Some(Memory::open(path).await?))
+    }
+
+    /// Keeps what a user said about a group.
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    pub async fn say(&self, of: &Fingerprint, remark: &Remark) -> Result<()> {
+        if let Some(mut memory) = self.open().await? {
+            memory.say(of, remark).await?;
+            memory.close().await?;
+        }
+        Ok(())
+    }
+}
+
+/// The groups of the failures that a query keeps. Whether one is new is judged by all failures before, whatever the filter. With
+/// `problems`, reading goes on without the sources that fail.
+pub async fn failures(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
+    names: &Names,
+    query: PageQuery,
+    recall: &Recall,
+    mut problems: Option<&mut Vec<SourceError>>,
+) -> Result<FoundFailures> {
+    let failed = Filter::parse("is:failure")?;
+    // Metrics and health endpoints hold no activities.
+    let holding: Vec<_> =
+        sources.iter().filter(|(_, source)| source.capabilities().holds_activities).cloned().collect();
+    let filter = Filter::of(Expr::And(vec![query.filter.expr().clone(), failed.expr().clone()]));
+    let bounds = query.filter.predicate(&query.context).time_bounds().unwrap_or_default();
+    let since = query.since.max(bounds.0);
+    let until = [query.until, bounds.1].into_iter().flatten().min().unwrap_or(query.context.now);
+    let span = Span::of(since, until);
+    let mut found = FoundFailures { known_from: span.known_from(), ..FoundFailures::default() };
+    let mut all = Failures::new(span);
+    let query = PageQuery { filter, newest_first: true, limit: PAGE, ..query };
+    let mut joined = MergedHistory::new(&holding, work, names, query.clone()).with_outcomes();
+    if problems.is_some() {
+        joined = joined.partial();
+    }
+    while let Some(activity) = joined.next().await? {
+        let at = activity.started_at;
+        found.count += 1;
+        found.span = Some(found.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        all.add(activity);
+    }
+    if let Some(problems) = &mut problems {
+        problems.extend_from_slice(joined.problems());
+    }
+    let mut memory = match recall.open().await {
+        Ok(memory) => memory,
+        Err(error) => {
+            found.problem = Some(format!("nothing is remembered: {error:#}"));
+            None
+        }
+    };
+    if let Some(since) = since {
+        let before = Before { sources: &holding, work, names, query: PageQuery { filter: failed, ..query }, recall };
+        before.read(since, &mut all, &mut found, (&mut memory, problems)).await?;
+    } else {
+        found.known_from = Timestamp(i64::MIN);
+    }
+    found.groups = all.settle();
+    if let Some(mut memory) = memory {
+        remark(&mut found.groups, &memory.remarks().await?);
+        memory.close().await?;
+    }
+    Ok(found)
+}
+
+/// What has failed before a range.
+struct Before<'a> {
+    sources: &'a [(SourceId, Arc<dyn Source>)],
+    work: &'a Work,
+    names: &'a Names,
+    query: PageQuery,
+    recall: &'a Recall,
+}
+
+impl Before<'_> {
+    /// Adds what is remembered, and reads the rest.
+    async fn read(
+        &self,
+        since: Timestamp,
+        all: &mut Failures,
+        found: &mut FoundFailures,
+        (memory, mut problems): (&mut Option<Memory>, Option<&mut Vec<SourceError>>),
+    ) -> Result<()> {
+        // Days are remembered whole; the one in which the range begins is read each time.
+        let (first, today) = (day_of(found.known_from), day_of(since));
+        let mut known = Vec::new();
+        if let Some(memory) = memory {
+            known = memory.days(&self.recall.scope, first, today - 1).await?;
+            for seen in memory.seen(&self.recall.scope, first, today - 1).await? {
+                all.add_seen(&seen);
+            }
+        }
+        let mut left = BEFORE;
+        for (from, to) in missing(first, today, &known) {
+            let until = Timestamp(to * DAY_US).min(since);
+            let query = PageQuery { since: Some(Timestamp(from * DAY_US)), until: Some(until), ..self.query.clone() };
+            let mut joined = MergedHistory::new(self.sources, self.work, self.names, query);
+            if problems.is_some() {
+                joined = joined.partial();
+            }
+            let mut reached = until;
+            while let Some(activity) = joined.next().await? {
+                reached = activity.started_at;
+                all.add_before(&activity);
+                left = left.saturating_sub(1);
+                if left == 0 {
+                    break;
+                }
+            }
+            let failed = !joined.problems().is_empty();
+            if let Some(problems) = &mut problems {
+                problems.extend_from_slice(joined.problems());
+            }
+            // What was read of a day in part says nothing about the rest of it.
+            let whole = if left == 0 { day_of(reached) + 1 } else { from };
+            // A day that has just ended may still get records, and outcomes.
+            let settled = day_of(self.query.context.now) - 1;
+            if let (Some(memory), false) = (memory.as_mut(), failed || self.recall.grows) {
+                for day in whole..to.min(today).min(settled) {
+                    memory.remember(&self.recall.scope, day, &all.seen_on(day)).await?;
+                }
+            }
+            if failed || left == 0 {
+                found.known_from = if failed { until } else { reached };
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The stretches of days that are not known between two, both included, the latest first: each from a day up to another, which is
+/// not part of it. The last day is never known.
+fn missing(first: i64, last: i64, known: &[i64]) -> Vec<(i64, i64)> {
+    let mut stretches: Vec<(i64, i64)> = Vec::new();
+    for day in (first..=last).rev().filter(|day| *day == last || !known.contains(day)) {
+        match stretches.last_mut() {
+            Some((from, _)) if *from == day + 1 => *from = day,
+            _ => stretches.push((day, day + 1)),
+        }
+    }
+    stretches
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_days_that_are_not_known_are_read() {
+        assert_eq!(missing(1, 5, &[]), [(1, 6)]);
+        assert_eq!(missing(1, 5, &[1, 2, 3, 4]), [(5, 6)]);
+        assert_eq!(missing(1, 5, &[2, 3]), [(4, 6), (1, 2)]);
+        assert_eq!(missing(1, 5, &[5]), [(1, 6)], "the last one is never whole");
+    }
+}

@@ -1,0 +1,100 @@
+//! What the screens of groups ask: failures in groups, patterns, the values of a pattern, and changes.
+
+use super::{Runtime, Work, changes, failures, gap_values, patterns};
+use crate::effect::{Effect, Reply, ReportRange, Ticket};
+use crosstail_core::filter::Filter;
+use crosstail_source::{PageQuery, Priority, SourceError};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// The first of the sources that failed, in words.
+fn first(problems: &[SourceError]) -> Option<String> {
+    problems.first().map(ToString::to_string)
+}
+
+impl Runtime {
+    /// Starts what is asked about groups; returns any other effect.
+    pub(super) fn run_grouping(&mut self, effect: Effect) -> Option<Effect> {
+        match effect {
+            Effect::GroupFailures(ticket, asked) => self.group_failures(ticket, &asked),
+            Effect::FindChanges(ticket, asked) => self.find_changes(ticket, &asked),
+            Effect::FindPatterns(ticket, asked) => self.find_patterns(ticket, &asked),
+            Effect::FindValues(ticket, asked, template) => self.find_values(ticket, &asked, template),
+            Effect::StopGrouping => drop(self.restart_scope(|this| &mut this.grouping)),
+            Effect::SayOfGroup(said) => {
+                let recall = self.recall.clone();
+                self.spawn(self.cancel.clone(), 0, async move {
+                    let kept = recall.say(&said.0, &said.1).await;
+                    Reply::Notice(kept.map_or_else(|error| format!("not kept: {error:#}"), |()| said.2))
+                });
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    /// What is asked of the sources. A newer question of this kind ends the older one.
+    fn asked(&mut self, purpose: &str, asked: &ReportRange) -> (CancellationToken, Work, PageQuery) {
+        let scope = self.restart_scope(|this| &mut this.grouping);
+        let work = self.work(purpose, Priority::View, &scope);
+        let filter = Filter::parse(&asked.filter).unwrap_or_default();
+        let (since, until) = (asked.bounds.since, asked.bounds.until);
+        let query = PageQuery { filter, context: self.context(), since, until, ..PageQuery::all(0) };
+        (scope, work, query)
+    }
+
+    fn group_failures(&mut self, ticket: Ticket, asked: &ReportRange) {
+        let (scope, work, query) = self.asked("group failures", asked);
+        let (sources, names, recall) = (Arc::clone(&self.sources), self.names.clone(), self.recall.clone());
+        self.spawn(scope, ticket, async move {
+            let mut problems = Vec::new();
+            let found = failures(&sources, &work, &names, query, &recall, Some(&mut problems)).await;
+            Reply::FailureGroups(match found {
+                Ok(mut found) => {
+                    found.problem = first(&problems).or(found.problem);
+                    Ok(Box::new(found))
+                }
+                Err(error) => Err(format!("{error:#}")),
+            })
+        });
+    }
+
+    fn find_patterns(&mut self, ticket: Ticket, asked: &ReportRange) {
+        let (scope, work, query) = self.asked("find patterns", asked);
+        let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+        self.spawn(scope, ticket, async move {
+            let mut problems = Vec::new();
+            let found = patterns(&sources, &work, &names, query, Some(&mut problems)).await;
+            Reply::Patterns(match found {
+                Ok(mut found) => {
+                    found.problem = first(&problems);
+                    Ok(Box::new(found))
+                }
+                Err(error) => Err(format!("{error:#}")),
+            })
+        });
+    }
+
+    fn find_changes(&mut self, ticket: Ticket, asked: &ReportRange) {
+        let (scope, work, query) = self.asked("find changes", asked);
+        let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+        self.spawn(scope, ticket, async move {
+            let mut problems = Vec::new();
+            let found = changes(&sources, &work, &names, query, Some(&mut problems)).await;
+            Reply::Changes(match (found, first(&problems)) {
+                (Err(error), _) => Err(format!("{error:#}")),
+                (Ok(_), Some(problem)) => Err(problem),
+                (Ok(found), None) => Ok(Box::new(found)),
+            })
+        });
+    }
+
+    fn find_values(&mut self, ticket: Ticket, asked: &ReportRange, template: String) {
+        let (scope, work, query) = self.asked("count values of a pattern", asked);
+        let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+        self.spawn(scope, ticket, async move {
+            let found = gap_values(&sources, &work, &names, query, &template).await;
+            Reply::GapValues(found.map_err(|error| format!("{error:#}")))
+        });
+    }
+}

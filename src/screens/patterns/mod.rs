@@ -1,0 +1,255 @@
+//! What the messages and errors of the view have in common: patterns, the most frequent first.
+
+mod report;
+mod view;
+
+use super::lines::Lines;
+use super::request::Request;
+use super::shared::Shared;
+use super::{Entry, Hint, ReportPart, Screen};
+use crate::action::Action;
+use crate::effect::{Effect, Reply, ReportRange, Ticket};
+use crate::tui::{Canvas, Context};
+use crosstail_core::filter::quote;
+use crosstail_core::model::Timestamp;
+use crosstail_engine::pattern::{FoundPattern, FoundPatterns, GapValues};
+
+const EXAMPLE: Action = Action::new("pattern_example", "open an example");
+const VALUES: Action = Action::new("values", "the values of what varies in the pattern");
+
+pub(super) const ENTRY: Entry = Entry {
+    action: Some(Action::PATTERNS),
+    own: &[EXAMPLE, VALUES],
+    keys: "[patterns]\npattern_example = ['x']\nvalues = ['v']",
+    new: || Box::new(PatternsScreen::default()),
+};
+
+/// What was asked is asked again after so long, if something has arrived since, in milliseconds.
+const EVERY_MS: i64 = 15_000;
+
+/// The patterns, with the cursor on one; or the values of one.
+#[derive(Default)]
+pub(super) struct PatternsScreen {
+    /// What was found last, or why nothing was.
+    found: Option<Result<FoundPatterns, String>>,
+    line: Lines,
+    /// The question that is being answered.
+    asked: Option<Ticket>,
+    /// When the last answer came, and the state of memory when it was asked for.
+    answered: Option<(Timestamp, u64)>,
+    revision: u64,
+    values: Option<Values>,
+}
+
+/// The values of the gaps of a pattern.
+struct Values {
+    of: FoundPattern,
+    asked: Ticket,
+    /// The values of each gap, or why they are not known.
+    found: Option<Result<Vec<GapValues>, String>>,
+    /// The gap that is shown.
+    gap: usize,
+    line: Lines,
+}
+
+impl Values {
+    fn gaps(&self) -> &[GapValues] {
+        match &self.found {
+            Some(Ok(found)) => found,
+            _ => &[],
+        }
+    }
+
+    fn gap(&self) -> Option<&GapValues> {
+        self.gaps().get(self.gap)
+    }
+}
+
+impl PatternsScreen {
+    fn patterns(&self) -> &[FoundPattern] {
+        match &self.found {
+            Some(Ok(found)) => &found.patterns,
+            _ => &[],
+        }
+    }
+
+    fn current(&self) -> Option<&FoundPattern> {
+        self.patterns().get(self.line.0)
+    }
+
+    fn ask(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let ticket = shared.ticket();
+        self.asked = Some(ticket);
+        self.revision = shared.store.revision();
+        vec![Effect::FindPatterns(ticket, Box::new(range(shared)))]
+    }
+
+    /// Takes what was found; the cursor stays with its pattern.
+    fn take(&mut self, found: FoundPatterns, shared: &mut Shared) {
+        let chosen = self.current().map(|one| one.pattern.id.clone());
+        if let Some(problem) = &found.problem {
+            shared.notify(problem.clone());
+        }
+        let kept = chosen.and_then(|id| found.patterns.iter().position(|one| one.pattern.id == id));
+        self.line = Lines(kept.unwrap_or(self.line.0).min(found.patterns.len().saturating_sub(1)));
+        self.found = Some(Ok(found));
+    }
+
+    /// Asks for the values of the selected pattern.
+    fn open_values(&mut self, shared: &mut Shared) -> Option<Vec<Effect>> {
+        let of = self.current()?.clone();
+        let asked = shared.ticket();
+        let (mut range, template) = (range(shared), of.pattern.text.clone());
+        range.filter = shared.filter_with(&of.pattern.clause(), false);
+        self.values = Some(Values { of, asked, found: None, gap: 0, line: Lines::default() });
+        Some(vec![Effect::FindValues(asked, Box::new(range), template)])
+    }
+
+    /// An action on the values of a pattern.
+    fn handle_values(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        let values = self.values.as_mut()?;
+        let count = values.gap().map_or(0, |gap| gap.values.len());
+        if values.line.moved(action, count) {
+            return Some(Vec::new());
+        }
+        let gaps = values.gaps().len().max(1);
+        match action {
+            Action::BACK | VALUES => self.values = None,
+            Action::LEFT => (values.gap, values.line) = ((values.gap + gaps - 1) % gaps, Lines::default()),
+            Action::RIGHT => (values.gap, values.line) = ((values.gap + 1) % gaps, Lines::default()),
+            Action::OPEN | Action::KEEP | Action::EXCLUDE => {
+                let (value, _) = values.gap()?.values.get(values.line.0)?;
+                let clause = values.of.pattern.clause();
+                let kept = shared.filter_with(&clause, false);
+                let negated = if action == Action::EXCLUDE { "-" } else { "" };
+                let field = if values.of.tally.example.error.is_some() { "error" } else { "message" };
+                shared.ask(Request::Show(format!("{kept} {negated}{field}:{}", quote(value))));
+            }
+            _ => return None,
+        }
+        Some(Vec::new())
+    }
+}
+
+/// What the view is of.
+fn range(shared: &Shared) -> ReportRange {
+    ReportRange { filter: shared.filter.text().to_owned(), bounds: shared.bounds() }
+}
+
+impl Screen for PatternsScreen {
+    fn name(&self) -> &'static str {
+        "patterns"
+    }
+
+    fn actions(&self) -> Vec<Action> {
+        let own =
+            [Action::OPEN, Action::KEEP, Action::EXCLUDE, EXAMPLE, VALUES, Action::LEFT, Action::RIGHT, Action::BACK];
+        [&Lines::ACTIONS[..], &own].concat()
+    }
+
+    fn context(&self) -> Option<Context> {
+        Some(Context("patterns"))
+    }
+
+    fn is_filtered(&self) -> bool {
+        true
+    }
+
+    fn hints(&self) -> &'static [Hint] {
+        if self.values.is_some() {
+            return &[
+                Hint(Action::BACK, "patterns"),
+                Hint(Action::OPEN, "narrow to the value"),
+                Hint(Action::EXCLUDE, "exclude it"),
+                Hint(Action::RIGHT, "next gap"),
+                Hint(Action::PALETTE, "commands"),
+            ];
+        }
+        &[
+            Hint(Action::BACK, "back"),
+            Hint(Action::OPEN, "narrow to it"),
+            Hint(Action::EXCLUDE, "exclude it"),
+            Hint(VALUES, "values"),
+            Hint(EXAMPLE, "example"),
+            Hint(Action::REPORT, "report"),
+            Hint(Action::PALETTE, "commands"),
+        ]
+    }
+
+    fn line(&mut self) -> Option<&mut usize> {
+        Some(match &mut self.values {
+            Some(values) => &mut values.line.0,
+            None => &mut self.line.0,
+        })
+    }
+
+    fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        if self.values.is_some() {
+            return self.handle_values(action, shared);
+        }
+        if self.line.moved(action, self.patterns().len()) {
+            return Some(Vec::new());
+        }
+        match action {
+            Action::BACK => {
+                shared.ask(Request::Close);
+                self.asked = None;
+                return Some(vec![Effect::StopGrouping]);
+            }
+            Action::OPEN | Action::KEEP | Action::EXCLUDE => {
+                let clause = self.current()?.pattern.clause();
+                shared.ask(Request::Show(shared.filter_with(&clause, action == Action::EXCLUDE)));
+            }
+            EXAMPLE => {
+                let example = self.current()?.tally.example.clone();
+                let row = shared.store.find(&example.id);
+                shared.ask(Request::Open(row, example, None));
+            }
+            VALUES => return self.open_values(shared),
+            _ => return None,
+        }
+        Some(Vec::new())
+    }
+
+    fn opened(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        *self = Self::default();
+        self.ask(shared)
+    }
+
+    fn tick(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let due = self.answered.is_some_and(|(at, revision)| {
+            shared.now.since_us(at) >= EVERY_MS * 1000 && shared.store.revision() != revision
+        });
+        if due && self.asked.is_none() && self.values.is_none() { self.ask(shared) } else { Vec::new() }
+    }
+
+    fn reply(&mut self, ticket: Ticket, reply: Reply, shared: &mut Shared) -> Result<Vec<Effect>, Reply> {
+        match reply {
+            Reply::Patterns(found) if self.asked == Some(ticket) => {
+                self.asked = None;
+                self.answered = Some((shared.now, self.revision));
+                match found {
+                    Ok(found) => self.take(*found, shared),
+                    Err(problem) => self.found = Some(Err(problem)),
+                }
+                Ok(Vec::new())
+            }
+            Reply::GapValues(found) => match &mut self.values {
+                Some(values) if values.asked == ticket => {
+                    values.found = Some(found);
+                    Ok(Vec::new())
+                }
+                _ => Err(Reply::GapValues(found)),
+            },
+            other => Err(other),
+        }
+    }
+
+    fn report(&self, shared: &Shared) -> Option<ReportPart> {
+        Some(report::of(self, shared))
+    }
+
+    fn view(&self, shared: &Shared, canvas: &mut Canvas<'_>) {
+        view::render(self, shared, canvas);
+    }
+}

@@ -1,0 +1,83 @@
+//! `crosstail changes` and `crosstail mark`: when figures changed, and what was marked near it.
+
+use crate::writing::said;
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn crosstail(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_crosstail"));
+    command.args(arguments).current_dir(folder).env("HOME", folder).env_remove("XDG_STATE_HOME");
+    command.output().expect("run")
+}
+
+fn lines(output: &Output) -> Vec<Value> {
+    assert!(output.status.success(), "{}", said(output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+/// Four hours of calls, one in four seconds: SAP fails from 12:00 on; Zoho does not change.
+fn log(folder: &Path) {
+    let mut rng = fastrand::Rng::with_seed(4);
+    let line = |n: i64| {
+        let at = chrono::DateTime::from_timestamp(1_795_168_800 + n * 4, 0).expect("a time").to_rfc3339();
+        let system = if rng.bool() { "SAP" } else { "Zoho" };
+        let fails = rng.f64() < if system == "SAP" && n >= 1800 { 0.5 } else { 0.03 };
+        let (status, http) = if fails { ("failed", 503) } else { ("success", 200) };
+        let took = 100 + rng.u32(0..50);
+        format!(
+            "{{\"time\":\"{at}\",\"service\":\"{system}\",\"method\":\"POST\",\"url\":\"https://a.example/po\",\"status\":\"{status}\",\"http_status\":{http},\"duration_ms\":{took},\"msg\":\"called\"}}\n"
+        )
+    };
+    let text: String = (0..3600).map(line).collect();
+    std::fs::write(folder.join("app.log"), text).expect("written");
+}
+
+#[test]
+fn a_change_is_told_with_the_deploy_before_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    log(folder.path());
+    let marked = crosstail(folder.path(), &["mark", "--at", "2026-11-20T11:58:30", "deployed", "1.4.3"]);
+    assert!(marked.status.success() && marked.stdout.is_empty(), "{}", said(&marked));
+    let marked = crosstail(folder.path(), &["mark", "--at", "2026-11-20T10:30:00", "deployed 1.4.2"]);
+    assert!(marked.status.success(), "{}", said(&marked));
+    let range = ["--since", "2026-11-20T10:00", "--until", "2026-11-20T14:00"];
+    let asked = |more: &[&str]| crosstail(folder.path(), &[&["changes", "-s", "app.log"], &range[..], more].concat());
+    let found = lines(&asked(&["-o", "json"]));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let change = &found[0];
+    assert_eq!((&change["system"], &change["measure"]), (&Value::from("SAP"), &Value::from("failure_share")));
+    assert_eq!((&change["marker"], &change["within_s"]), (&Value::from("deployed 1.4.3"), &Value::from(30)));
+    let at = change["at"].as_str().expect("a time");
+    assert!(at.starts_with("2026-11-20T11:5") || at.starts_with("2026-11-20T12:0"), "{at}");
+    assert!(change["before"].as_f64().expect("a number") < 0.06, "{change}");
+    assert!((0.4..0.6).contains(&change["after"].as_f64().expect("a number")), "{change}");
+    // Without a range, the same is found on the days that there are, and that traffic began and ended on them.
+    let mut whole = lines(&crosstail(folder.path(), &["changes", "-s", "app.log", "-o", "json"]));
+    assert_eq!(whole.iter().filter(|change| change["measure"] == "rate").count(), 4, "{whole:#?}");
+    whole.retain(|change| change["measure"] == "failure_share");
+    assert_eq!((whole.len(), &whole[0]["system"]), (1, &Value::from("SAP")), "{whole:#?}");
+    // Nothing changed for Zoho.
+    assert_eq!(lines(&asked(&["system:Zoho", "-o", "json"])).len(), 0);
+    let text = String::from_utf8_lossy(&asked(&[]).stdout).into_owned();
+    let rows: Vec<&str> = text.lines().collect();
+    assert!(rows.len() == 2 && rows[1].contains("failures") && rows[1].ends_with("deployed 1.4.3"), "{text}");
+}
+
+#[test]
+fn what_is_marked_is_listed_and_kept_for_the_user_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for text in ["deployed 1.4.3", "token=abcdefghijklmnop rotated\u{1b}[31m"] {
+        assert!(crosstail(folder.path(), &["mark", "--at", "2026-11-20T12:00:00", text]).status.success());
+    }
+    let path = folder.path().join(".local/state/crosstail/markers.ndjson");
+    assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600);
+    let listed = crosstail(folder.path(), &["mark"]);
+    let text = String::from_utf8_lossy(&listed.stdout).into_owned();
+    assert!(text.contains("2026-11-20T12:00:00.000Z  deployed 1.4.3"), "{text}");
+    assert!(text.contains("rotated") && !text.contains("abcdefghijklmnop") && !text.contains('\u{1b}'), "{text}");
+    let wrong = crosstail(folder.path(), &["mark", "--at", "12:00"]);
+    assert_eq!(wrong.status.code(), Some(64), "{}", said(&wrong));
+}

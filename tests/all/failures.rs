@@ -1,0 +1,122 @@
+//! `crosstail failures`: groups of failures, what is new among them, and what is remembered.
+
+use crate::writing::said;
+use serde_json::Value;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn crosstail(folder: &Path, command: &str, arguments: &[&str]) -> Output {
+    let mut all = vec![command, "-s", "app.log"];
+    all.extend(arguments);
+    let program = env!("CARGO_BIN_EXE_crosstail");
+    let mut command = Command::new(program);
+    command.args(all).current_dir(folder).env("HOME", folder).env_remove("XDG_STATE_HOME");
+    command.output().expect("run")
+}
+
+/// The groups of the 20th of November.
+fn groups(folder: &Path, more: &[&str]) -> Vec<Value> {
+    let range = ["--since", "2026-11-20", "--until", "2026-11-20", "-o", "json"];
+    let output = crosstail(folder, "failures", &[&range, more].concat());
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+}
+
+fn line(at: &str, level: &str, system: &str, text: &str) -> String {
+    format!("{{\"time\":\"2026-11-{at}:00Z\",\"level\":\"{level}\",\"service\":\"{system}\",\"msg\":\"{text}\"}}\n")
+}
+
+/// Before the 20th: one that goes on, one that was silent since, one that is long past. On it: these, and a new one.
+fn old() -> String {
+    [
+        line("03T10:00", "error", "SAP", "order 1 refused"),
+        line("15T10:00", "error", "Tally", "no ledger"),
+        line("19T22:00", "error", "Zoho", "busy, try 7 again"),
+    ]
+    .concat()
+}
+
+fn of_the_day() -> String {
+    let refused = (0..30).map(|n| line(&format!("20T13:{n:02}"), "error", "SAP", &format!("order {n} refused")));
+    let rest = [
+        line("20T13:10", "error", "Tally", "no ledger"),
+        line("20T13:15", "error", "Zoho", "busy, try 8 again"),
+        line("20T13:20", "error", "auth", "login failed password=hunter2-and-more"),
+        line("20T13:30", "info", "SAP", "order 99 sent"),
+    ];
+    refused.chain(rest).collect()
+}
+
+#[test]
+fn failures_are_grouped_and_what_is_new_stands_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("app.log"), old() + &of_the_day()).expect("written");
+    let found = groups(folder.path(), &[]);
+    let of = |name: &str| -> Vec<Value> { found.iter().map(|line| line[name].clone()).collect() };
+    assert_eq!(of("state"), ["new", "new", "back_again", "ongoing"], "{found:#?}");
+    assert_eq!(of("system"), ["SAP", "auth", "Tally", "Zoho"]);
+    assert_eq!(of("count"), [30, 1, 1, 1]);
+    assert_eq!(of("pattern")[0], "order <*> refused");
+    assert_eq!(of("since")[0], "2026-11-20T13:00:00.000Z");
+    assert_eq!(of("before")[2], "2026-11-15T10:00:00.000Z");
+    assert!(!format!("{found:?}").contains("hunter2"), "{found:?}");
+    // The filter of a group finds its failures, the example is one of them.
+    for group in &found {
+        let filter = group["filter"].as_str().expect("a filter");
+        let day = ["--since", "2026-11-20", "--until", "2026-11-20", "-o", "json", "-n", "0"];
+        let output = crosstail(folder.path(), "query", &[&[filter][..], &day].concat());
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(text.lines().count() as u64, group["count"].as_u64().expect("a number"), "{filter}: {text}");
+        assert!(text.contains(group["example"].as_str().expect("an id")), "{filter}: {text}");
+    }
+    // Under a filter, the state is the same: what happened before does not depend on it.
+    let some = groups(folder.path(), &["system:Zoho"]);
+    assert_eq!((some.len(), &some[0]["state"]), (1, &Value::from("ongoing")));
+}
+
+#[test]
+fn days_before_are_read_once_and_kept_for_the_user_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("app.log");
+    std::fs::write(&log, old() + &of_the_day()).expect("written");
+    let first = groups(folder.path(), &[]);
+    let state = folder.path().join(".local/state/crosstail");
+    let mode = |path: &Path| path.metadata().expect("there").permissions().mode() & 0o777;
+    assert_eq!((mode(&state), mode(&state.join("memory.sqlite"))), (0o700, 0o600));
+    let kept = std::fs::read(state.join("memory.sqlite")).expect("read");
+    assert!(!kept.windows(7).any(|some| some == b"hunter2"), "no secret is remembered");
+    // What is gone from the source is remembered.
+    std::fs::write(&log, of_the_day()).expect("written");
+    let states = |groups: &[Value]| groups.iter().map(|group| group["state"].clone()).collect::<Vec<_>>();
+    assert_eq!(states(&groups(folder.path(), &[])), states(&first));
+    // Of another source, nothing is.
+    std::fs::create_dir(folder.path().join("b")).expect("made");
+    std::fs::copy(&log, folder.path().join("b/app.log")).expect("copied");
+    let range = ["failures", "-s", "b/app.log", "--since", "2026-11-20", "--until", "2026-11-20", "-o", "csv"];
+    let program = env!("CARGO_BIN_EXE_crosstail");
+    let other = Command::new(program).args(range).current_dir(folder.path()).env("HOME", folder.path()).output();
+    let text = String::from_utf8_lossy(&other.expect("run").stdout).into_owned();
+    assert!(text.starts_with("id,state,system,") && text.matches(",new,").count() == 4, "{text}");
+}
+
+#[test]
+fn a_person_reads_a_table_and_a_folder_that_cannot_be_written_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("app.log"), old() + &of_the_day()).expect("written");
+    // What stands where the folder would be.
+    std::fs::create_dir(folder.path().join(".local")).expect("made");
+    std::fs::write(folder.path().join(".local/state"), "").expect("written");
+    let output = crosstail(folder.path(), "failures", &["--since", "2026-11-20", "--until", "2026-11-20", "-n", "2"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let rows: Vec<&str> = text.lines().collect();
+    assert_eq!((rows.len(), output.status.code()), (3, Some(0)), "{text} {}", said(&output));
+    assert!(rows[0].starts_with("state  count  system"), "{text}");
+    assert!(rows[1].starts_with("new    30     SAP") && rows[1].ends_with("order <*> refused"), "{text}");
+    assert!(
+        said(&output).contains("2 more groups") && said(&output).contains("nothing is remembered"),
+        "{}",
+        said(&output)
+    );
+}
