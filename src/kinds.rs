@@ -20,6 +20,10 @@ pub const ALL: Kinds = Kinds(&[
     &crosstail_sqlite::KIND,
     #[cfg(feature = "prometheus")]
     &crosstail_prometheus::KIND,
+    #[cfg(feature = "receiver")]
+    &crosstail_receiver::KIND,
+    #[cfg(feature = "traces")]
+    &crosstail_traces::KIND,
     #[cfg(feature = "file")]
     &crosstail_file::KIND,
 ]);

@@ -251,8 +251,8 @@ impl Stored<'_> {
         // A stream can be read once, and not now.
         let named: Vec<String> = self.sources.iter().filter(|source| *source != "-").cloned().collect();
         let (mut configs, spools) = sources::configs(&named, &[], None, &config)?;
-        // A key that asks for words runs no programs.
-        configs.retain(|config| !kinds::ALL.runs_a_program(config.address()));
+        // A key that asks for words runs no programs and opens no ports.
+        configs.retain(|config| !kinds::ALL.acts(config.address()));
         let opened = sources::open(configs, spools)?;
         let context = Context { now: Clock::system().now(), zone: chrono_tz::Tz::UTC };
         let mut counts = std::collections::BTreeMap::new();

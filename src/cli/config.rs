@@ -130,6 +130,7 @@ fn wants_of(layered: &LayeredConfig) -> Vec<[String; 3]> {
         for at in entry.addresses() {
             let does = match kinds::ALL.of(&at) {
                 Some(kind) if !kind.programs.is_empty() => "run",
+                Some(kind) if kind.listens => "listen on",
                 Some(kind) if kind.network.is_some() => "connect to",
                 _ => "read",
             };

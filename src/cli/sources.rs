@@ -197,6 +197,9 @@ pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Res
                 for warning in &probe.warnings {
                     print_error(&format!("{name}: {warning}"));
                 }
+                if let Some(limits) = probe.limits.filter(|_| opened.sources.len() == 1 && !kind.holds_activities) {
+                    print_error(&format!("{name}: {limits}"));
+                }
                 for missing in &probe.missing {
                     print_error(&format!("{name}: no file matches {}", redact_text(missing)));
                 }

@@ -213,8 +213,10 @@ impl Runtime {
                 let work = self.work("find related activities", Priority::Asked, &self.loading);
                 self.spawn(self.loading.clone(), ticket, async move {
                     let found = related_to(&sources, &work, &keys).await;
-                    for bounds in found.bounds {
-                        let _ = replies.send((ticket, Reply::Notice(bounds))).await;
+                    // What could not be asked is missing from what is shown.
+                    let missing = found.problems.iter().map(ToString::to_string);
+                    for text in found.bounds.into_iter().chain(missing) {
+                        let _ = replies.send((ticket, Reply::Notice(text))).await;
                     }
                     Reply::Related(merge_by_id(found.activities))
                 });

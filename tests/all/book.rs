@@ -348,6 +348,7 @@ fn every_error_of_the_program_is_on_the_troubleshooting_page() {
         r"UsageError\(\s*(?:format!\(\s*)?",
         r#"ensure!\([^"]*?"#,
         r#"\bhint[^"\n]{0,40}Some\(\s*"#,
+        r"\.hinted\(\s*",
         r"ErrorKind::\w+,\s*Some\(\s*",
     ];
     let differs = Regex::new(r"\{[^{}]*\}|\\n").expect("a pattern");

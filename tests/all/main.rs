@@ -55,6 +55,7 @@ mod prokure;
 mod pty;
 mod pty_stores;
 mod pump;
+mod receivers;
 mod registry;
 mod request;
 mod screens;

@@ -38,7 +38,7 @@ const CHUNK: usize = 1 << 20;
 /// How much of each file has been delivered.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct ResumePoint {
-    files: BTreeMap<String, u64>,
+    pub(super) files: BTreeMap<String, u64>,
 }
 
 impl ResumePoint {

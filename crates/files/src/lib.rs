@@ -1,10 +1,11 @@
 //! Log files as a source, in any format that `crosstail-formats` knows; rotated, compressed, still being written. The kind
-//! `file` reads the user's files with it, the kind `command` what programs printed.
+//! `file` reads the user's files with it, the kinds `command` and `receiver` what programs printed and what was sent.
 
 mod block;
 mod decode;
 mod diagnose;
 mod discover;
+mod fed;
 mod follow;
 mod history;
 mod identity;
@@ -33,6 +34,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use discover::Spec;
+pub use fed::{Failure, FedSource, Feed, Origin, Spool, Writer};
 
 /// Files that a message names.
 const NAMED_FILES: usize = 3;

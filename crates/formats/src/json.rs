@@ -1,10 +1,11 @@
 //! JSON records: one value a record, several values or an array in one text, envelopes that hold many, and OTLP.
 
 use crate::decoding;
+use crate::otlp;
 use crate::piece::Piece;
 use crate::read::{DEPTH, Form, Found, Surrounding, broken, keep_payload, names_service, scope_of};
 use crate::registry::{Dialect, Formats};
-use crosstail_core::model::{Kind, Level};
+use crosstail_core::model::Kind;
 use crosstail_core::schema::{Assembler, Target, json, lookup};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -151,15 +152,16 @@ impl Formats {
     /// The records in an envelope; `None` where the value is a record itself.
     pub(crate) fn enveloped<'t>(&self, value: &str, scanned: &Scanned<'_>) -> Option<Vec<Piece<'t>>> {
         let definition = self.dialects[scanned.dialect].schema().definition();
-        if definition.name != "otlp" && scanned.fields.raw(Target::StartedAt).is_some() {
+        let otlp = otlp::lists(&definition.name);
+        if otlp.is_none() && scanned.fields.raw(Target::StartedAt).is_some() {
             return None;
         }
         let piece = |record: Map<String, Value>, dialect| Piece {
             text: Cow::Owned(Value::Object(record).to_string()),
             dialect,
         };
-        if definition.name == "otlp" {
-            let records = otlp_records(&serde_json::from_str(value).ok()?);
+        if let Some(lists) = otlp {
+            let records = otlp::records(&serde_json::from_str(value).ok()?, lists);
             return Some(records.into_iter().map(|record| piece(record, Some(scanned.dialect))).collect());
         }
         let names = definition.unfold.iter().any(|path| {
@@ -251,64 +253,6 @@ fn render(template: &str, record: &Map<String, Value>, rendered: &[Value]) -> St
     }
     out.push_str(rest);
     out
-}
-
-/// The log records of an OTLP/JSON line, flattened: resource and scope attributes next to the record's own fields.
-/// Shape: opentelemetry-proto `logs/v1/logs.proto`, JSON mapping.
-fn otlp_records(line: &Value) -> Vec<Map<String, Value>> {
-    let list = |value: &Value, key: &str| value.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut records = Vec::new();
-    for resource_logs in list(line, "resourceLogs") {
-        let resource = otlp_attributes(resource_logs.get("resource").unwrap_or(&Value::Null));
-        for scope_logs in list(&resource_logs, "scopeLogs") {
-            for record in list(&scope_logs, "logRecords") {
-                let Value::Object(mut map) = record else { continue };
-                let attributes = otlp_attributes(&Value::Object(map.clone()));
-                map.insert("attributes".to_owned(), Value::Object(attributes));
-                map.insert("resource".to_owned(), Value::Object(resource.clone()));
-                if let Some(body) = map.get("body").and_then(otlp_value) {
-                    map.insert("body".to_owned(), body);
-                }
-                if map
-                    .get("severityText")
-                    .and_then(Value::as_str)
-                    .is_none_or(|text| Level::parse_logged(text).is_none())
-                {
-                    // The number says what the text does not.
-                    map.shift_remove("severityText");
-                }
-                records.push(map);
-            }
-        }
-    }
-    records
-}
-
-fn otlp_attributes(holder: &Value) -> Map<String, Value> {
-    let list = holder.get("attributes").and_then(Value::as_array);
-    list.into_iter()
-        .flatten()
-        .filter_map(|pair| Some((pair.get("key")?.as_str()?.to_owned(), otlp_value(pair.get("value")?)?)))
-        .collect()
-}
-
-fn otlp_value(value: &Value) -> Option<Value> {
-    let (kind, inner) = value.as_object()?.iter().next()?;
-    Some(match kind.as_str() {
-        "intValue" => {
-            inner.as_str().and_then(|text| text.parse::<i64>().ok()).map_or_else(|| inner.clone(), Value::from)
-        }
-        "arrayValue" => Value::Array(inner.get("values")?.as_array()?.iter().filter_map(otlp_value).collect()),
-        "kvlistValue" => Value::Object(
-            inner
-                .get("values")?
-                .as_array()?
-                .iter()
-                .filter_map(|pair| Some((pair.get("key")?.as_str()?.to_owned(), otlp_value(pair.get("value")?)?)))
-                .collect(),
-        ),
-        _ => inner.clone(),
-    })
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod json;
 mod level;
 mod line;
 mod logfmt;
+mod otlp;
 mod piece;
 mod read;
 mod reader;

@@ -4,6 +4,7 @@ use crate::decoding;
 use crate::format::{Format, Group};
 use crate::json::unreadable;
 use crate::line::{Open, Unwrapped};
+use crate::piece::Piece;
 use crate::read::{DEPTH, Form, Found, Surrounding, first_line};
 use crate::registry::{Dialect, Formats};
 use crate::scan::Groups;
@@ -326,8 +327,11 @@ impl Reader {
         let scanned = self.formats.scan(text, self.hint.load(Ordering::Relaxed));
         if let Ok(scanned) = scanned
             && text[scanned.end..].trim_matches([',', ' ', '\t', '\r', '\n']).is_empty()
-            && self.formats.enveloped(&text[..scanned.end], &scanned).is_none()
         {
+            if let Some(pieces) = self.formats.enveloped(&text[..scanned.end], &scanned) {
+                self.read_each(&pieces, at, out);
+                return;
+            }
             self.hint.store(scanned.dialect, Ordering::Relaxed);
             let dialect = &self.formats.dialects[scanned.dialect];
             let message = scanned.fields.raw(Target::Message);
@@ -355,17 +359,18 @@ impl Reader {
             return;
         }
         match self.formats.pieces(text) {
-            Ok(pieces) => {
-                for (index, piece) in pieces.iter().enumerate() {
-                    let id = at.id_of_part(index);
-                    let own = Surrounding { id, ..at.clone() };
-                    out.push(self.formats.of_piece(piece, &own));
-                }
-            }
+            Ok(pieces) => self.read_each(&pieces, at, out),
             Err(_) if !text.starts_with("{\"") && !text.starts_with("{ \"") => {
                 out.push(self.formats.record(text, at, 0));
             }
             Err(offset) => out.push(unreadable(text, at, offset)),
+        }
+    }
+
+    fn read_each(&self, pieces: &[Piece<'_>], at: &Surrounding<'_>, out: &mut Vec<Found>) {
+        for (index, piece) in pieces.iter().enumerate() {
+            let own = Surrounding { id: at.id_of_part(index), ..at.clone() };
+            out.push(self.formats.of_piece(piece, &own));
         }
     }
 

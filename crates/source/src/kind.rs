@@ -43,6 +43,8 @@ pub struct Kind {
     pub takes_several: bool,
     /// The addresses whose reading runs a program of this machine: the word before their colon, and how they are written.
     pub programs: &'static [(&'static str, &'static str)],
+    /// Whether reading an address opens a port of this machine.
+    pub listens: bool,
     /// Whether it holds activities, not only measurements.
     pub holds_activities: bool,
     /// Opens a source.
@@ -251,6 +253,11 @@ impl Kinds {
         self.of(at).is_some_and(|kind| !kind.programs.is_empty())
     }
 
+    /// Whether reading an address does something on this machine: it runs a program, or opens a port.
+    pub fn acts(self, at: &str) -> bool {
+        self.runs_a_program(at) || self.of(at).is_some_and(|kind| kind.listens)
+    }
+
     /// The names of the kinds in schemas.
     pub fn names(self) -> Vec<&'static str> {
         self.iter().map(|kind| kind.store.name).collect()
@@ -268,7 +275,7 @@ impl Kinds {
     /// The source of a command-line argument, named after the database, the file or the host.
     pub fn configure(self, argument: &str) -> SourceConfig {
         let name = match argument.split_once("://") {
-            Some((_, rest)) => {
+            Some((scheme, rest)) => {
                 let network = self.of(argument).and_then(|kind| kind.network.as_ref());
                 // Never the credentials before the host.
                 let (_, rest) = credentials(rest);
@@ -279,7 +286,8 @@ impl Kinds {
                 // The host also for several topics or indices.
                 let by_host = network.is_some_and(|network| network.named_by_host) || last.contains(',');
                 let last = if by_host { host() } else { last };
-                last.to_owned()
+                // `syslog://` is an address.
+                if last.is_empty() { scheme.to_owned() } else { last.to_owned() }
             }
             // `docker:api` is a name by itself; its last part may be a path on another machine.
             None if self.runs_a_program(argument) => argument.to_owned(),

@@ -39,7 +39,7 @@ pub use grouping::{FiguresQuery, GroupKey, Grouping, Groups, Measures};
 pub use job::{Budget, Job, JobState, Jobs, Priority, Stopped};
 pub use kind::{
     BoxFuture, CommandLine, Endpoint, Kind, Kinds, Network, OpenCreator, OpenSource, OpenWriters, Run, SourceConfig,
-    UnknownSchema, WriteOptions, Writing, as_it_is, claims_none,
+    UnknownSchema, WriteOptions, Writing, as_it_is, claims_none, credentials,
 };
 pub use obedient::Obedient;
 pub use offer::TableOffer;

@@ -83,7 +83,10 @@ pub(super) fn render(screen: &Sources, shared: &Shared, canvas: &mut Canvas<'_>)
                 Some(format!("{}; retrying in {} s", safe(error), until.since_us(shared.now).max(0) / 1_000_000))
             }
             Source::Failed { error } => Some(safe(error)),
-            _ => source.last_notice.as_deref().map(safe),
+            _ => {
+                let limits = || source.probe.as_ref().and_then(|probe| probe.limits.as_deref());
+                source.last_notice.as_deref().or_else(limits).map(safe)
+            }
         };
         // If there is no room next to the figures, server and schema go on the line below.
         let what = if narrow && !probe.is_empty() { format!("{} · ", safe(&probe)) } else { String::new() };

@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// A folder with programs, what they say, and the user's folders.
-struct World {
+pub(crate) struct World {
     folder: tempfile::TempDir,
 }
 
 impl World {
     /// With these programs first in PATH.
-    fn new(programs: &[(&str, &str)]) -> Self {
+    pub(crate) fn new(programs: &[(&str, &str)]) -> Self {
         let world = Self { folder: tempfile::tempdir().expect("a folder") };
         for name in ["bin", "fake/containers", "fake/logs", "fake/pods", "config", "cache"] {
             std::fs::create_dir_all(world.path(name)).expect("made");
@@ -36,12 +36,12 @@ impl World {
         world
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Replaces a file at once: nobody reads a part of it.
-    fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
         let part = path.with_extension("part");
@@ -50,7 +50,7 @@ impl World {
         std::fs::rename(part, path).expect("moved");
     }
 
-    fn append(&self, name: &str, text: &str) {
+    pub(crate) fn append(&self, name: &str, text: &str) {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
         let mut file = std::fs::File::options().append(true).create(true).open(path).expect("opened");
@@ -66,7 +66,7 @@ impl World {
         std::fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_crosstail"));
         let path = std::env::var("PATH").unwrap_or_default();
         command
@@ -80,7 +80,7 @@ impl World {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().expect("run")
     }
 
@@ -92,7 +92,7 @@ impl World {
         messages(&records(&output))
     }
 
-    fn tail(&self, arguments: &[&str]) -> Tail {
+    pub(crate) fn tail(&self, arguments: &[&str]) -> Tail {
         let arguments = [&["tail", "-o", "json"], arguments].concat();
         let mut child =
             self.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
@@ -116,8 +116,8 @@ impl World {
 }
 
 /// A running `crosstail tail`.
-struct Tail {
-    child: Child,
+pub(crate) struct Tail {
+    pub(crate) child: Child,
     printed: Arc<Mutex<Printed>>,
     said: Arc<Mutex<String>>,
 }
@@ -143,12 +143,12 @@ impl Printed {
 }
 
 impl Tail {
-    fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.said.lock().expect("lock").clone()
     }
 
     /// Waits until every one of these messages has come.
-    fn wait_for(&self, wanted: &[&str]) {
+    pub(crate) fn wait_for(&self, wanted: &[&str]) {
         let until = Instant::now() + PATIENCE;
         loop {
             let missing: Vec<&str> = {
@@ -163,7 +163,7 @@ impl Tail {
         }
     }
 
-    fn wait_until_said(&self, text: &str) {
+    pub(crate) fn wait_until_said(&self, text: &str) {
         let until = Instant::now() + PATIENCE;
         while !self.said().contains(text) {
             assert!(Instant::now() < until, "waited for '{text}' in {}", self.said());
@@ -172,7 +172,7 @@ impl Tail {
     }
 
     /// How often each message came; an activity that is printed again counts once.
-    fn counts(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn counts(&self) -> BTreeMap<String, usize> {
         let counts = self.printed.lock().expect("lock").counts.clone();
         counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
@@ -182,7 +182,7 @@ impl Tail {
         rustix::process::kill_process(pid, signal).expect("signalled");
     }
 
-    fn end(mut self) {
+    pub(crate) fn end(mut self) {
         self.signal(rustix::process::Signal::INT);
         let _ = self.child.wait();
     }
@@ -195,12 +195,12 @@ impl Drop for Tail {
     }
 }
 
-fn records(output: &Output) -> Vec<Value> {
+pub(crate) fn records(output: &Output) -> Vec<Value> {
     let text = String::from_utf8_lossy(&output.stdout);
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
-fn messages(records: &[Value]) -> Vec<String> {
+pub(crate) fn messages(records: &[Value]) -> Vec<String> {
     records.iter().filter_map(|record| record["message"].as_str().map(str::to_owned)).collect()
 }
 

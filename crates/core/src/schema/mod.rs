@@ -77,6 +77,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("zap", include_str!("../../../../config/schemas/zap.toml")),
     ("logrus", include_str!("../../../../config/schemas/logrus.toml")),
     ("otlp", include_str!("../../../../config/schemas/otlp.toml")),
+    ("otlp-traces", include_str!("../../../../config/schemas/otlp-traces.toml")),
     ("otlp-record", include_str!("../../../../config/schemas/otlp-record.toml")),
     ("cloudflare", include_str!("../../../../config/schemas/cloudflare.toml")),
     ("clef", include_str!("../../../../config/schemas/clef.toml")),

@@ -2,10 +2,11 @@
 //! again goes on where it was.
 
 use crate::child::Invocation;
-use crate::feed::{Backoff, Failure, Feed, HISTORY_LINES, Origin, ask};
+use crate::feed::{Backoff, Feed, HISTORY_LINES, Origin, ask};
 use crate::join::ByTime;
 use crate::stream::{Form, Stream};
 use async_trait::async_trait;
+use crosstail_files::Failure;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! The journal of systemd, by `journalctl`: as JSON, from a cursor on.
 
 use crate::child::Invocation;
-use crate::feed::{Failure, Feed, HISTORY_LINES, Origin, refusal};
+use crate::feed::{Feed, HISTORY_LINES, Origin, refusal};
 use crate::stream::Form;
 use async_trait::async_trait;
+use crosstail_files::Failure;
 use crosstail_source::ErrorKind;
 use std::sync::Arc;
 

@@ -1,13 +1,12 @@
 //! The entry of commands in the list of kinds.
 
-use crate::feed::Origin;
+use crate::address;
+use crate::feed::{Origin, Programs};
 use crate::plain::Plain;
-use crate::{CommandSource, Opening, address};
 use crosstail_core::schema::StoreKind;
-use crosstail_formats::Formats;
+use crosstail_files::FedSource;
 use crosstail_source::{ErrorKind, Kind, SourceError};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 /// What programs print: commands, the journal, containers, pods, files on other hosts.
 pub static KIND: Kind = Kind {
@@ -19,6 +18,7 @@ pub static KIND: Kind = Kind {
     claims: address::claims,
     takes_several: false,
     programs: &address::FORMS,
+    listens: false,
     holds_activities: true,
     open: |config, id, names| {
         let wrong = |cause: String| SourceError::of(&config.name, "open", (ErrorKind::Unsupported, None), &cause);
@@ -29,10 +29,7 @@ pub static KIND: Kind = Kind {
             }
             None => address::origin(config.address()).map_err(wrong)?,
         };
-        let formats = Formats::shared().map_err(|error| wrong(error.to_string()))?;
-        let (name, schema) = (config.name.clone(), config.schema.clone());
-        let opening = Opening { name, id, names: names.clone(), schema, zone: config.zone, formats };
-        Ok(Arc::new(CommandSource { opening, origin, reading: Mutex::default(), once: AtomicBool::new(false) }))
+        Ok(Arc::new(FedSource::new(config, id, names, Arc::new(Programs::new(origin)))?))
     },
     definitions: &[],
     creator: None,

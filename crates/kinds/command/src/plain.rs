@@ -2,9 +2,10 @@
 //! where it has such.
 
 use crate::child::Invocation;
-use crate::feed::{Failure, Feed, Origin};
+use crate::feed::{Feed, Origin};
 use crate::stream::{Form, Stream};
 use async_trait::async_trait;
+use crosstail_files::Failure;
 use crosstail_source::{CommandLine, ErrorKind, Run};
 use std::sync::Arc;
 

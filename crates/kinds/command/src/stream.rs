@@ -2,8 +2,8 @@
 
 use crate::child::{Pipe, complaint, lines};
 use crate::join::{ByOrder, ByTime, Overlap};
-use crate::spool::Writer;
 use crosstail_core::model::{Activity, Clock, Id, Locator, NameId, Place, SourceId, Surroundings, Timestamp};
+use crosstail_files::Writer;
 use crosstail_formats::{Formats, Reader, Surrounding};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -19,6 +19,7 @@ pub static KIND: Kind = Kind {
     claims: |_| true,
     takes_several: true,
     programs: &[],
+    listens: false,
     holds_activities: true,
     open: |config, id, names| {
         let specs = config.at.iter().map(|at| Spec::parse(at.trim_start_matches("file://"))).collect();

@@ -24,6 +24,7 @@ pub static KIND: Kind = Kind {
     claims: claims_none,
     takes_several: false,
     programs: &[],
+    listens: false,
     holds_activities: true,
     open: |config, id, names| {
         let source = MongodbSource::new(&config.name, id, names.clone(), config.address(), config.schema.clone())?;

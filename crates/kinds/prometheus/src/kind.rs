@@ -23,6 +23,7 @@ pub static KIND: Kind = Kind {
     claims: claims_none,
     takes_several: false,
     programs: &[],
+    listens: false,
     holds_activities: false,
     open: |config, _, _| Ok(Arc::new(PrometheusSource::new(&config.name, config.address(), config.schema.as_ref())?)),
     definitions: &[],

@@ -21,6 +21,7 @@ pub static KIND: Kind = Kind {
     claims: is_database,
     takes_several: false,
     programs: &[],
+    listens: false,
     holds_activities: true,
     open: |config, id, names| {
         let path = config.address().trim_start_matches("sqlite://");

@@ -329,6 +329,10 @@ fn why_empty(explore: &Explore, shared: &Shared, key: impl Fn(Action) -> String)
         Source::Waiting { error, .. } | Source::Failed { error } => Some(safe(error)),
         _ => None,
     };
+    // What may be there and cannot be found.
+    let limits = |source: &SourceStatus| {
+        Some(format!("{}: {}", safe(&source.name), safe(source.probe.as_ref()?.limits.as_ref()?)))
+    };
     let more = format!("{} says more of the sources", key(Action::SOURCES));
     if sources.iter().any(is_busy) {
         let doing = |source: &SourceStatus| match &source.state {
@@ -351,16 +355,19 @@ fn why_empty(explore: &Explore, shared: &Shared, key: impl Fn(Action) -> String)
     } else if let Some(text) = explore.beyond(shared) {
         lines.push(text);
         lines.push(format!("{} chooses another range, {} a longer one", key(Action::RANGE), key(Action::ZOOM_OUT)));
+        lines.extend(sources.iter().filter_map(limits));
     } else if shared.store.is_empty() {
         let probed =
             |source: &SourceStatus| Some(format!("{}: {}", safe(&source.name), safe(&source.probe.as_ref()?.server)));
         lines.push("nothing yet; activities appear here as they arrive".to_owned());
         lines.extend(sources.iter().filter_map(probed));
+        lines.extend(sources.iter().filter_map(limits));
         lines.push(more);
     } else {
         let (back, all) = (key(Action::VIEW_BACK), key(Action::CLEAR_FILTER));
         lines.push("nothing matches this filter".to_owned());
         lines.push(format!("{back} goes back, {all} shows everything, {} changes it", key(Action::FILTER)));
+        lines.extend(sources.iter().filter_map(limits));
     }
     lines
 }

@@ -6,11 +6,12 @@ mod pods;
 use crate::child::Invocation;
 use crate::child::{Pipe, complaint};
 use crate::containers::time;
-use crate::feed::{Backoff, Failure, Feed, HISTORY_LINES, Origin, ask};
+use crate::feed::{Backoff, Feed, HISTORY_LINES, Origin, ask, cannot_read, cannot_start};
 use crate::join::ByTime;
 use crate::stream::{Form, Stream};
 use async_trait::async_trait;
 use chrono::SecondsFormat;
+use crosstail_files::Failure;
 use crosstail_source::ErrorKind;
 use pods::{Container, Phase, Pod, Pods, events};
 use std::collections::HashMap;
@@ -182,9 +183,9 @@ impl Following<'_> {
         }
         let watching = self.own.pods(&["--watch", "--output-watch-events"]);
         let path = self.feed.spool().path();
-        let mut child = watching.start(path).map_err(|error| Failure::start(&watching, &error))?;
+        let mut child = watching.start(path).map_err(|error| cannot_start(&watching, &error))?;
         let (mut buffer, mut said) = (Vec::new(), Vec::new());
-        while let Some((pipe, bytes)) = child.next().await.map_err(|error| Failure::read(&error))? {
+        while let Some((pipe, bytes)) = child.next().await.map_err(|error| cannot_read(&error))? {
             while self.tasks.try_join_next().is_some() {}
             match pipe {
                 Pipe::Out => buffer.extend(bytes),
@@ -197,7 +198,7 @@ impl Following<'_> {
                 }
             }
         }
-        let code = child.code().await.map_err(|error| Failure::read(&error))?;
+        let code = child.code().await.map_err(|error| cannot_read(&error))?;
         // The API server ends a watch from time to time; everything goes on where it was.
         Err(Failure::new(ErrorKind::Connect, format!("kubectl get --watch: {}", complaint(&said, code))))
     }

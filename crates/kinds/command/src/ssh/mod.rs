@@ -4,10 +4,11 @@
 mod frames;
 
 use crate::child::{Invocation, complaint};
-use crate::feed::{Backoff, Failure, Feed, Origin, refusal};
+use crate::feed::{Backoff, Feed, Origin, cannot_read, cannot_start, refusal};
 use crate::stream::{Form, Stream};
 use async_trait::async_trait;
 use crosstail_core::number::saturating_u64;
+use crosstail_files::Failure;
 use crosstail_source::ErrorKind;
 use frames::{Frame, Frames};
 use std::collections::hash_map::Entry;
@@ -222,7 +223,7 @@ impl Ssh {
         // The script comes by standard input: the shell of the login there reads two words of ours, and none of anybody else.
         let arguments = ["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "--", &self.host, "exec sh"];
         let ssh = Invocation { input: Some(path.clone()), ..Invocation::new("ssh", arguments) };
-        let child = ssh.start(feed.spool().path()).map_err(|error| Failure::start(&ssh, &error))?;
+        let child = ssh.start(feed.spool().path()).map_err(|error| cannot_start(&ssh, &error))?;
         let (out, rest) = child.divided();
         let mut frames = Frames::new(out);
         let ended = loop {
@@ -241,9 +242,9 @@ impl Ssh {
                 feed.loaded();
             }
         };
-        let (said, code) = rest.ended().await.map_err(|error| Failure::read(&error))?;
+        let (said, code) = rest.ended().await.map_err(|error| cannot_read(&error))?;
         Err(match ended {
-            Err(error) if said.trim_ascii().is_empty() => Failure::read(&error),
+            Err(error) if said.trim_ascii().is_empty() => cannot_read(&error),
             _ => refusal(complaint(&said, code)),
         })
     }

@@ -1,6 +1,7 @@
-//! Where what programs print is kept, so that payloads open and scrolling back works: files that only the user may read, in
-//! a folder that goes with the source, and never more than a limit.
+//! Where what is printed or received is kept, so that payloads open and scrolling back works: files that only the user may
+//! read, in a folder that goes with the source, and never more than a limit.
 
+use crate::origin::stable_hash;
 use crosstail_core::number::saturating_u64;
 use rustix::fs::OFlags;
 use std::collections::{HashMap, VecDeque};
@@ -21,7 +22,7 @@ const RUN: &str = "run-";
 const NAME_BYTES: usize = 80;
 
 /// The files of one source.
-pub(crate) struct Spool {
+pub struct Spool {
     folder: PathBuf,
     _lock: File,
     limit: u64,
@@ -33,9 +34,19 @@ struct Kept {
     /// Files that are complete, the oldest first.
     complete: VecDeque<(PathBuf, u64)>,
     bytes: u64,
+    /// All that was ever written.
+    written: u64,
     given_up: u64,
-    /// The name under which the files of a folder are shown.
-    shown: HashMap<PathBuf, String>,
+    folders: HashMap<PathBuf, Folder>,
+}
+
+/// The files of one stream.
+#[derive(Default)]
+struct Folder {
+    /// The name under which they are shown.
+    shown: String,
+    /// How many there were, whoever wrote them.
+    files: u32,
 }
 
 impl Spool {
@@ -54,33 +65,34 @@ impl Spool {
         Ok(Self { folder, _lock: lock, limit: LIMIT, kept: Mutex::default() })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.folder
     }
 
     /// The name under which a file is shown.
     pub(crate) fn name_of(&self, path: &Path) -> String {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = path.parent().and_then(|folder| kept.shown.get(folder));
-        found.cloned().unwrap_or_else(|| path.display().to_string())
+        let found = path.parent().and_then(|folder| kept.folders.get(folder));
+        found.map_or_else(|| path.display().to_string(), |folder| folder.shown.clone())
     }
 
     /// What writes a stream: `key` tells it from others in every run, `shown` is its name for people.
-    pub(crate) fn writer(self: &Arc<Self>, key: &str, shown: &str) -> io::Result<Writer> {
+    pub fn writer(self: &Arc<Self>, key: &str, shown: &str) -> io::Result<Writer> {
         let folder = self.path().join(harmless(key));
         match DirBuilder::new().mode(0o700).create(&folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.shown.insert(folder.clone(), shown.to_owned());
-        Ok(Writer { spool: Arc::clone(self), folder, open: None, number: 0 })
+        shown.clone_into(&mut kept.folders.entry(folder.clone()).or_default().shown);
+        Ok(Writer { spool: Arc::clone(self), folder, open: None })
     }
 
     /// Counts bytes that were written; gives up the oldest files where that is too much.
     fn count(&self, bytes: u64, completed: Option<(PathBuf, u64)>) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.bytes += bytes;
+        kept.written += bytes;
         kept.complete.extend(completed);
         while kept.bytes > self.limit
             && let Some((path, length)) = kept.complete.pop_front()
@@ -90,6 +102,11 @@ impl Spool {
             }
             kept.bytes = kept.bytes.saturating_sub(length);
         }
+    }
+
+    /// How many bytes were ever written.
+    pub(crate) fn written(&self) -> u64 {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).written
     }
 
     /// How many bytes were given up for lack of room.
@@ -105,16 +122,15 @@ impl Drop for Spool {
 }
 
 /// Writes the lines of one stream.
-pub(crate) struct Writer {
+pub struct Writer {
     spool: Arc<Spool>,
     folder: PathBuf,
     open: Option<(File, PathBuf, u64)>,
-    number: u32,
 }
 
 impl Writer {
     /// Writes bytes. A file ends at the end of a line.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         let room = SEGMENT.saturating_sub(self.open.as_ref().map_or(0, |(_, _, length)| *length));
         let end = if saturating_u64(bytes.len()) < room { None } else { memchr::memrchr(b'\n', bytes) };
         let Some(end) = end else { return self.append(bytes) };
@@ -143,14 +159,14 @@ impl Writer {
     }
 
     /// Begins a new file: what follows does not continue what was written.
-    pub(crate) fn begin_anew(&mut self) {
+    pub fn begin_anew(&mut self) {
         if let Some((_, path, length)) = self.open.take() {
             self.spool.count(0, Some((path, length)));
         }
     }
 
     /// Adds a file that is whole, compressed perhaps.
-    pub(crate) fn add_whole(&mut self, ending: &str, bytes: &[u8]) -> io::Result<()> {
+    pub fn add_whole(&mut self, ending: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.next(ending);
         // Hidden until it is complete: it is not read in parts.
         let hidden = self.folder.join(".part");
@@ -161,9 +177,11 @@ impl Writer {
         Ok(())
     }
 
-    fn next(&mut self, ending: &str) -> PathBuf {
-        self.number += 1;
-        self.folder.join(format!("{:06}{ending}", self.number))
+    fn next(&self, ending: &str) -> PathBuf {
+        let mut kept = self.spool.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let files = &mut kept.folders.entry(self.folder.clone()).or_default().files;
+        *files += 1;
+        self.folder.join(format!("{files:06}{ending}"))
     }
 }
 
@@ -219,7 +237,7 @@ fn sweep(root: &Path) {
 fn harmless(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let safe: String = name.chars().map(|c| if plain(c) { c } else { '_' }).take(NAME_BYTES).collect();
-    if safe == name { safe } else { format!("{safe}-{:016x}", crate::join::hash(name.as_bytes())) }
+    if safe == name { safe } else { format!("{safe}-{:016x}", stable_hash(&[name.as_bytes()])) }
 }
 
 #[cfg(test)]
@@ -248,6 +266,15 @@ mod tests {
         assert!(writer.write(b"two\n").is_err());
         assert_ne!(harmless("a/b"), harmless("a_b"));
         assert_ne!(harmless("a/b"), harmless("a:b"));
+    }
+
+    #[test]
+    fn a_stream_that_is_written_again_goes_on_in_a_file_of_its_own() {
+        let spool = spool(LIMIT);
+        for line in ["one\n", "two\n"] {
+            spool.writer("x", "x").expect("made").write(line.as_bytes()).expect("written");
+        }
+        assert_eq!(std::fs::read_to_string(spool.path().join("x/000002.log")).expect("there"), "two\n");
     }
 
     #[test]

@@ -1,0 +1,28 @@
+//! JSON by POST.
+
+use super::{free_port, post, receiving, request};
+use crate::programs::World;
+
+#[test]
+fn lines_documents_and_lists_are_records() {
+    let (world, port) = (World::new(&[]), free_port());
+    let tail = receiving(&world, &format!("http-in://127.0.0.1:{port}"), port);
+    let lines = "{\"time\":\"2026-11-20T10:00:00Z\",\"level\":\"info\",\"msg\":\"one\"}\n{\"time\":\"2026-11-20T10:00:01Z\",\"msg\":\"two\"}\n";
+    let taken = request(port, "POST /hook", "Content-Type: application/x-ndjson\r\n", lines.as_bytes());
+    assert_eq!((taken.status, taken.body.as_str()), (200, r#"{"accepted":2,"rejected":0}"#), "{taken:?}");
+    assert_eq!(post(port, "/", "{\n \"time\": \"2026-11-20T10:00:02Z\",\n \"msg\": \"three\"\n}").status, 200);
+    let list = r#"[{"time":"2026-11-20T10:00:03Z","msg":"four"},{"time":"2026-11-20T10:00:04Z","msg":"five"}]"#;
+    assert_eq!(post(port, "/", list).body, r#"{"accepted":2,"rejected":0}"#);
+    // In pieces, without a length.
+    let body = b"1e\r\n{\"msg\":\"six\",\"level\":\"warn\"}\n\n\r\n0\r\n\r\n";
+    let taken = request(port, "POST /", "Transfer-Encoding: chunked\r\n", body);
+    assert_eq!(taken.body, r#"{"accepted":1,"rejected":0}"#, "{taken:?}");
+    let partly = post(port, "/", "{\"msg\":\"seven\"}\nnonsense\n");
+    assert!(partly.body.contains(r#""rejected":1"#) && partly.body.contains("line 2"), "{partly:?}");
+    let none = post(port, "/", "hello");
+    assert!(none.status == 400 && none.body.contains("line 1"), "{none:?}");
+    assert_eq!(request(port, "PUT /", "", b"{}").status, 405);
+    tail.wait_for(&["one", "two", "three", "four", "five", "six", "seven"]);
+    tail.wait_until_said("refused records, which were none");
+    tail.end();
+}

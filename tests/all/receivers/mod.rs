@@ -1,0 +1,65 @@
+//! What is sent to crosstail, by clients that other people wrote and by requests that no client should send; and stores of traces,
+//! which are asked.
+
+mod documents;
+mod otlp;
+mod syslog;
+mod traces;
+
+use crate::programs::{Tail, World};
+use crate::support::wait_for;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+
+/// A port of this machine that nobody uses.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+}
+
+/// `crosstail tail` of one receiver, once it listens.
+fn receiving(world: &World, at: &str, port: u16) -> Tail {
+    let tail = world.tail(&["-s", at]);
+    wait_for("the receiver to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    tail
+}
+
+/// What a server answered.
+#[derive(Debug)]
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+/// Sends a request as it is; `headers` end with newlines.
+fn request(port: u16, first: &str, headers: &str, body: &[u8]) -> Answer {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+    let length = if headers.to_ascii_lowercase().contains("content-length") || headers.contains("chunked") {
+        String::new()
+    } else {
+        format!("Content-Length: {}\r\n", body.len())
+    };
+    let head = format!("{first} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{length}{headers}\r\n");
+    stream.write_all(head.as_bytes()).expect("sent");
+    // One that is refused by its head is not read.
+    let _ = stream.write_all(body);
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while reader.read_line(&mut head).expect("an answer") > 2 {}
+    let mut body = Vec::new();
+    let _ = reader.read_to_end(&mut body);
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
+    Answer { status, head: head.to_ascii_lowercase(), body: String::from_utf8_lossy(&body).into_owned() }
+}
+
+/// Posts JSON.
+fn post(port: u16, path: &str, body: &str) -> Answer {
+    request(port, &format!("POST {path}"), "Content-Type: application/json\r\n", body.as_bytes())
+}
+
+/// A span in the JSON form of OTLP.
+fn span(trace: &str, id: &str, parent: &str, name: &str, more: &str) -> String {
+    format!(
+        r#"{{"resourceSpans":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"pay"}}}}]}},"scopeSpans":[{{"spans":[{{"traceId":"{trace}","spanId":"{id}","parentSpanId":"{parent}","name":"{name}","startTimeUnixNano":"1795000001000000000","endTimeUnixNano":"1795000001250000000"{more}}}]}}]}}]}}"#
+    )
+}

@@ -1,0 +1,330 @@
+//! OTLP/HTTP: the answers of the specification, a software development kit that other people wrote, back pressure.
+
+use super::{Answer, free_port, post, receiving, request, span};
+use crate::programs::{World, messages, records};
+use crate::pty::Terminal;
+use crate::servers::servers_wanted;
+use crate::support::wait_for;
+use portable_pty::CommandBuilder;
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+fn log(message: &str) -> String {
+    format!(
+        r#"{{"resourceLogs":[{{"resource":{{"attributes":[{{"key":"service.name","value":{{"stringValue":"pay"}}}}]}},"scopeLogs":[{{"logRecords":[{{"timeUnixNano":"1795000001100000000","severityNumber":17,"body":{{"stringValue":"{message}"}},"traceId":"{TRACE}","spanId":"b7ad6b7169203331"}}]}}]}}]}}"#
+    )
+}
+
+fn gzip(body: &[u8]) -> Vec<u8> {
+    let mut packer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packer.write_all(body).expect("packed");
+    packer.finish().expect("packed")
+}
+
+#[test]
+fn requests_are_answered_as_the_specification_says() {
+    let (world, port) = (World::new(&[]), free_port());
+    let tail = receiving(&world, &format!("otlp+http://127.0.0.1:{port}"), port);
+    let taken = post(port, "/v1/logs", &log("declined"));
+    assert_eq!((taken.status, taken.body.as_str()), (200, "{}"), "{taken:?}");
+    assert!(taken.head.contains("content-type: application/json"), "{taken:?}");
+    let packed = gzip(log("packed").as_bytes());
+    let headers = "Content-Type: application/json; charset=utf-8\r\nContent-Encoding: gzip\r\n";
+    assert_eq!(request(port, "POST /v1/logs", headers, &packed).status, 200);
+    let empty = request(port, "POST /v1/traces", "Content-Type: application/x-protobuf\r\n", b"");
+    assert_eq!((empty.status, empty.body.as_str()), (200, ""), "{empty:?}");
+    assert!(empty.head.contains("content-type: application/x-protobuf"), "{empty:?}");
+    let whole = span(TRACE, "b7ad6b7169203331", "", "charge", "");
+    assert_eq!(post(port, "/v1/traces", &whole).body, "{}");
+    let partly = post(port, "/v1/traces", &span("00", "b7ad6b7169203331", "", "no trace", ""));
+    assert_eq!(partly.status, 200);
+    assert!(partly.body.contains(r#""rejectedSpans":"1""#) && partly.body.contains("traceId"), "{partly:?}");
+    tail.wait_for(&["declined", "packed", "charge"]);
+    // What is refused, with google.rpc.Status in the encoding of the request.
+    let refused = |answer: &Answer, status: u16, code: &str| {
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.body.contains(&format!(r#""code":{code}"#)), "{answer:?}");
+    };
+    refused(&post(port, "/v1/logs", "{"), 400, "3");
+    refused(&post(port, "/v1/logs", r#"{"resourceLogs":7}"#), 400, "3");
+    refused(&request(port, "POST /v1/logs", "Content-Type: text/plain\r\n", b"x"), 415, "3");
+    let headers = "Content-Type: application/json\r\nContent-Encoding: zstd\r\n";
+    refused(&request(port, "POST /v1/logs", headers, b"x"), 415, "3");
+    let headers = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n";
+    refused(&request(port, "POST /v1/logs", headers, b"no gzip"), 400, "3");
+    refused(&post(port, "/v1/metrics", "{}"), 404, "5");
+    let wrong = request(port, "GET /v1/logs", "", b"");
+    refused(&wrong, 405, "12");
+    assert!(wrong.head.contains("allow: post"), "{wrong:?}");
+    let headers = "Content-Type: application/json\r\nContent-Length: 99999999\r\n";
+    refused(&request(port, "POST /v1/logs", headers, b""), 413, "8");
+    // 65 MB of blanks in 64 KB.
+    let headers = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n";
+    refused(&request(port, "POST /v1/logs", headers, &gzip(&vec![b' '; 65 << 20])), 413, "8");
+    let headers = "Content-Type: application/json\r\nOrigin: https://evil.example\r\n";
+    refused(&request(port, "POST /v1/logs", headers, log("from a page").as_bytes()), 403, "7");
+    let binary = request(port, "POST /v1/logs", "Content-Type: application/x-protobuf\r\n", b"\x0a\xff\xff");
+    assert_eq!(binary.status, 400, "{binary:?}");
+    assert!(binary.body.starts_with("\u{8}\u{3}\u{12}"), "{binary:?}");
+    tail.wait_until_said("refused requests that were none");
+    tail.wait_until_said("refused requests of pages in a browser");
+    tail.wait_until_said("refused records, which were none");
+    assert_eq!(tail.counts().len(), 3, "{:?}", tail.counts());
+    tail.end();
+}
+
+#[test]
+fn a_token_is_asked_for_where_others_can_reach_it() {
+    let (world, port) = (World::new(&[]), free_port());
+    let open = world.run(&["query", "-s", &format!("otlp+http://0.0.0.0:{port}")]);
+    let said = String::from_utf8_lossy(&open.stderr).into_owned();
+    assert!(!open.status.success() && said.contains("?token=") && said.contains("other machines"), "{said}");
+    let tail = receiving(&world, &format!("otlp+http://0.0.0.0:{port}?token=s3cret"), port);
+    let refused = post(port, "/v1/logs", &log("without"));
+    assert_eq!(refused.status, 401, "{refused:?}");
+    assert!(refused.head.contains("www-authenticate: bearer"), "{refused:?}");
+    let with = |token: &str| {
+        let headers = format!("Content-Type: application/json\r\nAuthorization: Bearer {token}\r\n");
+        request(port, "POST /v1/logs", &headers, log("with").as_bytes()).status
+    };
+    assert_eq!((with("s3cre"), with("s3cret")), (401, 200));
+    tail.wait_for(&["with"]);
+    tail.wait_until_said("refused requests without the token");
+    assert!(!tail.said().contains("s3cret"), "{}", tail.said());
+    tail.end();
+    // One that a setting names instead.
+    world.write(
+        "config/crosstail/config.toml",
+        &format!("[[source]]\nname = \"spans\"\nat = \"otlp+http://token@0.0.0.0:{port}\"\npassword_command = \"echo s3cret\"\n"),
+    );
+    let tail = receiving(&world, "spans", port);
+    assert_eq!((with("other"), with("s3cret")), (401, 200));
+    tail.wait_for(&["with"]);
+    tail.end();
+}
+
+#[test]
+fn two_cannot_listen_in_one_place_and_the_second_goes_on_when_the_first_ends() {
+    let (world, port) = (World::new(&[]), free_port());
+    let at = format!("otlp+http://127.0.0.1:{port}");
+    let first = receiving(&world, &at, port);
+    let second = world.tail(&["-s", &at]);
+    second.wait_until_said("another program listens there, perhaps crosstail in another window");
+    // A command that prints once opens no port, and says what it cannot have.
+    let query = world.run(&["query", "-s", &at]);
+    let said = String::from_utf8_lossy(&query.stderr).into_owned();
+    assert!(query.status.success() && said.contains("no history: it has what is sent"), "{said}");
+    let doctor = world.run(&["doctor", "-s", &at]);
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(said.contains("another program listens there"), "{said}");
+    first.end();
+    wait_for("the second to take what is sent", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() && post(port, "/v1/logs", &log("later")).status == 200
+    });
+    second.wait_for(&["later"]);
+    second.end();
+    let doctor = world.run(&["doctor", "-s", &at]);
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(doctor.status.success() && said.contains("listens: OTLP on http://127.0.0.1"), "{said}");
+}
+
+#[test]
+fn a_projects_file_says_where_it_listens_before_it_does() {
+    let (world, port) = (World::new(&[]), free_port());
+    world.write(
+        "project/crosstail.toml",
+        &format!("[[source]]\nname = \"spans\"\nat = \"otlp+http://127.0.0.1:{port}\"\n"),
+    );
+    let run = |arguments: &[&str]| {
+        let output = world.command(arguments).current_dir(world.path("project")).output().expect("run");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    assert!(run(&["tail", "-s", "spans"]).contains("you have not trusted it"));
+    let said = run(&["config", "trust"]);
+    assert!(said.contains(&format!("listen on  otlp+http://127.0.0.1:{port}")), "{said}");
+}
+
+/// What nobody reads is not taken without end: it is refused, and everything that was taken is there afterwards.
+#[test]
+fn back_pressure_refuses_and_loses_nothing() {
+    let (world, port) = (World::new(&[]), free_port());
+    let at = format!("otlp+http://127.0.0.1:{port}");
+    // Its output is not read for now.
+    let mut child = world
+        .command(&["tail", "-o", "json", "-s", &at])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    wait_for("the receiver to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let batch = |number: usize| {
+        let records: Vec<String> = (0..20_000)
+            .map(|n| {
+                let ns = 1_795_000_000_000_000_000_u64 + (number * 20_000 + n) as u64 * 1000;
+                format!(
+                    r#"{{"timeUnixNano":"{ns}","severityNumber":9,"body":{{"stringValue":"record {number}-{n}"}}}}"#
+                )
+            })
+            .collect();
+        format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{}]}}]}}]}}"#, records.join(","))
+    };
+    let mut taken = 0;
+    let refused = (0..40).find_map(|number| {
+        let answer = post(port, "/v1/logs", &batch(number));
+        match answer.status {
+            200 => taken += 20_000,
+            _ => return Some(answer),
+        }
+        None
+    });
+    let refused = refused.expect("a refusal");
+    assert_eq!(refused.status, 429, "{refused:?}");
+    assert!(refused.head.contains("retry-after: 1"), "{refused:?}");
+    // Now it is read: there is room again.
+    let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let reading = std::thread::spawn(move || {
+        let mut seen = std::collections::HashSet::new();
+        for line in lines.map_while(Result::ok) {
+            let record: Value = serde_json::from_str(&line).expect("JSON");
+            let message = record["message"].as_str().expect("a message").to_owned();
+            assert!(seen.insert(message), "{line}");
+            if seen.len() == taken + 1 {
+                break;
+            }
+        }
+        seen.len()
+    });
+    wait_for("room", || post(port, "/v1/logs", &log("last")).status == 200);
+    assert_eq!(reading.join().expect("counted"), taken + 1);
+    let _ = child.kill();
+    let said = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok).collect::<Vec<_>>();
+    let _ = child.wait();
+    assert!(said.iter().any(|line| line.contains("because more came than could be read (429)")), "{said:?}");
+}
+
+#[test]
+fn the_explorer_says_what_a_receiver_cannot_have() {
+    let (world, port) = (World::new(&[]), free_port());
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+    command.arg(format!("otlp+http://127.0.0.1:{port}"));
+    let folders = [("XDG_CONFIG_HOME", world.path("config")), ("XDG_CACHE_HOME", world.path("cache"))];
+    let mut terminal = Terminal::run_as_it_is(command, &folders, 160, 30);
+    terminal.wait_for("no history: it has what is sent");
+    assert_eq!(post(port, "/v1/logs", &log("declined")).status, 200);
+    terminal.wait_for("declined");
+    terminal.keys("/body:nothing\r");
+    terminal.wait_for("no history: it has what is sent");
+    terminal.keys("q");
+}
+
+/// A trace of which a database, a log file and OpenTelemetry each know a part.
+#[test]
+fn a_trace_of_three_sources_is_one_waterfall() {
+    let (world, port) = (World::new(&[]), free_port());
+    world.write(
+        "shop.log",
+        &format!(
+            "{{\"time\":\"2026-11-18T11:06:41.050Z\",\"level\":\"info\",\"app\":\"shop\",\"msg\":\"order 4711\",\"trace_id\":\"{TRACE}\"}}\n"
+        ),
+    );
+    let database = world.path("erp.db");
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    runtime.block_on(async {
+        let mut recorder = crosstail_record::SqliteRecorder::open(&database).await.expect("opened");
+        let (mut start, outcome) = crate::support::random(&mut fastrand::Rng::with_seed(1), 1);
+        start.correlation_id = Some(TRACE.to_owned());
+        start.parent_request_id = Some("b7ad6b7169203331".to_owned());
+        start.endpoint = Some("/po/create".to_owned());
+        start.system = "SAP".to_owned();
+        start.started_at = crosstail_core::model::Timestamp(1_795_000_001_100_000);
+        recorder.insert(&[crosstail_record::PreparedRow::new(start, outcome)]).await.expect("written");
+    });
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+    command.args([
+        &world.path("shop.log").display().to_string(),
+        &database.display().to_string(),
+        &format!("otlp+http://127.0.0.1:{port}"),
+        "--range",
+        "everything",
+    ]);
+    let folders = [("XDG_CONFIG_HOME", world.path("config")), ("XDG_CACHE_HOME", world.path("cache"))];
+    let mut terminal = Terminal::run_as_it_is(command, &folders, 160, 48);
+    wait_for("the receiver to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let more = r#","kind":3,"status":{"code":2,"message":"card declined"},"attributes":[{"key":"http.request.method","value":{"stringValue":"POST"}},{"key":"url.full","value":{"stringValue":"https://bank.example/charges"}}]"#;
+    assert_eq!(post(port, "/v1/traces", &span(TRACE, "b7ad6b7169203331", "", "checkout", r#","kind":2"#)).status, 200);
+    assert_eq!(
+        post(port, "/v1/traces", &span(TRACE, "00f067aa0ba902b7", "b7ad6b7169203331", "POST", more)).status,
+        200
+    );
+    terminal.wait_for("card declined");
+    terminal.wait_for("order 4711");
+    terminal.wait_for("/po/create");
+    terminal.keys("/url:*bank*\r");
+    terminal.settle();
+    terminal.keys("\r");
+    terminal.wait_for("trace");
+    terminal.settle();
+    for _ in 0..6 {
+        if terminal.screen().contains("critical") {
+            break;
+        }
+        terminal.keys(">");
+        terminal.settle();
+    }
+    let screen = terminal.screen();
+    for part in ["checkout", "order 4711", "/po/create", "bank.example"] {
+        assert!(screen.contains(part), "{part}\n{screen}");
+    }
+    terminal.keys("q");
+}
+
+/// The spans in a file of the collector are read by the same mechanism.
+#[test]
+fn spans_in_a_file_of_the_collector_are_calls() {
+    let world = World::new(&[]);
+    let more = r#","kind":"SPAN_KIND_CLIENT","status":{"code":2},"events":[{"name":"exception","attributes":[{"key":"exception.type","value":{"stringValue":"Timeout"}},{"key":"exception.message","value":{"stringValue":"no answer"}},{"key":"exception.stacktrace","value":{"stringValue":"at a.js:1"}}]}]"#;
+    world.write("spans.json", &format!("{}\n", span(TRACE, "00f067aa0ba902b7", "b7ad6b7169203331", "charge", more)));
+    let found = records(&world.run(&["query", "-o", "json", "-s", "spans.json"]));
+    assert_eq!(messages(&found), ["charge"]);
+    let one = &found[0];
+    for (key, value) in [
+        ("id", "00f067aa0ba902b7"),
+        ("kind", "api_call"),
+        ("direction", "out"),
+        ("status", "failed"),
+        ("system", "pay"),
+        ("error", "no answer"),
+        ("correlation_id", TRACE),
+        ("parent_request_id", "b7ad6b7169203331"),
+    ] {
+        assert_eq!(one[key], value, "{key}: {one}");
+    }
+    assert_eq!(one["duration_ms"], 250.0, "{one}");
+    let shown = world.run(&["show", "00f067aa0ba902b7", "-s", "spans.json"]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("at a.js:1"), "{shown:?}");
+}
+
+/// OpenTelemetry's kit for Python, protobuf and gzip.
+#[test]
+fn the_kit_of_opentelemetry_for_python_is_understood() {
+    if !servers_wanted() {
+        return;
+    }
+    let (world, port) = (World::new(&[]), free_port());
+    let tail = receiving(&world, &format!("otlp+http://127.0.0.1:{port}"), port);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/all/receivers/kit.py");
+    let kit = concat!(env!("CARGO_MANIFEST_DIR"), "/target/otel");
+    let sent = Command::new("python3")
+        .args([script, &port.to_string()])
+        .env("PYTHONPATH", kit)
+        .output()
+        .expect("python3; scripts/setup-tests installs the kit");
+    assert!(sent.status.success(), "{sent:?}");
+    assert!(!String::from_utf8_lossy(&sent.stderr).contains("rror"), "{sent:?}");
+    tail.wait_for(&["log 0", "log 999", "checkout", "POST"]);
+    assert_eq!(tail.counts().len(), 1002, "{:?}", tail.counts().len());
+    tail.end();
+}
