@@ -2,12 +2,14 @@
 //! names the file, the line and the remedy.
 
 mod channel;
+mod editors;
 mod layers;
 mod private;
 mod secrets;
 mod trust;
 
 pub use channel::ChannelEntry;
+pub use editors::{JSON_SCHEMAS, write_json_schemas};
 pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting};
 pub use private::{private_folder, write_private};
 pub use trust::{Project, Trust};
@@ -21,12 +23,13 @@ use crosstail_engine::insight::alerting::Rule;
 use crosstail_formats::Formats;
 use crosstail_source::{CommandLine, Run, SourceConfig};
 use etcetera::BaseStrategy as _;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The configuration, or one layer of it.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Name of the theme.
@@ -42,6 +45,7 @@ pub struct Config {
     /// Memory for activities and their texts: `256 MB`.
     pub memory: Option<String>,
     /// Whether stores count everything (`exact`), or estimate what takes long (`estimate`).
+    #[schemars(extend("enum" = ["exact", "estimate"]))]
     pub figures: Option<String>,
     /// Sources; a later one replaces an earlier one with the same name.
     #[serde(rename = "source")]
@@ -63,8 +67,9 @@ pub struct Config {
 }
 
 /// One `[[source]]` of the configuration.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["at"] }, { "required": ["command"] }]))]
 pub struct SourceEntry {
     /// Name, unique in the configuration.
     pub name: String,
@@ -138,7 +143,7 @@ impl SourceEntry {
 }
 
 /// A string, or a list of strings.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OneOrMany {
     One(String),
@@ -162,7 +167,7 @@ impl OneOrMany {
 }
 
 /// A saved view.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ViewEntry {
     /// Name shown in the first line.

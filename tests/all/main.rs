@@ -38,6 +38,7 @@ mod habits;
 mod halves;
 mod hostile;
 mod incident;
+mod json_schema;
 mod kafka;
 mod logs;
 mod measures;
