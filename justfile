@@ -29,6 +29,12 @@ lint:
 ci:
     .ci/run
 
+# the packages of a release, from an optimised build; and each tried in a fresh place
+packages:
+    cargo build --locked --profile dist --features full
+    scripts/package --from target/dist/crosstail
+    scripts/test-packages
+
 # one server in the foreground: postgres, mysql, mongodb, elasticsearch, kafka or prometheus
 server KIND *PORT:
     scripts/server {{ KIND }} {{ PORT }}

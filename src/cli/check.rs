@@ -2,7 +2,7 @@
 
 use super::exit;
 use super::output::print_error;
-use crate::config::{self, Config, LayeredConfig, Overrides};
+use crate::config::{self, Config, LayeredConfig, Overrides, SourceEntry};
 use crate::kinds;
 use crate::screens::vocabulary;
 use crate::tui::{ColourDepth, Keymap, Theme};
@@ -11,12 +11,14 @@ use crosstail_core::filter::Filter;
 use crosstail_core::model::Names;
 use crosstail_core::schema::Schema;
 use crosstail_formats::Formats;
+use crosstail_source::SourceConfig;
 use std::io::Write as _;
 
 pub(super) fn run(choice: &Overrides) -> Result<u8> {
     let config = super::configuration(choice)?;
     let layered = LayeredConfig::load(choice)?;
-    let problems = problems(&config, &layered);
+    let sources: Vec<_> = config.sources.iter().map(SourceEntry::config).collect();
+    let problems = problems(&config, &layered, &sources);
     for problem in &problems {
         print_error(problem);
     }
@@ -28,7 +30,8 @@ pub(super) fn run(choice: &Overrides) -> Result<u8> {
     Ok(exit::OK)
 }
 
-fn problems(config: &Config, layered: &LayeredConfig) -> Vec<String> {
+/// What is wrong with a configuration. `sources`: its entries, resolved.
+pub(super) fn problems(config: &Config, layered: &LayeredConfig, sources: &[Result<SourceConfig>]) -> Vec<String> {
     let mut problems: Vec<String> = Vec::new();
     // The file and the line of a setting, or the variable or the option that set it.
     let place = |setting: &str| {
@@ -37,10 +40,13 @@ fn problems(config: &Config, layered: &LayeredConfig) -> Vec<String> {
         exact.or_else(under).map(|found| format!("{}: ", found.origin)).unwrap_or_default()
     };
     let names = Names::default();
-    for entry in &config.sources {
+    for (entry, source) in config.sources.iter().zip(sources) {
         let (name, at) = (&entry.name, place(&format!("source.{}.at", entry.name)));
-        let opened = entry.config().and_then(|source| Ok(kinds::ALL.open(&source, &names)?));
-        if let Err(error) = opened {
+        let wrong = match source {
+            Ok(source) => kinds::ALL.open(source, &names).err().map(anyhow::Error::from),
+            Err(_) => None,
+        };
+        if let Some(error) = source.as_ref().err().or(wrong.as_ref()) {
             problems.push(format!("{at}source {name}: {error:#}"));
         }
         if entry.addresses().iter().any(|at| kinds::ALL.endpoints(at).iter().any(|endpoint| endpoint.password)) {

@@ -21,6 +21,7 @@ pub(super) fn run(args: &ConfigArgs, choice: &Overrides) -> Result<u8> {
             show(&Overrides { theme: theme.clone(), time_zone: zone.clone(), ..choice.clone() }, *output)
         }
         ConfigCommand::Path => path(choice),
+        ConfigCommand::JsonSchema { kind, .. } => json_schema(kind.as_deref(), choice),
         ConfigCommand::Trust { yes, remove } => trust(*yes, *remove),
     }
 }
@@ -50,6 +51,22 @@ fn show(choice: &Overrides, output: TextOrJson) -> Result<u8> {
 /// The file named by `--config` or `CROSSTAIL_CONFIG`, else the user's own.
 fn own_file(choice: &Overrides) -> Result<PathBuf> {
     choice.own_file().context("cannot determine the configuration folder; name a file with --config")
+}
+
+/// Prints the JSON Schema of a kind of file, or writes all of them where editors look for them.
+fn json_schema(kind: Option<&str>, choice: &Overrides) -> Result<u8> {
+    match config::JSON_SCHEMAS.iter().find(|(name, _)| Some(*name) == kind) {
+        Some((_, text)) => write!(std::io::stdout(), "{text}")?,
+        None => {
+            let folder = config::write_json_schemas(&own_file(choice)?)?;
+            print_error(&format!(
+                "wrote the JSON Schemas of {} kinds of file into {}",
+                config::JSON_SCHEMAS.len(),
+                folder.display()
+            ));
+        }
+    }
+    Ok(exit::OK)
 }
 
 fn path(choice: &Overrides) -> Result<u8> {
@@ -204,7 +221,14 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Over
             config::zone(zone)?;
         }
     }
-    config::write_file(&path, &filled(&wanted, theme.as_deref(), zone.as_deref())?, force)?;
+    let mut text = filled(&wanted, theme.as_deref(), zone.as_deref())?;
+    if project {
+        // A checkout has no JSON Schemas.
+        text = text.lines().skip_while(|line| line.starts_with("#:")).map(|line| format!("{line}\n")).collect();
+    } else {
+        config::write_json_schemas(&path)?;
+    }
+    config::write_file(&path, &text, force)?;
     if project && let Some(own) = Project::of(&std::env::current_dir()?)? {
         own.set_trusted(true)?;
     }

@@ -1,7 +1,7 @@
 //! `crosstail completions`, `crosstail man` and `crosstail help`, generated from the definition of the command line.
 
 use super::args::{Cli, CompletionsArgs, HelpArgs, ManArgs};
-use super::{UsageError, exit, topics};
+use super::{UsageError, exit, explain, topics};
 use anyhow::Result;
 use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
@@ -51,6 +51,9 @@ pub(super) fn help(args: &HelpArgs) -> Result<u8> {
     let text = match args.about.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["filter" | "filters"] => topics::filter(),
         ["exit-codes" | "exit-code" | "exit"] => topics::exit_codes(),
+        [word] if explain::is_code(word) => {
+            explain::explain(word).ok_or_else(|| UsageError(format!("no error has the code '{word}'")))?
+        }
         _ => find(&args.about)?.render_long_help().to_string(),
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;

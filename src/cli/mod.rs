@@ -8,6 +8,7 @@ mod complete;
 mod config;
 mod demo;
 mod doctor;
+pub mod explain;
 mod explore;
 mod export;
 mod failures;
@@ -129,7 +130,7 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_closed_pipe(&error) => ExitCode::from(exit::OK),
         Err(error) => {
-            output::print_error(&format!("{error:#}"));
+            output::print_failure(&format!("{error:#}"));
             ExitCode::from(match () {
                 () if error.is::<UsageError>() => exit::USAGE,
                 () if error.is::<Ambiguous>() => exit::AMBIGUOUS,

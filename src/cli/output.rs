@@ -248,7 +248,16 @@ pub(super) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     lines
 }
 
-/// Prints a message to stderr.
+/// Writes to stderr why the program ends; at a terminal, with where more about it stands.
+pub(super) fn print_failure(text: &str) {
+    print_error(text);
+    if let Some(code) = super::explain::code_of(text).filter(|_| io::stderr().is_terminal()) {
+        let _ = writeln!(io::stderr().lock(), "  crosstail help {code} says why, and what to do");
+    }
+}
+
+/// Writes a message to stderr, with the code of an error.
 pub(super) fn print_error(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "crosstail: {}", crosstail_core::model::visible(text));
+    let code = super::explain::code_of(text).map(|code| format!("[{code}]")).unwrap_or_default();
+    let _ = writeln!(io::stderr().lock(), "crosstail{code}: {}", crosstail_core::model::visible(text));
 }

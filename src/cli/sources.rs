@@ -160,6 +160,12 @@ pub(super) fn open(configs: Vec<SourceConfig>, spools: Vec<Spool>) -> anyhow::Re
     Ok(OpenSources { names, sources, configs, kinds, spools, named, absent: 0, is_partial: false })
 }
 
+/// Those of the configured sources that can be opened; what is wrong with the others, `config check` says.
+pub(super) fn open_sound(configs: Vec<SourceConfig>) -> anyhow::Result<OpenSources> {
+    let names = Names::default();
+    open(configs.into_iter().filter(|config| kinds::ALL.open(config, &names).is_ok()).collect(), Vec::new())
+}
+
 /// The named or configured sources, of which there has to be one.
 pub(super) fn open_named(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
     let (configs, spools) = configs(&args.sources, &args.run, args.schema.as_deref(), config)?;

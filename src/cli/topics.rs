@@ -59,6 +59,7 @@ pub(super) const FILES: &str = "\
 ~/.config/crosstail/schemas/          schemas
 ~/.config/crosstail/formats/          formats of log files
 ~/.config/crosstail/rules/            rules of alerts
+~/.config/crosstail/json-schema/      what editors check these files by
 crosstail.toml                        the configuration of a project, in the current folder or above it
 ~/.local/state/crosstail/watch.json   the state of crosstail watch
 ~/.local/state/crosstail/markers.ndjson what was marked

@@ -1,18 +1,23 @@
 //! `[[channel]]` entries: where `crosstail watch` sends notifications.
 
 use super::secrets::Secret;
+use crosstail_engine::insight::alerting::Severity;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// One `[[channel]]` of the configuration.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChannelEntry {
+    /// Name, unique in the configuration.
     pub name: String,
     /// `slack`, `teams`, `discord`, `ntfy`, `pagerduty`, `opsgenie`, `webhook`, `email` or `command`.
+    #[schemars(extend("enum" = ["slack", "teams", "discord", "ntfy", "pagerduty", "opsgenie", "webhook", "email", "command"]))]
     pub kind: String,
     /// Least severe alerts to send: `critical`, `warning` or `info`; everything if absent.
+    #[schemars(with = "Option<Severity>")]
     pub at_least: Option<String>,
     /// Send only these rules; all if empty.
     #[serde(default)]

@@ -2,6 +2,7 @@
 //! names the file, the line and the remedy.
 
 mod channel;
+mod editors;
 mod layers;
 mod markers;
 mod private;
@@ -9,6 +10,7 @@ mod secrets;
 mod trust;
 
 pub use channel::ChannelEntry;
+pub use editors::{JSON_SCHEMAS, write_json_schemas};
 pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting};
 pub use markers::{Marker, add_marker, marker_file, markers};
 pub use private::{private_folder, write_private};
@@ -23,12 +25,13 @@ use crosstail_engine::insight::alerting::Rule;
 use crosstail_formats::Formats;
 use crosstail_source::{CommandLine, Run, SourceConfig};
 use etcetera::BaseStrategy as _;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The configuration, or one layer of it.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Name of the theme.
@@ -44,6 +47,7 @@ pub struct Config {
     /// Memory for activities and their texts: `256 MB`.
     pub memory: Option<String>,
     /// Whether stores count everything (`exact`), or estimate what takes long (`estimate`).
+    #[schemars(extend("enum" = ["exact", "estimate"]))]
     pub figures: Option<String>,
     /// Whether the terminal is asked to notify of alerts while somebody looks elsewhere.
     pub terminal_notifications: Option<bool>,
@@ -67,8 +71,9 @@ pub struct Config {
 }
 
 /// One `[[source]]` of the configuration.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["at"] }, { "required": ["command"] }]))]
 pub struct SourceEntry {
     /// Name, unique in the configuration.
     pub name: String,
@@ -142,7 +147,7 @@ impl SourceEntry {
 }
 
 /// A string, or a list of strings.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum OneOrMany {
     One(String),
@@ -166,7 +171,7 @@ impl OneOrMany {
 }
 
 /// A saved view.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ViewEntry {
     /// Name shown in the first line.

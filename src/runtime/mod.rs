@@ -415,5 +415,6 @@ fn write_config() -> anyhow::Result<String> {
         return Ok(format!("{} already exists", path.display()));
     }
     crate::config::write_file(&path, crate::config::template(), false)?;
+    crate::config::write_json_schemas(&path)?;
     Ok(format!("wrote {}", path.display()))
 }

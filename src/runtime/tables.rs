@@ -29,5 +29,6 @@ pub(super) async fn write(sources: &Sources, work: &Work, id: SourceId, table: &
         return Ok(format!("{} already exists", path.display()));
     }
     crate::config::write_file(&path, &draft, false)?;
+    crate::config::write_json_schemas(path.parent().unwrap_or(&path))?;
     Ok(format!("wrote {}; edit it, then: --schema {name}", path.display()))
 }

@@ -4,6 +4,8 @@ use super::input::Stroke;
 use crate::action::Action;
 use crate::config::line_at;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use schemars::{Schema, json_schema};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use toml::Spanned;
 
@@ -138,6 +140,31 @@ impl Keymap {
         Err(format!("no table '{name}'; {hint}"))
     }
 
+    /// The JSON Schema of the file of a keymap: its tables, and in each every action.
+    pub fn file_schema(vocabulary: Vocabulary) -> Result<Schema, String> {
+        let keymap = Self::built_in(vocabulary)?;
+        let names: Vec<&str> = NAMED.iter().map(|(name, _)| *name).collect();
+        let key = format!("(ctrl-)?(alt-)?({}|f[0-9]{{1,2}}|[^ ])", names.join("|"));
+        let keys = json!({ "type": "string", "pattern": format!("^{key}( {key})*$") });
+        let actions: Map<String, Value> = keymap
+            .actions
+            .iter()
+            .map(|action| {
+                let bound = json!({ "description": action.help(), "type": "array", "items": keys });
+                (action.name().to_owned(), bound)
+            })
+            .collect();
+        let table = json!({ "$ref": "#/definitions/actions" });
+        let tables: Map<String, Value> = keymap.tables.iter().map(|name| (name.clone(), table.clone())).collect();
+        Ok(json_schema!({
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "type": "object",
+            "properties": tables,
+            "additionalProperties": false,
+            "definitions": { "actions": { "type": "object", "properties": actions, "additionalProperties": false } },
+        }))
+    }
+
     /// Looks up the keys pressed so far.
     pub fn find(&self, context: Context, pressed: &[Stroke]) -> KeyMatch {
         let pressed: Vec<Key> = pressed.iter().map(Key::of).collect();
@@ -223,26 +250,32 @@ impl Stroke {
     }
 }
 
+/// The keys that have a name.
+const NAMED: [(&str, KeyCode); 15] = [
+    ("enter", KeyCode::Enter),
+    ("esc", KeyCode::Esc),
+    ("tab", KeyCode::Tab),
+    ("backtab", KeyCode::BackTab),
+    ("space", KeyCode::Char(' ')),
+    ("backspace", KeyCode::Backspace),
+    ("up", KeyCode::Up),
+    ("down", KeyCode::Down),
+    ("left", KeyCode::Left),
+    ("right", KeyCode::Right),
+    ("pgup", KeyCode::PageUp),
+    ("pgdn", KeyCode::PageDown),
+    ("home", KeyCode::Home),
+    ("end", KeyCode::End),
+    ("delete", KeyCode::Delete),
+];
+
 fn parse_key(text: &str) -> Option<Key> {
     let (rest, ctrl) = text.strip_prefix("ctrl-").map_or((text, false), |rest| (rest, true));
     let (rest, alt) = rest.strip_prefix("alt-").map_or((rest, false), |rest| (rest, true));
-    let code = match rest {
-        "enter" => KeyCode::Enter,
-        "esc" => KeyCode::Esc,
-        "tab" => KeyCode::Tab,
-        "backtab" => KeyCode::BackTab,
-        "space" => KeyCode::Char(' '),
-        "backspace" => KeyCode::Backspace,
-        "up" => KeyCode::Up,
-        "down" => KeyCode::Down,
-        "left" => KeyCode::Left,
-        "right" => KeyCode::Right,
-        "pgup" => KeyCode::PageUp,
-        "pgdn" => KeyCode::PageDown,
-        "home" => KeyCode::Home,
-        "end" => KeyCode::End,
-        "delete" => KeyCode::Delete,
-        _ => {
+    let named = NAMED.iter().find(|(name, _)| *name == rest).map(|(_, code)| *code);
+    let code = match named {
+        Some(code) => code,
+        None => {
             let mut chars = rest.chars();
             let only = chars.next().filter(|_| chars.clone().next().is_none());
             if let Some(c) = only { KeyCode::Char(c) } else { KeyCode::F(rest.strip_prefix('f')?.parse().ok()?) }

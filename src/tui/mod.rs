@@ -7,6 +7,7 @@ pub mod dialog;
 mod encode;
 pub mod external;
 mod field;
+pub mod fitness;
 mod frame;
 mod input;
 mod keymap;

@@ -4,7 +4,9 @@ use crate::config::line_at;
 use crosstail_core::model::{Activity, Status};
 use crosstail_core::number::saturating_u8;
 use ratatui::style::{Color, Modifier, Style};
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use toml::Spanned;
 
@@ -58,7 +60,12 @@ pub enum ColourDepth {
 impl ColourDepth {
     /// Detects the depth from `NO_COLOR`, `COLORTERM` and `TERM`.
     pub fn detect() -> Self {
-        let var = |name: &str| std::env::var(name).unwrap_or_default();
+        Self::of(&|name| std::env::var(name).ok())
+    }
+
+    /// The depth by these variables.
+    pub(super) fn of(variable: &dyn Fn(&str) -> Option<String>) -> Self {
+        let var = |name: &str| variable(name).unwrap_or_default();
         if !var("NO_COLOR").is_empty() || var("TERM") == "dumb" {
             Self::None
         } else if ["truecolor", "24bit"].contains(&var("COLORTERM").as_str()) {
@@ -71,10 +78,13 @@ impl ColourDepth {
     }
 }
 
-#[derive(Debug, Deserialize)]
+/// How something looks.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct ThemeEntry {
+    /// Colour of the text: `#rrggbb`, `red`, `bright-blue`, `reset`, or a number of the 256 colours.
     fg: Option<String>,
+    /// Colour behind the text.
     bg: Option<String>,
     #[serde(default)]
     bold: bool,
@@ -98,6 +108,16 @@ impl Theme {
         } else {
             self.success
         }
+    }
+
+    /// The JSON Schema of the file of a theme.
+    pub fn file_schema(generator: &mut SchemaGenerator) -> schemars::Schema {
+        let mut schema = generator.root_schema_for::<BTreeMap<String, ThemeEntry>>();
+        let entry = schema.remove("additionalProperties").unwrap_or_default();
+        let roles: Map<String, Value> = Self::ROLES.iter().map(|role| ((*role).to_owned(), entry.clone())).collect();
+        schema.insert("properties".to_owned(), roles.into());
+        schema.insert("additionalProperties".to_owned(), false.into());
+        schema
     }
 
     /// Names of the built-in themes and the user's.

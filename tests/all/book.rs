@@ -3,6 +3,7 @@
 
 use crate::servers::{Kind, shared};
 use crate::writing::said;
+use crosstail::cli::explain::{Entry, code_of, entries};
 use crosstail::tui::Keymap;
 use crosstail_core::filter::Filter;
 use regex::{Captures, Regex};
@@ -12,16 +13,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn read(path: &str) -> String {
+pub fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The files below a folder with an ending, by their paths from the root.
-fn files(folder: &str, ending: &str) -> Vec<String> {
+pub fn files(folder: &str, ending: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(root().join(folder)).expect("a folder").flatten() {
         let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
@@ -116,7 +117,7 @@ pub fn pages() -> Vec<Page> {
     std::iter::once("README.md".to_owned()).chain(book).map(Page::open).collect()
 }
 
-fn blocks(language: &str) -> Vec<Block> {
+pub fn blocks(language: &str) -> Vec<Block> {
     let found: Vec<Block> = pages().iter().flat_map(Page::blocks).filter(|block| block.language == language).collect();
     assert!(!found.is_empty(), "{language}");
     found
@@ -310,20 +311,66 @@ fn code(folders: &[&str]) -> String {
 
 /// The messages of the troubleshooting page; `…` stands for what differs.
 fn messages() -> Vec<String> {
-    let page = read("docs/troubleshooting.md");
-    let rows = page.lines().filter(|line| line.starts_with("| `"));
-    let found: Vec<String> = rows
-        .map(|line| {
-            // What is escaped does not end the cell.
-            let line = line.replace("\\|", "\u{0}");
-            let cells: Vec<&str> = line.trim_matches('|').split(" | ").collect();
-            assert_eq!(cells.len(), 3, "{line}");
-            assert!(cells[1..].iter().all(|cell| !cell.trim().is_empty()), "{line}");
-            cells[0].trim().trim_matches('`').trim().replace('\u{0}', "|")
-        })
-        .collect();
+    let found: Vec<String> = entries().map(|entry| entry.message).collect();
     assert!(found.len() > 300, "{}", found.len());
     found
+}
+
+/// A code stays that of its message: whoever has it looks it up in another version.
+#[test]
+fn every_message_of_the_troubleshooting_page_has_a_code_of_its_own() {
+    let path = "docs/troubleshooting.md";
+    let page = read(path);
+    let number = |entry: Entry| entry.code.strip_prefix('E')?.parse::<usize>().ok();
+    let mut last = entries().filter_map(number).max().unwrap_or_default();
+    let mut without = Vec::new();
+    let coded: String = page
+        .lines()
+        .map(|line| {
+            if !line.starts_with("| `") {
+                return format!("{line}\n");
+            }
+            without.push(line);
+            last += 1;
+            format!("| <a id=\"E{last:03}\"></a>E{last:03} {line}\n")
+        })
+        .collect();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(root().join(path), &coded).expect("written");
+    } else {
+        assert!(without.is_empty(), "UPDATE_DOCS=1 cargo test --test all book:: gives them codes: {without:#?}");
+    }
+    let rows = page.lines().filter(|line| line.starts_with("| <a ")).count();
+    assert_eq!(entries().count(), rows, "a row is not read");
+    let codes: BTreeSet<&str> = entries().map(|entry| entry.code).collect();
+    assert_eq!(codes.len(), rows, "a code is given twice");
+    for entry in entries() {
+        assert!(!entry.why.is_empty() && !entry.remedy.is_empty(), "{entry:?}");
+    }
+}
+
+/// What is printed is recognised, also where something stands before it.
+#[test]
+fn a_message_is_known_by_its_words() {
+    let mut wrong = Vec::new();
+    for entry in entries() {
+        let printed = format!("orders: {}", entry.message.replace('…', "7f3a"));
+        let found = code_of(&printed);
+        let other = entries().find(|other| Some(other.code) == found).map(|other| other.message);
+        if other.as_ref() != Some(&entry.message) {
+            wrong.push(format!("{printed}\n        is taken for {other:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}: {wrong:#?}", wrong.len());
+    assert_eq!(code_of("wrote config.toml with 3 sources"), None);
+    // It is printed, and leads to its entry.
+    let run = |arguments: &[&str]| crate::support::crosstail(arguments);
+    let text = String::from_utf8(run(&["query", "-s", "/nonexistent.log"]).stderr).expect("UTF-8");
+    let code = text.strip_prefix("crosstail[").and_then(|rest| rest.split(']').next()).expect("a code").to_owned();
+    let output = run(&["help", &code.to_lowercase()]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(text.starts_with(&format!("{code}  ")) && text.contains("\nWhat to do\n"), "{text}");
+    assert_eq!(run(&["help", "E999999"]).status.code(), Some(64));
 }
 
 /// A message that the program no longer has would be looked for in vain.

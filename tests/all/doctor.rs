@@ -236,8 +236,6 @@ fn files_and_their_schema() {
     assert!(bad["text"].as_str().is_some_and(|t| t.contains("broken")), "{bad}");
     found(&all, "note", "nothing has been written for");
     assert_eq!(examined("/nonexistent-x/*.log").0, Some(2));
-    let none = crosstail(&["doctor"]);
-    assert_eq!(none.status.code(), Some(64));
     // As text: a line each, the sign and the word, never by colour alone.
     let output = crosstail(&["doctor", "-s", log.to_str().expect("UTF-8"), "--quiet"]);
     let text = String::from_utf8(output.stdout).expect("UTF-8");
@@ -255,4 +253,81 @@ fn files_and_their_schema() {
         .expect("run");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("the password is in the configuration file") && !text.contains("hunter2"), "{text}");
+}
+
+/// What is found without a source: exit code, and what was found of crosstail itself and of sources.
+fn examined_at(home: &std::path::Path) -> (Option<i32>, Vec<Value>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_crosstail"))
+        .args(["doctor", "-o", "json"])
+        .current_dir(home)
+        .env("HOME", home)
+        .env("XDG_CONFIG_HOME", home.join("config"))
+        .env("XDG_STATE_HOME", home.join("state"))
+        .env("TERM", "xterm-256color")
+        .env("LANG", "C.UTF-8")
+        .env_remove("LC_ALL")
+        .output()
+        .expect("run");
+    let text = String::from_utf8(output.stdout.clone()).expect("UTF-8");
+    (output.status.code(), text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect())
+}
+
+#[test]
+fn without_a_source_the_configuration_and_what_is_kept_are_examined() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| home.path().join(name);
+    let (code, all) = examined_at(home.path());
+    assert!(code.is_some_and(|code| code < 2), "{all:#?}");
+    assert!(all.iter().all(|found| found["source"].is_null()), "{all:#?}");
+    found(&all, "note", "crosstail/config.toml does not exist: crosstail config init");
+    found(&all, "note", "none is configured");
+    found(&all, "ok", "state/crosstail is made when it is needed");
+    assert_eq!(std::fs::read_dir(home.path()).expect("read").count(), 0, "nothing is written");
+
+    // One source that can be read, and one that cannot be opened: both are told.
+    std::fs::create_dir_all(path("config/crosstail")).expect("made");
+    std::fs::write(path("a.log"), "2026-11-20 10:00:00 ERROR one\n").expect("written");
+    let good = format!("[[source]]\nname = \"good\"\nat = {:?}\n", path("a.log"));
+    let bad = "[[source]]\nname = \"bad\"\nat = \"postgres://me@127.0.0.1:9/x\"\npassword_env = \"NOT_THERE\"\n";
+    std::fs::write(path("config/crosstail/config.toml"), format!("{good}{bad}")).expect("written");
+    std::fs::create_dir_all(path("state/crosstail")).expect("made");
+    std::fs::set_permissions(path("state/crosstail"), std::fs::Permissions::from_mode(0o777)).expect("opened to all");
+    let (code, all) = examined_at(home.path());
+    assert_eq!(code, Some(2), "{all:#?}");
+    let problem = found(&all, "problem", "source bad: ");
+    assert!(
+        problem["topic"] == "configuration" && problem["text"].as_str().is_some_and(|text| text.contains("NOT_THERE"))
+    );
+    let open = found(&all, "warning", "others can write into");
+    assert!(open["remedy"].as_str().is_some_and(|remedy| remedy.starts_with("chmod 700")), "{open}");
+    assert!(all.iter().any(|found| found["source"] == "good"), "{all:#?}");
+
+    // What cannot be read at all is told with its place, and does not end the command.
+    std::fs::write(path("config/crosstail/config.toml"), "theme = 3\n").expect("written");
+    let (code, all) = examined_at(home.path());
+    assert_eq!(code, Some(2));
+    assert!(found(&all, "problem", "config.toml:1: ")["source"].is_null());
+}
+
+#[test]
+fn in_a_terminal_it_is_examined_too() {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut command = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+    command.arg("doctor");
+    for (name, value) in [("LC_ALL", "C"), ("TERM_PROGRAM", "Apple_Terminal")] {
+        command.env(name, value);
+    }
+    for name in ["STY", "VTE_VERSION", "SSH_CONNECTION"] {
+        command.env_remove(name);
+    }
+    let folder = |name: &str| home.path().join(name);
+    let environment =
+        [("HOME", folder("")), ("XDG_CONFIG_HOME", folder("config")), ("XDG_STATE_HOME", folder("state"))];
+    let terminal = crate::pty::Terminal::run_as_it_is(command, &environment, 100, 30);
+    terminal.wait_for("0 problems, 1 warning");
+    let screen = terminal.screen();
+    for says in ["xterm-256color, 100×30", "24-bit", "LC_ALL=C", "Apple's Terminal does not pass on"] {
+        assert!(screen.contains(says), "{says}:\n{screen}");
+    }
 }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Every command with a help of its own.
-const COMMANDS: [&[&str]; 31] = [
+const COMMANDS: [&[&str]; 32] = [
     &[],
     &["demo"],
     &["tail"],
@@ -48,6 +48,7 @@ const COMMANDS: [&[&str]; 31] = [
     &["generate"],
     &["config", "init"],
     &["config", "show"],
+    &["config", "json-schema"],
     &["completions"],
     &["man"],
 ];
@@ -416,6 +417,7 @@ impl World {
             ("show", _) => out.contains("po/create") || out.contains("PO-4711"),
             ("doctor", _) => out.contains('✓') || out.contains('!'),
             ("health", _) => out.lines().count() > 1,
+            ("help", code) if code.starts_with('E') => out.contains("What to do"),
             ("help", _) => out.contains("latency>1s"),
             ("man", _) => out.contains("SYNOPSIS"),
             ("export", _) => value("--output").is_some_and(|path| written(path) > 100),
@@ -429,6 +431,7 @@ impl World {
             ("schema", _) => out.lines().count() > 3,
             ("config", "init") => err.contains("wrote"),
             ("config", "check") => out.contains("ok:"),
+            ("config", "json-schema") => out.contains("$schema") || err.contains("wrote"),
             ("config", _) => out.contains("demo") || out.contains("config.toml"),
             // What follows waits for something to happen, or has said so by its exit code.
             _ => true,

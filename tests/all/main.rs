@@ -40,6 +40,7 @@ mod habits;
 mod halves;
 mod hostile;
 mod incident;
+mod json_schema;
 mod kafka;
 mod logs;
 mod mcp;

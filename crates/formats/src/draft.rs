@@ -3,7 +3,7 @@
 use crate::generic;
 use crate::registry::Formats;
 use crosstail_core::model::{Level, leading_time};
-use crosstail_core::schema::Target;
+use crosstail_core::schema::{Target, line_for_editors};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
@@ -45,7 +45,8 @@ impl Formats {
             node.targets.first().map(|(target, _)| *target)
         };
         let mut out = format!(
-            "# A dialect of JSON. Save it as a schema, name it with --schema, and correct what is wrong.\nname = {name:?}\ntitle = {name:?}\nextends = \"json\"\n\n"
+            "{}# A dialect of JSON. Save it as a schema, name it with --schema, and correct what is wrong.\nname = {name:?}\ntitle = {name:?}\nextends = \"json\"\n\n",
+            line_for_editors("schema")
         );
         let _ = writeln!(out, "[recognise]\nall = {always:?}\n\n[fields]");
         let mut taken = Vec::new();
@@ -131,9 +132,10 @@ fn draft_format(name: &str, line: &str) -> String {
     pattern.push_str("(?P<message>.*)$");
     is.push(format!("message = {:?}", rest.trim()));
     format!(
-        "# A format of text. Save it in ~/.config/crosstail/formats/, rename the groups (started_at, level, system, message,\n\
+        "{}# A format of text. Save it in ~/.config/crosstail/formats/, rename the groups (started_at, level, system, message,\n\
          # method, url, http_status, duration, request_id …), and correct what is wrong.\n\
          name = {name:?}\ntitle = {name:?}\npattern = [\n    '''{pattern}''',\n]\n\n[[sample]]\ntext = {line:?}\nis = {{ {} }}\n",
+        line_for_editors("format"),
         is.join(", ")
     )
 }

@@ -1,8 +1,9 @@
 //! A format of text as data: patterns with names, what it wraps, its words, and samples that are its test.
 
 use crate::scan::Matcher;
-use crosstail_core::schema::{Definition, DurationUnit, Schema, Target};
+use crosstail_core::schema::{Definition, DurationUnit, Schema, Target, json_schema};
 use regex::bytes::{Regex, RegexBuilder};
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -17,10 +18,12 @@ pub struct FormatError {
 }
 
 /// A format as written in TOML.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct FormatFile {
+    /// Unique name.
     name: String,
+    /// Title for people.
     title: String,
     /// Patterns of a record's first line; of the whole record where `whole` says so. Named groups are targets of a
     /// schema (`started_at`, `level`, `message` …) or further facts.
@@ -34,6 +37,7 @@ struct FormatFile {
     /// While all lines of a record fit this pattern, a line that fits `begin` goes on with it.
     #[serde(default)]
     head: Option<String>,
+    /// Whether the patterns see all lines of a record.
     #[serde(default)]
     whole: bool,
     /// Whether the message is a record of its own format.
@@ -45,23 +49,30 @@ struct FormatFile {
     /// The schema by which the group `fields` is read; that of any JSON where none is named.
     #[serde(default)]
     fields: Option<String>,
+    /// Unit of `duration`: ns, us, ms (the default) or s.
     #[serde(default)]
     duration_unit: DurationUnit,
+    /// Target → the word in the log → crosstail's word.
     #[serde(default)]
+    #[schemars(schema_with = "json_schema::words")]
     words: BTreeMap<String, BTreeMap<String, String>>,
+    /// Target → the value for records that have none.
     #[serde(default)]
+    #[schemars(schema_with = "json_schema::by_target")]
     defaults: BTreeMap<String, String>,
+    /// Records and what is right for them: the test of the format.
     #[serde(default, rename = "sample")]
     samples: Vec<Sample>,
 }
 
 /// A record of a format and what is right for it.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sample {
     /// The record, in one line or several.
     pub text: String,
     /// Field → its value, as `crosstail query -o json` names and writes it.
+    #[schemars(with = "BTreeMap<String, serde_json::Value>")]
     pub is: toml::Table,
 }
 
@@ -132,6 +143,11 @@ pub(crate) fn compile(pattern: &str, whole: bool) -> Result<Regex, regex::Error>
 }
 
 impl Format {
+    /// The JSON Schema of the file of a format.
+    pub fn file_schema(generator: &mut SchemaGenerator) -> schemars::Schema {
+        generator.root_schema_for::<FormatFile>()
+    }
+
     /// Compiles a format from TOML. `vocabulary`: the patterns that `%{NAME}` stands for.
     pub fn from_toml(text: &str, vocabulary: &BTreeMap<String, String>, origin: &str) -> Result<Self, FormatError> {
         let fail = |message: String| FormatError { origin: origin.to_owned(), message };

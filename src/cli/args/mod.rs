@@ -175,7 +175,7 @@ pub(super) enum Command {
     Watch(WatchArgs),
     /// List schemas, print one, or create its tables and other objects in a store
     Schema(SchemaArgs),
-    /// Check each source's connection, rights, schema, indexes, retention and clock, and suggest fixes (exit code 0: good, 1: warnings, 2: problems)
+    /// Check the terminal, the configuration, and each source's connection, rights, schema, indexes, retention and clock, and suggest fixes (exit code 0: good, 1: warnings, 2: problems)
     Doctor(DoctorArgs),
     /// Write past activities to a CSV, NDJSON, Parquet or SQLite file; can be interrupted and resumed
     Export(ExportArgs),
@@ -185,7 +185,7 @@ pub(super) enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page
     Man(ManArgs),
-    /// Print the help of a command, or about the filter language or exit codes: help filter, help exit-codes
+    /// Print the help of a command, or about the filter language, exit codes or an error: help filter, help exit-codes, help E003
     Help(HelpArgs),
     /// Write simulated traffic to real stores, in the form that each system uses
     Generate(GenerateArgs),

@@ -1,6 +1,8 @@
 //! Options of the commands that write, of `doctor`, and of the commands about crosstail itself.
 
 use super::{FilterArgs, RangeArgs, SourceArgs, duration};
+use crate::config::JSON_SCHEMAS;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
 use crosstail_core::number::truncated_u64;
 
@@ -76,6 +78,10 @@ pub(in crate::cli) struct ConfigArgs {
     pub(in crate::cli) command: ConfigCommand,
 }
 
+fn kinds_of_file() -> PossibleValuesParser {
+    PossibleValuesParser::new(JSON_SCHEMAS.iter().map(|(name, _)| *name))
+}
+
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ConfigCommand {
     /// Ask what to connect to, then write a commented configuration file
@@ -113,6 +119,18 @@ pub(in crate::cli) enum ConfigCommand {
     },
     /// Print where the files are
     Path,
+    /// Print the JSON Schema of a file, by which editors check and complete it; or write all of them beside the configuration
+    #[command(
+        after_help = "Examples:\n  crosstail config json-schema rule > rule.json\n  crosstail config json-schema --write\n\nFiles that crosstail writes name theirs in the first line: #:schema json-schema/config.json. After an\nupgrade, --write makes them anew."
+    )]
+    JsonSchema {
+        /// The kind of file
+        #[arg(value_parser = kinds_of_file(), required_unless_present = "write", conflicts_with = "write")]
+        kind: Option<String>,
+        /// Write all of them into the folder json-schema beside the configuration
+        #[arg(long)]
+        write: bool,
+    },
     /// Use the crosstail.toml of this project: print what it wants, and ask
     #[command(
         after_help = "A project's file comes with a checkout, so it is not used until you have trusted it, and again when it or a schema that it names has changed. It never gets passwords of your environment, and never takes the place of your channels.\n\nExamples:\n  crosstail config trust\n  crosstail config trust --remove"
@@ -153,14 +171,14 @@ pub(in crate::cli) struct ManArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct HelpArgs {
-    /// A command, or a topic: filter, exit-codes
+    /// A command, a topic (filter, exit-codes), or the code of an error: E003
     #[arg(value_name = "COMMAND|TOPIC")]
     pub(in crate::cli) about: Vec<String>,
 }
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail doctor                                     check the configured sources\n  crosstail doctor -s postgres://me@db/prokure -s 'logs/*.log'\n  crosstail doctor -s kafka://broker:9092/orders -o json\n\nThe worst finding sets the exit code: 0 for none, 1 for a warning, 2 for a problem. This command writes nothing."
+    after_help = "Examples:\n  crosstail doctor                                     check the terminal, the configuration and its sources\n  crosstail doctor -s postgres://me@db/prokure -s 'logs/*.log'\n  crosstail doctor -s kafka://broker:9092/orders -o json\n\nThe worst finding sets the exit code: 0 for none, 1 for a warning, 2 for a problem. This command writes nothing."
 )]
 pub(in crate::cli) struct DoctorArgs {
     #[command(flatten)]

@@ -20,6 +20,7 @@ pub struct SchemaError {
 
 /// A schema as written in TOML.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
     /// Unique name, as `--schema` accepts it.
@@ -32,12 +33,15 @@ pub struct Definition {
     pub extends: Option<String>,
     /// Target → the paths to read it from; the first present one wins.
     #[serde(default)]
+    #[cfg_attr(feature = "json-schema", schemars(schema_with = "super::json_schema::targets_from"))]
     pub fields: BTreeMap<String, Paths>,
     /// Part of the payload → the paths to read it from.
     #[serde(default)]
+    #[cfg_attr(feature = "json-schema", schemars(schema_with = "super::json_schema::payload_from"))]
     pub payload: BTreeMap<String, Paths>,
     /// Target → the store's word → crosstail's word.
     #[serde(default)]
+    #[cfg_attr(feature = "json-schema", schemars(schema_with = "super::json_schema::words"))]
     pub words: BTreeMap<String, BTreeMap<String, String>>,
     /// Whether words of the status that the schema does not list mean what they mean to most systems.
     #[serde(default)]
@@ -47,6 +51,7 @@ pub struct Definition {
     pub status_is_optional: bool,
     /// Target → the value for records that have none.
     #[serde(default)]
+    #[cfg_attr(feature = "json-schema", schemars(schema_with = "super::json_schema::by_target"))]
     pub defaults: BTreeMap<String, String>,
     /// How to recognise records of this schema.
     #[serde(default)]
@@ -112,6 +117,7 @@ pub struct Definition {
 
 /// A message template, as message templates (messagetemplates.org) write it: `Order {OrderId} placed`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Template {
     /// The path of the template.
@@ -122,11 +128,13 @@ pub struct Template {
 
 /// A metric in Prometheus to show.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MetricDefinition {
     /// Name in Prometheus; for a histogram without `_bucket`.
     pub name: String,
     /// `counter`, `gauge`, `histogram` or `summary`.
+    #[cfg_attr(feature = "json-schema", schemars(extend("enum" = super::json_schema::metrics())))]
     pub kind: String,
     /// The label that names the system.
     pub system_label: Option<String>,
@@ -134,6 +142,7 @@ pub struct MetricDefinition {
 
 /// Tables whose records are measurements, each with a name, a time, a value and labels.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SeriesTable {
     /// Patterns of index and topic names.
@@ -154,9 +163,11 @@ pub struct SeriesTable {
 
 /// A table of the catalogue.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CatalogueTable {
     /// `system`, `endpoint`, `mapping`, `webhook`, `log_source` or `alert_rule`.
+    #[cfg_attr(feature = "json-schema", schemars(extend("enum" = super::json_schema::topics())))]
     pub topic: String,
     /// Table name, with its schema where it has one.
     pub table: String,
@@ -166,6 +177,7 @@ pub struct CatalogueTable {
 
 /// Conditions that the records of a schema meet.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Recognise {
     /// Paths that must all be present.
@@ -181,17 +193,23 @@ pub struct Recognise {
 
 /// A rule as written in TOML.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RuleText {
     /// Target → required value; `*` stands for any value.
+    #[cfg_attr(feature = "json-schema", schemars(schema_with = "super::json_schema::by_target"))]
     pub when: BTreeMap<String, String>,
     /// Kind that the rule sets.
+    #[cfg_attr(feature = "json-schema", schemars(extend("enum" = super::json_schema::kinds())))]
     pub kind: Option<String>,
     /// Direction that the rule sets.
+    #[cfg_attr(feature = "json-schema", schemars(extend("enum" = super::json_schema::directions())))]
     pub direction: Option<String>,
     /// Status that the rule sets.
+    #[cfg_attr(feature = "json-schema", schemars(extend("enum" = super::json_schema::statuses())))]
     pub status: Option<String>,
     /// `start`, `complete` or `fail`: the records with one request id are parts of one activity.
+    #[cfg_attr(feature = "json-schema", schemars(extend("enum" = super::json_schema::parts())))]
     pub part: Option<String>,
 }
 

@@ -4,6 +4,8 @@ mod assemble;
 mod definition;
 mod endpoint;
 pub mod json;
+#[cfg(feature = "json-schema")]
+pub mod json_schema;
 mod payload;
 mod sketch;
 mod sketch_names;
@@ -25,6 +27,11 @@ use crate::number::saturating_i64;
 use compact_str::CompactString;
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
+
+/// The first line of a file in a folder beside the configuration: by which JSON Schema editors check and complete it.
+pub fn line_for_editors(kind: &str) -> String {
+    format!("#:schema ../json-schema/{kind}.json\n")
+}
 
 /// What a rule sets on a matching record.
 #[derive(Debug, Clone, Default)]

@@ -65,8 +65,9 @@ impl Sketch {
             if text.is_empty() { String::new() } else { format!("  # {}", redact_text(&text)) }
         };
         let mut out = format!(
-            "# Drafted from {table}: names, types and some rows decided what is what. Save it, correct what is wrong, and name\n\
+            "{editors}# Drafted from {table}: names, types and some rows decided what is what. Save it, correct what is wrong, and name\n\
              # it with --schema FILE.\nname = {name}\ntitle = {title}\n# Words such as 'done', 'queued' and 'error' mean what they mean to most systems.\nusual_words = true\n",
+            editors = super::line_for_editors("schema"),
             table = sample.name.replace(char::is_control, " "),
             name = quoted(name),
             title = quoted(&sample.name),

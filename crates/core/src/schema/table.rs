@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 /// One path or several alternatives.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum Paths {
     /// `"timestamp"`
@@ -28,6 +29,7 @@ impl Paths {
 
 /// A table and how it is followed.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Table {
     /// Name of a table, collection or topic; pattern of indices.
@@ -54,6 +56,7 @@ pub struct Table {
 
 /// The columns of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(from = "Paths")]
 pub struct Key(Vec<String>);
 
@@ -109,6 +112,7 @@ pub struct StoreKind {
 
 /// Finds a row of another table: the one whose `key` equals this row's `by`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Lookup {
     /// The other table.
@@ -174,6 +178,7 @@ impl Table {
 
 /// How a table stores times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TimeUnit {
     /// Microseconds since the epoch.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 
 /// Unit of a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DurationUnit {
     /// Nanoseconds.

@@ -11,6 +11,7 @@ const SHIPPED: &str = include_str!("../../../../../config/redaction.toml");
 
 /// What a user adds to the shipped rules.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RedactionConfig {
     /// Words of names whose values are secret, too.

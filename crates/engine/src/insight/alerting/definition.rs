@@ -6,7 +6,10 @@ use super::rule::{
 };
 use crosstail_core::filter::{Field, Filter, Operand, duration_us, suggest};
 use crosstail_core::number::truncated_i64;
+use crosstail_core::schema::json_schema::one_of;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// The reason why a rule cannot be used.
@@ -20,7 +23,7 @@ pub struct RuleError {
 }
 
 /// One string or several.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(untagged)]
 enum List {
     #[default]
@@ -39,64 +42,115 @@ impl List {
     }
 }
 
-/// A rule as written in TOML.
-#[derive(Debug, Deserialize)]
+/// A rule of alerts.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(transform = whole_or_off)]
 struct Definition {
+    /// Unique name. A rule replaces an earlier one with the same name, for example a built-in one.
     name: String,
+    /// Title for people.
     #[serde(default)]
     title: String,
+    /// How much it matters.
+    #[schemars(with = "Severity")]
     severity: String,
+    /// The limit: `> 5 %`, `> 5s`, `>= 1000`, `< 95 %`.
     when: String,
+    /// The time over which is measured.
     #[serde(default = "five_minutes")]
     window: String,
+    /// How long the value must be beyond the limit before the rule fires.
     #[serde(default = "at_once", rename = "for")]
     for_: String,
+    /// No new notification before this has passed.
     #[serde(default = "five_minutes")]
     cooldown: String,
+    /// How long the value must be within the limit before the alert is resolved.
     #[serde(default = "at_once")]
     clear: String,
+    /// How often to notify again while it lasts; never if left out.
     repeat: Option<String>,
+    /// Whether the rule is on. To switch a rule off, its name and this are enough.
     #[serde(default = "yes")]
     enabled: bool,
+    /// The text of an alert, with `{value}`, `{group}`, `{limit}`, `{window}`, `{of}` and `{count}`.
     #[serde(default)]
     message: String,
+    /// What to measure of activities.
     activities: Option<Activities>,
+    /// What to measure of metrics, each by itself.
     #[serde(default)]
     metric: Vec<Metrics>,
+    /// What to measure of the sources themselves.
     source: Option<Sources>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Activities {
+    /// The activities to measure; all if left out.
     #[serde(default)]
     filter: String,
+    /// What to measure.
+    #[schemars(schema_with = "activity_measures")]
     measure: String,
+    /// For a share: the activities whose share of all it is.
     of: Option<String>,
+    /// The fields to group by.
     #[serde(default)]
     by: List,
+    /// The number of activities below which nothing is measured.
     #[serde(default)]
     at_least: u64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Metrics {
+    /// Name of the metric, or several.
     name: List,
+    /// Label → value, with `*`.
     #[serde(default)]
     labels: BTreeMap<String, String>,
+    /// What to measure.
+    #[schemars(schema_with = "metric_measures")]
     measure: String,
+    /// For a share: the labels of what it is the share of.
     of: Option<BTreeMap<String, String>>,
+    /// For a ratio: the other metric.
     to: Option<String>,
+    /// The labels to group by.
     #[serde(default)]
     by: List,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Sources {
+    /// How long a source has not been reachable.
+    #[schemars(schema_with = "source_measures")]
     measure: String,
+}
+
+fn activity_measures(_: &mut SchemaGenerator) -> schemars::Schema {
+    one_of(ACTIVITY_MEASURES.iter().copied())
+}
+
+fn metric_measures(_: &mut SchemaGenerator) -> schemars::Schema {
+    one_of(METRIC_MEASURES.iter().copied())
+}
+
+fn source_measures(_: &mut SchemaGenerator) -> schemars::Schema {
+    one_of([UNREACHABLE])
+}
+
+/// A file has a whole rule, or a name and `enabled = false` alone, as [`Switch`] has it.
+fn whole_or_off(schema: &mut schemars::Schema) {
+    let whole = schema.remove("required");
+    let off =
+        json!({ "required": ["name", "enabled"], "properties": { "enabled": { "const": false } }, "maxProperties": 2 });
+    schema.insert("anyOf".to_owned(), json!([{ "required": whole }, off]));
 }
 
 fn five_minutes() -> String {
@@ -113,6 +167,7 @@ const fn yes() -> bool {
 
 const ACTIVITY_MEASURES: &[&str] =
     &["count", "per_second", "per_minute", "share", "p50", "p95", "p99", "mean", "silence", "drop"];
+const UNREACHABLE: &str = "unreachable";
 const METRIC_MEASURES: &[&str] = &["value", "per_second", "per_minute", "share", "ratio"];
 const KEYS: &[&str] = &[
     "name",
@@ -146,6 +201,11 @@ fn unknown(what: &str, word: &str, known: &[&str]) -> String {
 }
 
 impl Rule {
+    /// The JSON Schema of the file of a rule.
+    pub fn file_schema(generator: &mut SchemaGenerator) -> schemars::Schema {
+        generator.root_schema_for::<Definition>()
+    }
+
     /// Reads the TOML of a rule; returns its name, and `None` if the rule is disabled. `origin` names the file in
     /// errors.
     pub fn from_toml(text: &str, origin: &str) -> Result<(String, Option<Self>), RuleError> {
@@ -210,8 +270,8 @@ impl Definition {
             units.push(unit);
         }
         if let Some(source) = &self.source {
-            if source.measure != "unreachable" {
-                return Err(("measure", unknown("[source] measure", &source.measure, &["unreachable"])));
+            if source.measure != UNREACHABLE {
+                return Err(("measure", unknown("[source] measure", &source.measure, &[UNREACHABLE])));
             }
             scopes.push(Scope::Unreachable);
             units.push(Some(ValueUnit::Milliseconds));

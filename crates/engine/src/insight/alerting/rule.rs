@@ -1,10 +1,11 @@
 //! A rule: what it measures, how it groups, and when a value is an alert.
 
 use crosstail_core::filter::{Field, Filter};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The severity of an alert, worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Needs immediate action, also at night.
