@@ -12,9 +12,9 @@ use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, P
 use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u16, saturating_u64, truncated_i64, truncated_u64};
 use crosstail_core::schema::{Assembler, LONGEST_US, NO_ERROR, Scalar, Target as Column};
+use crosstail_record::write::cluster::Method;
 use crosstail_source::combination;
 use crosstail_source::{Grouping, Groups, Measures, PageQuery};
-use elasticsearch::http::Method;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 
@@ -170,7 +170,7 @@ impl<'a> Plan<'a> {
             "size": 0, "track_total_hits": false, "query": self.condition, "timeout": TIME_LIMIT,
             "aggs": { "low": { "min": { "field": path } }, "high": { "max": { "field": path } } },
         });
-        let text = cluster.connection.ask(Method::Post, &self.path(), Some(&body)).await?;
+        let text = cluster.connection.ask(Method::POST, &self.path(), Some(&body)).await?;
         let answer = found(&text)?.aggregations;
         let value = |name: &str| answer[name]["value"].as_f64();
         let (Some(low), Some(high)) = (value("low"), value("high")) else { return Ok(Some(Vec::new())) };
@@ -259,7 +259,7 @@ impl<'a> Plan<'a> {
                     "undated": { "missing": { "field": self.mapping.table.time } },
                 },
             });
-            let text = cluster.connection.ask(Method::Post, &self.path(), Some(&body)).await?;
+            let text = cluster.connection.ask(Method::POST, &self.path(), Some(&body)).await?;
             let answer = found(&text)?;
             if after.is_none() {
                 total = answer.hits.total.map_or(0, |total| total.value);

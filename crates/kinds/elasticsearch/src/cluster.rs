@@ -6,8 +6,8 @@ use super::{Elasticsearch, Error};
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit, Vitals};
 use crosstail_core::number::truncated_u64;
 use crosstail_core::schema::Schema;
+use crosstail_record::write::cluster::Method;
 use crosstail_source::series::Series;
-use elasticsearch::http::Method;
 use serde_json::{Value, json};
 
 /// Measurements that are read, at most.
@@ -39,7 +39,7 @@ fn number(of: &Value, pointer: &str) -> Option<f64> {
 }
 
 async fn health(cluster: &Elasticsearch, vitals: &mut Vitals) -> Result<(), Error> {
-    let health = cluster.connection.json(Method::Get, "/_cluster/health", None).await?;
+    let health = cluster.connection.json(Method::GET, "/_cluster/health", None).await?;
     let count = |name: &str| number(&health, &format!("/{name}"));
     let color = health["status"].as_str().unwrap_or("?");
     let state = match color {
@@ -74,7 +74,7 @@ async fn health(cluster: &Elasticsearch, vitals: &mut Vitals) -> Result<(), Erro
 async fn indices(cluster: &Elasticsearch, vitals: &mut Vitals) -> Result<(), Error> {
     let columns = "index,health,pri,rep,docs.count,store.size";
     let path = format!("/_cat/indices/{}?format=json&bytes=b&h={columns}&s=store.size:desc", in_path(&cluster.pattern));
-    let list = cluster.connection.json(Method::Get, &path, None).await?;
+    let list = cluster.connection.json(Method::GET, &path, None).await?;
     for index in list.as_array().into_iter().flatten() {
         let text = |name: &str| index[name].as_str().unwrap_or("?").to_owned();
         let labels = [
@@ -96,7 +96,7 @@ async fn indices(cluster: &Elasticsearch, vitals: &mut Vitals) -> Result<(), Err
 }
 
 async fn nodes(cluster: &Elasticsearch, vitals: &mut Vitals) -> Result<(), Error> {
-    let stats = cluster.connection.json(Method::Get, "/_nodes/stats/jvm,fs,breaker,indices/search", None).await?;
+    let stats = cluster.connection.json(Method::GET, "/_nodes/stats/jvm,fs,breaker,indices/search", None).await?;
     for node in stats["nodes"].as_object().into_iter().flat_map(|nodes| nodes.values()) {
         let name = node["name"].as_str().unwrap_or("?");
         let labels = [("node", name)];
@@ -139,7 +139,7 @@ async fn series(cluster: &Elasticsearch, since: Timestamp, vitals: &mut Vitals) 
             "sort": [{ &table.time: { "order": "desc", "unmapped_type": "date" } }],
         });
         let path = format!("/{}/_search?ignore_unavailable=true&allow_no_indices=true", in_path(&cluster.pattern));
-        let text = cluster.connection.ask(Method::Post, &path, Some(&body)).await?;
+        let text = cluster.connection.ask(Method::POST, &path, Some(&body)).await?;
         let mut series = Series::default();
         for hit in &found(&text)?.hits.hits {
             if let Some(Ok(record)) = hit.source.map(|source| serde_json::from_str(source.get())) {

@@ -4,7 +4,7 @@ use super::connection::in_path;
 use super::mapping::Mapping;
 use super::{Elasticsearch, Error};
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp};
-use elasticsearch::http::Method;
+use crosstail_record::write::cluster::Method;
 use serde_json::{Value, json};
 
 /// A longer refresh interval delays what searches find, in seconds.
@@ -18,7 +18,7 @@ pub(super) async fn malformed_times(cluster: &Elasticsearch, mapping: &Mapping) 
     let ignored = json!({ "term": { "_ignored": { "value": time } } });
     let body = json!({ "query": { "bool": { "filter": [mapping.only, ignored] } } });
     // Where it cannot be counted, something else says why.
-    let answer = cluster.connection.json(Method::Post, &path, Some(&body)).await.ok()?;
+    let answer = cluster.connection.json(Method::POST, &path, Some(&body)).await.ok()?;
     let count = answer["count"].as_u64().filter(|count| *count > 0)?;
     Some(format!(
         "the {time} of {count} documents of {} is no date for the index (ignore_malformed): they stand at 1970, as those without one; \
@@ -31,7 +31,7 @@ pub(super) async fn diagnose(cluster: &Elasticsearch, now: Timestamp) -> Result<
     let mut diagnoses = Vec::new();
     rights(cluster, &mut diagnoses).await?;
     let path = format!("/{}/_settings?flat_settings=true&ignore_unavailable=true", in_path(&cluster.pattern));
-    let answer = match cluster.connection.json(Method::Get, &path, None).await {
+    let answer = match cluster.connection.json(Method::GET, &path, None).await {
         Err(Error::Answered { status: 401 | 403, .. }) => {
             let remedy = "grant the privilege `view_index_metadata` on the indices";
             diagnoses.push(Diagnosis::warning("permissions", "the settings of the indices are not visible", remedy));
@@ -104,7 +104,7 @@ fn seconds(text: &str) -> Option<f64> {
 async fn rights(cluster: &Elasticsearch, diagnoses: &mut Vec<Diagnosis>) -> Result<(), Error> {
     let wanted = ["read", "view_index_metadata", "write", "delete", "manage"];
     let body = json!({ "cluster": ["monitor"], "index": [{ "names": [cluster.pattern], "privileges": wanted }] });
-    let answer = cluster.connection.json(Method::Post, "/_security/user/_has_privileges", Some(&body)).await;
+    let answer = cluster.connection.json(Method::POST, "/_security/user/_has_privileges", Some(&body)).await;
     let answer = match answer {
         Ok(answer) => answer,
         // The page does not exist where security is disabled or not built in.

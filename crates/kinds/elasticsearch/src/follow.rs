@@ -10,8 +10,8 @@ use super::reader::Pace;
 use super::{Elasticsearch, Error};
 use crosstail_core::model::Activity;
 use crosstail_core::number::{saturating_i64, truncated_i64};
+use crosstail_record::write::cluster::Method;
 use crosstail_source::{Position, Sink, SourceEvent};
-use elasticsearch::http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,7 +90,7 @@ async fn ends(cluster: &Elasticsearch, pattern: &str) -> Result<Shards, Error> {
             "aggs": { "last": { "max": { "field": "_seq_no" } } },
         } });
         let body = json!({ "size": 0, "track_total_hits": false, "timeout": TIME_LIMIT, "aggs": aggregation });
-        let text = cluster.connection.ask(Method::Post, &path(pattern, number), Some(&body)).await?;
+        let text = cluster.connection.ask(Method::POST, &path(pattern, number), Some(&body)).await?;
         let answer = found(&text)?;
         if answer.shards.total == 0 {
             return Ok(shards);
@@ -115,7 +115,7 @@ async fn ends(cluster: &Elasticsearch, pattern: &str) -> Result<Shards, Error> {
                 "size": 10_000, "_source": false, "seq_no_primary_term": true, "track_total_hits": false,
                 "query": any(of_shard.iter().map(recent).collect()), "timeout": TIME_LIMIT,
             });
-            let text = cluster.connection.ask(Method::Post, &path(pattern, number), Some(&body)).await?;
+            let text = cluster.connection.ask(Method::POST, &path(pattern, number), Some(&body)).await?;
             for hit in &found(&text)?.hits.hits {
                 if let Some(shard) = of_shard.get_mut(hit.index.as_ref()) {
                     shard.missing.remove(&hit.sequence);
@@ -136,7 +136,7 @@ fn path(pattern: &str, shard: usize) -> String {
 async fn uuids(cluster: &Elasticsearch) -> Result<Option<BTreeMap<String, String>>, Error> {
     let lenient = "ignore_unavailable=true&allow_no_indices=true&filter_path=*.settings.index.uuid";
     let path = format!("/{}/_settings/index.uuid?{lenient}", in_path(&cluster.pattern));
-    let settings = match cluster.connection.json(Method::Get, &path, None).await {
+    let settings = match cluster.connection.json(Method::GET, &path, None).await {
         Ok(settings) => settings,
         Err(Error::Answered { status: 401 | 403, .. }) => return Ok(None),
         Err(error) => return Err(error),
@@ -400,7 +400,7 @@ impl Follower<'_> {
         body["track_total_hits"] = json!(false);
         body["timeout"] = json!(TIME_LIMIT);
         let pattern = resolved.map_or(&self.cluster.pattern, |resolved| &resolved.readable);
-        self.cluster.connection.ask(Method::Post, &path(pattern, number), Some(&body)).await
+        self.cluster.connection.ask(Method::POST, &path(pattern, number), Some(&body)).await
     }
 
     /// The activity of a document, unless this version has been seen.

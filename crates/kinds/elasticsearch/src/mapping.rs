@@ -6,7 +6,7 @@ use super::{Broken, Error, without};
 use crosstail_core::model::{Activity, Id, Locator, Names, Place, SourceId, Timestamp, parse_timestamp};
 use crosstail_core::schema::json;
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target};
-use elasticsearch::http::Method;
+use crosstail_record::write::cluster::Method;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -184,7 +184,7 @@ pub(super) async fn resolve(
 ) -> Result<ResolvedIndices, Error> {
     let path = in_path(pattern);
     let lenient = "ignore_unavailable=true&allow_no_indices=true";
-    let caps = connection.json(Method::Post, &format!("/{path}/_field_caps?fields=*&{lenient}"), None).await?;
+    let caps = connection.json(Method::POST, &format!("/{path}/_field_caps?fields=*&{lenient}"), None).await?;
     let mut indices: Vec<&str> = caps["indices"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let failed = unknown(&caps);
     if let (true, Some((index, why))) = (indices.is_empty(), failed.first()) {
@@ -208,7 +208,7 @@ pub(super) async fn resolve(
             warnings.push(without(index, why));
         }
     }
-    let mappings = match connection.json(Method::Get, &format!("/{path}/_mapping?{lenient}"), None).await {
+    let mappings = match connection.json(Method::GET, &format!("/{path}/_mapping?{lenient}"), None).await {
         Ok(mappings) => Some(mappings),
         Err(Error::Answered { status: 401 | 403, .. }) => {
             warnings
@@ -395,7 +395,7 @@ async fn recognise(
         // An index that was never written to has no such field.
         "sort": [{ "_seq_no": { "order": "desc", "unmapped_type": "long" } }],
     });
-    let text = connection.ask(Method::Post, &format!("/{}/_search", in_path(pattern)), Some(&body)).await?;
+    let text = connection.ask(Method::POST, &format!("/{}/_search", in_path(pattern)), Some(&body)).await?;
     let records: Vec<Map<String, Value>> =
         found(&text)?.hits.hits.iter().filter_map(|hit| serde_json::from_str(hit.source?.get()).ok()).collect();
     let best = Schema::best_of(known, &records);
@@ -405,7 +405,7 @@ async fn recognise(
 /// The indices of a pattern that are closed, where the cluster says so.
 pub(super) async fn closed(connection: &Connection, path: &str) -> Vec<String> {
     let path = format!("/_resolve/index/{path}?expand_wildcards=open,closed&ignore_unavailable=true");
-    let answer = connection.json(Method::Get, &path, None).await.unwrap_or_default();
+    let answer = connection.json(Method::GET, &path, None).await.unwrap_or_default();
     let is_closed = |index: &&Value| index["attributes"].as_array().is_some_and(|of| of.contains(&json!("closed")));
     let named = answer["indices"].as_array().into_iter().flatten().filter(is_closed);
     named.filter_map(|index| index["name"].as_str().map(str::to_owned)).collect()

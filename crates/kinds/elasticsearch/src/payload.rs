@@ -4,7 +4,7 @@ use super::connection::{Hit, found, in_path};
 use super::mapping::Mapping;
 use super::{Elasticsearch, Error};
 use crosstail_core::model::{Payload, RawRecord};
-use elasticsearch::http::Method;
+use crosstail_record::write::cluster::Method;
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -20,7 +20,7 @@ pub(super) fn payload_of(mapping: &Mapping, hit: &Hit<'_>) -> Payload {
 pub(super) async fn payload(cluster: &Elasticsearch, index: &str, id: &str) -> Result<Option<Payload>, Error> {
     let body = json!({ "size": 1, "query": { "ids": { "values": [id] } } });
     let path = format!("/{}/_search?ignore_unavailable=true&allow_no_indices=true", in_path(index));
-    let text = cluster.connection.ask(Method::Post, &path, Some(&body)).await?;
+    let text = cluster.connection.ask(Method::POST, &path, Some(&body)).await?;
     let found = found(&text)?;
     let Some(hit) = found.hits.hits.first() else { return Ok(None) };
     let resolved = cluster.resolve().await?;

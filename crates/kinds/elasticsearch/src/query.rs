@@ -7,8 +7,8 @@ use super::reader::Reader;
 use super::{Elasticsearch, Error};
 use crosstail_core::model::{Activity, Timestamp};
 use crosstail_core::schema::Target;
+use crosstail_record::write::cluster::Method;
 use crosstail_source::{Cost, Cursor, Page, PageQuery, RelatedKey, SharedId};
-use elasticsearch::http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -96,7 +96,7 @@ async fn count(cluster: &Elasticsearch, resolved: ResolvedIndices, query: &PageQ
             conditions.extend(in_time(&mapping.table.time, &bounds, query.includes_undated()));
         }
         let path = format!("/{}/_count?ignore_unavailable=true", in_path(&mapping.stored));
-        let answer = cluster.connection.json(Method::Post, &path, Some(&json!({ "query": all(conditions) }))).await?;
+        let answer = cluster.connection.json(Method::POST, &path, Some(&json!({ "query": all(conditions) }))).await?;
         rows += answer["count"].as_u64().unwrap_or(0);
     }
     Ok(rows)
@@ -187,7 +187,7 @@ async fn search(
         body["track_total_hits"] = json!(false);
         body["timeout"] = json!(TIME_LIMIT);
         let path = format!("/{}/_search?{lenient}", in_path(&indices));
-        let text = cluster.connection.ask(Method::Post, &path, Some(&body)).await?;
+        let text = cluster.connection.ask(Method::POST, &path, Some(&body)).await?;
         found_all.extend(found(&text)?.hits.hits.iter().map(|hit| mapping.read(hit)));
     }
     Ok(found_all)

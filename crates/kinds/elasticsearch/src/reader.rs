@@ -11,8 +11,8 @@ use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Id, Names, Payload, Timestamp};
 use crosstail_core::number::truncated_i64;
 use crosstail_core::schema::Target;
+use crosstail_record::write::cluster::Method;
 use crosstail_source::{Cursor, Job, PageQuery, Priority, cleanup};
-use elasticsearch::http::Method;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl PointInTime {
         // It belongs to no job, so that it is closed after its job was cancelled.
         let connection = connection.for_job(&Job::new("close a point in time", Priority::Background));
         let opening = tokio::spawn(async move {
-            let opened = asking.json(Method::Post, &path, None).await?;
+            let opened = asking.json(Method::POST, &path, None).await?;
             Ok(opened["id"].as_str().map(|id| Self { id: id.to_owned(), connection }))
         });
         opening.await.unwrap_or_else(|error| Err(Error::Unreadable(error.to_string())))
@@ -96,7 +96,7 @@ impl Drop for PointInTime {
         let (id, connection) = (std::mem::take(&mut self.id), self.connection.clone());
         // It expires by itself where this request does not arrive.
         cleanup::spawn(async move {
-            let _ = connection.ask(Method::Delete, "/_pit", Some(&json!({ "id": id }))).await;
+            let _ = connection.ask(Method::DELETE, "/_pit", Some(&json!({ "id": id }))).await;
         });
     }
 }
@@ -212,7 +212,7 @@ impl Reader {
             if let Some(after) = &after {
                 body["search_after"] = json!(after);
             }
-            let text = match connection.ask(Method::Post, &path, Some(&body)).await {
+            let text = match connection.ask(Method::POST, &path, Some(&body)).await {
                 Ok(text) => text,
                 Err(error) => {
                     self.pace.refused(error).await?;
@@ -275,7 +275,7 @@ impl Reader {
                 body["search_after"] = json!(after);
             }
             let path = format!("/_search?allow_partial_search_results=false&{ANSWERED}");
-            let text = match connection.ask(Method::Post, &path, Some(&body)).await {
+            let text = match connection.ask(Method::POST, &path, Some(&body)).await {
                 Ok(text) => text,
                 Err(error) => {
                     self.pace.refused(error).await?;
@@ -363,7 +363,7 @@ async fn longest_ms(connection: &Connection, mapping: &Mapping) -> Result<i64, E
     let body = json!({ "size": 0, "track_total_hits": false, "aggs": longest, "timeout": TIME_LIMIT });
     let path =
         format!("/{}/_search?allow_partial_search_results=false&ignore_unavailable=true", in_path(&mapping.stored));
-    let text = connection.ask(Method::Post, &path, Some(&body)).await?;
+    let text = connection.ask(Method::POST, &path, Some(&body)).await?;
     let answer = found(&text)?.aggregations;
     let unit = mapping.schema.definition().duration_unit.us();
     let longest = answer.as_object().into_iter().flatten().filter_map(|(_, max)| max["value"].as_f64());
