@@ -41,8 +41,10 @@ pub use args::Cli;
 
 use crate::config::{Config, Overrides};
 use crate::log::Log;
+use crate::tui::terminal;
 use args::Command;
 use clap::Parser as _;
+use crosstail_source::is_caught;
 use std::process::ExitCode;
 
 /// Exit codes. [`exit::TABLE`] describes them in help, man pages and the book.
@@ -113,6 +115,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
+    report_panics();
     // One TLS provider for every kind: with two compiled in, rustls panics at the first connection unless one is chosen.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -138,6 +141,19 @@ pub fn main() -> ExitCode {
             })
         }
     }
+}
+
+/// A panic restores the terminal before it prints its message. One that becomes an error of a source goes to the log alone.
+fn report_panics() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if is_caught() {
+            tracing::warn!("{panic}");
+            return;
+        }
+        terminal::leave();
+        report(panic);
+    }));
 }
 
 async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {

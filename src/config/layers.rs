@@ -524,4 +524,31 @@ mod tests {
         let error = layered(&[(channel, "u.toml", false), (channel, "p.toml", true)], None).expect_err("refused");
         assert!(error.to_string().contains("p.toml:1: the channel ops is your own"), "{error}");
     }
+
+    #[test]
+    fn fuzz_config() {
+        let own = "theme = \"light\"\n[[source]]\nname = \"a\"\nat = \"postgres://me@db/a\"\n[profile.p]\ntheme = \"dark\"\n[redaction]\nnames = [\"x\"]\n";
+        let bits = [
+            "[",
+            "]",
+            "[[",
+            "]]",
+            "=",
+            "\"",
+            "{",
+            "}",
+            "\n[[source]]\n",
+            "[profile.",
+            "name = ",
+            "at = ",
+            ".",
+            "x = [",
+            "{a = ",
+        ];
+        let corpus = vec![DEFAULT.as_bytes().to_vec(), own.as_bytes().to_vec()];
+        crosstail_fuzz::Target { name: "config", corpus, bits: &bits, longest: 20_000 }.run(|number, input| {
+            let text = String::from_utf8_lossy(input);
+            let _ = layered(&[(&text, "fuzz.toml", number % 2 == 0)], (number % 3 == 0).then_some("p"));
+        });
+    }
 }

@@ -41,7 +41,6 @@ pub async fn run(opened: Opened, clock: Clock, reopen: &mut dyn Reopen) -> Resul
     let keymap = Keymap::load(super::vocabulary()).map_err(anyhow::Error::msg)?;
     let theme = Theme::load(&explorer.shared.settings.theme, depth).map_err(anyhow::Error::msg)?;
     prepare(&mut explorer, &runtime);
-    terminal::restore_on_panic();
     terminal::enter().context("no terminal; the commands query, tail, stats and show work without one")?;
     let (inputs, mut input) = mpsc::channel(256);
     terminal::listen(inputs)?;

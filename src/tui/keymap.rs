@@ -328,4 +328,17 @@ mod tests {
             assert!(!keymap.keys(*action).is_empty(), "{}", action.name());
         }
     }
+
+    #[test]
+    fn fuzz_keymap() {
+        let keymap =
+            Keymap::built_in(Vocabulary { actions: Action::COMMON.to_vec(), keys: Vec::new() }).expect("defaults");
+        let bits = ["[", "]", "=", "'", "ctrl-", "alt-", "[global]\n", "f12", ",", " ", "x = [", "#"];
+        let corpus = vec![DEFAULT.as_bytes().to_vec(), b"[global]\nback = ['esc', 'ctrl-x y']\n".to_vec()];
+        crosstail_fuzz::Target { name: "keymap", corpus, bits: &bits, longest: 20_000 }.run(|_, input| {
+            let text = String::from_utf8_lossy(input);
+            let _ = keymap.clone().overlay(&text, "fuzz");
+            let _ = super::super::Theme::parse(&text, "fuzz", super::super::ColourDepth::detect());
+        });
+    }
 }

@@ -115,15 +115,6 @@ fn lock_for_a_while(
     }
 }
 
-/// Makes a panic restore the terminal before it prints its message.
-pub fn restore_on_panic() {
-    let before = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |info| {
-        leave();
-        before(info);
-    }));
-}
-
 /// Stops the process as Ctrl-Z does; returns when it continues.
 pub fn suspend() {
     leave();

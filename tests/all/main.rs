@@ -7,6 +7,7 @@
     clippy::match_wild_err_arm,
     reason = "tests fail by panicking, with what they waited for"
 )]
+#![allow(clippy::print_stdout, reason = "a test that fails shows the seed that it had, and what it measured")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_possible_wrap,
@@ -59,6 +60,7 @@ mod pump;
 mod receivers;
 mod registry;
 mod request;
+mod schedules;
 mod screens;
 mod secrets;
 mod servers;
@@ -67,6 +69,8 @@ mod support;
 mod tables;
 mod tables_mysql;
 mod tables_sqlite;
+mod terminals;
+mod unruly;
 mod watch;
 mod window;
 mod winston;

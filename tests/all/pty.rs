@@ -43,13 +43,13 @@ impl Terminal {
         columns: u16,
         rows: u16,
     ) -> Self {
-        for (name, value) in environment {
-            command.env(name, value);
-        }
         command.env("TERM", "xterm-256color");
         command.env("COLORTERM", "truecolor");
         command.env_remove("NO_COLOR");
         command.env_remove("TMUX");
+        for (name, value) in environment {
+            command.env(name, value);
+        }
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size).expect("a pty");
         let child = pair.slave.spawn_command(command).expect("started");
@@ -84,6 +84,11 @@ impl Terminal {
         let writer = self.writer.as_mut().expect("open");
         writer.write_all(keys.as_bytes()).expect("typed");
         writer.flush().expect("typed");
+    }
+
+    /// Any bytes as input; false once nobody takes them.
+    pub fn bytes_in(&mut self, bytes: &[u8]) -> bool {
+        self.writer.as_mut().is_some_and(|writer| writer.write_all(bytes).and_then(|()| writer.flush()).is_ok())
     }
 
     pub fn screen(&self) -> String {

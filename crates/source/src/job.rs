@@ -1,5 +1,6 @@
 //! Work that a source is asked to do: who wants it, how far it may go, and what ends it.
 
+use crate::answers::{Answers, Expected};
 use crate::error::{ErrorKind, SourceError};
 use crosstail_core::model::{Clock, SourceId, Timestamp};
 use std::fmt;
@@ -47,6 +48,8 @@ pub enum Stopped {
     Deadline,
     /// It has read as much as it may.
     Budget,
+    /// The store does not answer.
+    Silent,
 }
 
 impl fmt::Display for Stopped {
@@ -55,6 +58,7 @@ impl fmt::Display for Stopped {
             Self::Cancelled => "cancelled",
             Self::Deadline => "not finished within its time limit",
             Self::Budget => "has read as much as it may",
+            Self::Silent => "no answer",
         })
     }
 }
@@ -66,6 +70,7 @@ impl Stopped {
             Self::Cancelled => (ErrorKind::Cancelled, None),
             Self::Deadline => (ErrorKind::Timeout, Some("narrow the filter or the range of time")),
             Self::Budget => (ErrorKind::Budget, Some("narrow the filter or the range of time")),
+            Self::Silent => (ErrorKind::Timeout, Some("check that the server is well, and what is between it and you")),
         };
         SourceError::of(source_name, operation, (kind, hint), &self)
     }
@@ -93,6 +98,7 @@ struct Inner {
     waiting: AtomicBool,
     /// What the store runs for it now, or ran last.
     statement: Mutex<String>,
+    answers: Answers,
 }
 
 /// How much of a statement is kept, in bytes: some list a thousand keys, and all of it is logged.
@@ -133,6 +139,7 @@ impl Job {
             bytes: AtomicU64::new(0),
             waiting: AtomicBool::new(false),
             statement: Mutex::default(),
+            answers: Answers::default(),
         }))
     }
 
@@ -198,7 +205,16 @@ impl Job {
         self.0.token.cancelled().await;
     }
 
-    /// Returns once the job is cancelled or its time is over.
+    /// The store has to answer within this time, or the job has to stop: for what has no limit of its own in the driver.
+    pub fn expects(&self, within: Duration) -> Expected {
+        Expected::of(self, within)
+    }
+
+    pub(crate) fn answers(&self) -> &Answers {
+        &self.0.answers
+    }
+
+    /// Returns once the job is cancelled, its time is over, or its store does not answer.
     pub async fn stopped(&self) -> Stopped {
         let deadline = async {
             match self.0.deadline {
@@ -211,6 +227,7 @@ impl Job {
             biased;
             () = self.0.token.cancelled() => Stopped::Cancelled,
             () = deadline => Stopped::Deadline,
+            () = self.0.answers.overdue() => Stopped::Silent,
         }
     }
 

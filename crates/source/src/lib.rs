@@ -7,6 +7,8 @@
 
 mod address;
 pub mod alert;
+mod answers;
+mod caught;
 pub mod cleanup;
 pub mod combination;
 pub mod create;
@@ -33,6 +35,8 @@ pub mod sql;
 mod taken;
 
 pub use address::{percent_decoded, with_wildcard};
+pub use answers::{ANSWER_BYTES, Answer, Expected, TooLarge};
+pub use caught::{caught, is_caught};
 pub use error::{ErrorKind, SourceError, error_chain};
 pub use event::{Closed, SourceEvent};
 pub use grouping::{FiguresQuery, GroupKey, Grouping, Groups, Measures};

@@ -1,8 +1,9 @@
 //! Every source obeys its jobs.
 
+use crate::caught::caught;
 use crate::error::{ErrorKind, SourceError};
 use crate::grouping::{Grouping, Groups};
-use crate::job::Job;
+use crate::job::{Job, Stopped};
 use crate::offer::TableOffer;
 use crate::page::{Cost, Cursor, Page, PageQuery};
 use crate::position::Position;
@@ -11,13 +12,15 @@ use crate::related::{Related, RelatedKey};
 use crate::sink::Sink;
 use crate::source::Source;
 use async_trait::async_trait;
-use crosstail_core::model::{Catalogue, CatalogueEntry, Diagnosis, Id, Locator, Payload, Timestamp, Vitals};
+use crosstail_core::model::{
+    Catalogue, CatalogueEntry, Diagnosis, Id, Locator, Payload, Timestamp, Vitals, redact_text,
+};
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::{debug, warn};
 
 /// A source whose calls end when their job has to stop: the call's future is dropped, which ends its work in the store.
-/// So a kind cannot forget it, whatever it waits for.
+/// So a kind cannot forget it, whatever it waits for. Where a driver panics, the call ends with an error.
 pub struct Obedient {
     source: Arc<dyn Source>,
     name: String,
@@ -39,6 +42,14 @@ impl Obedient {
         error
     }
 
+    /// The error of a driver that panicked.
+    fn unreadable(&self, operation: &'static str, why: &str) -> SourceError {
+        let place = if self.hosts.is_empty() { String::new() } else { format!("{}: ", self.hosts.join(", ")) };
+        let cause = format!("{place}what the store sent cannot be read: {}", redact_text(why));
+        let hint = "check that the address leads to a store of this kind";
+        SourceError::of(&self.name, operation, (ErrorKind::Query, Some(hint)), &cause)
+    }
+
     async fn obey<T>(
         &self,
         job: &Job,
@@ -48,8 +59,14 @@ impl Obedient {
         let begun = Instant::now();
         let outcome = tokio::select! {
             biased;
-            reason = job.stopped() => Err(reason.error(&self.name, operation)),
-            outcome = call => outcome.map_err(|error| self.placed(error)),
+            reason = job.stopped() => {
+                let error = reason.error(&self.name, operation);
+                Err(if reason == Stopped::Silent { self.placed(error) } else { error })
+            }
+            outcome = caught(call) => match outcome {
+                Ok(outcome) => outcome.map_err(|error| self.placed(error)),
+                Err(why) => Err(self.unreadable(operation, &why)),
+            },
         };
         self.log(job, operation, begun, outcome.as_ref().err());
         outcome

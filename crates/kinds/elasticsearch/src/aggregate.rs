@@ -12,9 +12,9 @@ use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, P
 use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u16, saturating_u64, truncated_i64, truncated_u64};
 use crosstail_core::schema::{Assembler, LONGEST_US, NO_ERROR, Scalar, Target as Column};
+use crosstail_record::write::cluster::Method;
 use crosstail_source::combination;
 use crosstail_source::{Grouping, Groups, Measures, PageQuery};
-use elasticsearch::http::Method;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 

@@ -3,6 +3,7 @@
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::model::{Names, Place, Timestamp};
+use crosstail_record::write::cluster::{Body, Cluster, Method};
 use crosstail_source::Source;
 use crosstail_source::alert::{AlertChange, AlertStatus, ChangeAlerts};
 
@@ -26,8 +27,8 @@ impl ChangeAlerts for ElasticsearchAlerts {
     ) -> anyhow::Result<String> {
         let (_, key) = place.locator.as_table_key().context("the alert has no key")?;
         let (index, id) = key.split_once('/').context("the alert's key names no index")?;
-        let transport = crate::transport(url)?;
-        change_document(&transport, (index, id), change.to, change.by, change.at).await?;
+        let cluster = crate::cluster(url)?;
+        change_document(&cluster, (index, id), change.to, change.by, change.at).await?;
         Ok(change.by.to_owned())
     }
 }
@@ -36,22 +37,20 @@ impl ChangeAlerts for ElasticsearchAlerts {
 /// (<https://www.elastic.co/docs/reference/elasticsearch/rest-apis/optimistic-concurrency-control>). Refreshes the index,
 /// so that the next search finds the change.
 async fn change_document(
-    transport: &elasticsearch::http::transport::Transport,
+    cluster: &Cluster,
     (index, id): (&str, &str),
     to: AlertStatus,
     by: &str,
     at: Timestamp,
 ) -> anyhow::Result<()> {
-    use elasticsearch::http::{Method, headers::HeaderMap};
-    let ask = async |method: Method, path: String, body: Option<String>| {
-        let limit = Some(std::time::Duration::from_secs(15));
-        let response = transport.send(method, &path, HeaderMap::new(), None::<&()>, body, limit).await?;
-        let status = response.status_code();
-        let answer: serde_json::Value = response.json().await.context("read the cluster's answer")?;
-        if status.as_u16() == 409 {
+    let ask = async |method: Method, path: String, body: Body| {
+        let limit = std::time::Duration::from_secs(15);
+        let (status, text) = cluster.send(method, &path, body, limit).await?;
+        let answer: serde_json::Value = serde_json::from_str(&text).context("read the cluster's answer")?;
+        if status == 409 {
             bail!("somebody else has just changed the alert");
         }
-        if !status.is_success() {
+        if !(200..300).contains(&status) {
             let reason = answer["error"]["reason"].as_str().unwrap_or("no reason given");
             bail!("the cluster refused: HTTP {status}: {reason}");
         }
@@ -59,12 +58,12 @@ async fn change_document(
     };
     let part = |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
     let (index, id) = (part(index), part(id));
-    let found = ask(Method::Get, format!("{index}/_doc/{id}"), None).await.context("read the alert")?;
+    let found = ask(Method::Get, format!("{index}/_doc/{id}"), Body::None).await.context("read the alert")?;
     to.check(found["_source"]["status"].as_str().unwrap_or_default())?;
     let (when, who) = to.fields();
     let body = serde_json::json!({ "doc": { "status": to.as_str(), when: at.rfc3339(), who: by } });
     let (number, term) = (&found["_seq_no"], &found["_primary_term"]);
     let path = format!("{index}/_update/{id}?refresh=true&if_seq_no={number}&if_primary_term={term}");
-    ask(Method::Post, path, Some(body.to_string())).await.context("change the alert")?;
+    ask(Method::Post, path, Body::Json(body.to_string())).await.context("change the alert")?;
     Ok(())
 }

@@ -6,8 +6,8 @@ use super::{Elasticsearch, Error};
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit, Vitals};
 use crosstail_core::number::truncated_u64;
 use crosstail_core::schema::Schema;
+use crosstail_record::write::cluster::Method;
 use crosstail_source::series::Series;
-use elasticsearch::http::Method;
 use serde_json::{Value, json};
 
 /// Measurements that are read, at most.

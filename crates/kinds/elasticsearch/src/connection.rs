@@ -1,12 +1,8 @@
 //! The connection to a cluster: nodes, authentication, trusted certificates, and requests.
 
 use super::Error;
+use crosstail_record::write::cluster::{Body, Cluster, Credentials, Method, Url};
 use crosstail_source::{Job, Scheduler, percent_decoded};
-use elasticsearch::auth::Credentials;
-use elasticsearch::cert::{Certificate, CertificateValidation};
-use elasticsearch::http::headers::HeaderMap;
-use elasticsearch::http::transport::{MultiNodeConnectionPool, Transport, TransportBuilder};
-use elasticsearch::http::{Method, Url};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -18,6 +14,8 @@ use std::time::Duration;
 /// The cluster stops a search that takes longer; the request itself may take a little more.
 pub(super) const TIME_LIMIT: &str = "60s";
 const REQUEST_LIMIT: Duration = Duration::from_secs(70);
+/// What a cluster answers without looking anything up.
+const PROMPT_LIMIT: Duration = Duration::from_secs(10);
 /// Retries while the cluster is busy (429, 503), each after twice the wait.
 const BUSY_TRIES: u32 = 4;
 const BUSY_WAIT: Duration = Duration::from_millis(250);
@@ -93,25 +91,22 @@ const REQUESTS: usize = 5;
 /// The connection to a cluster, as one job uses it.
 #[derive(Clone)]
 pub(super) struct Connection {
-    transport: Transport,
-    nodes: usize,
+    cluster: Cluster,
     scheduler: Arc<Scheduler>,
     job: Job,
+    /// How long a request may take.
+    limit: Duration,
 }
 
-/// A transport with the nodes, credentials and trusted certificates of an address.
-pub(super) fn transport(address: &Address) -> Result<Transport, String> {
-    let pool = MultiNodeConnectionPool::round_robin(address.nodes.clone(), None);
-    let mut builder = TransportBuilder::new(pool).enable_meta_header(false);
-    if let Some(credentials) = &address.credentials {
-        builder = builder.auth(credentials.clone());
-    }
-    if let Some(path) = &address.authority {
-        let pem = std::fs::read(path).map_err(|error| format!("ca={path}: {error}"))?;
-        let roots = Certificate::from_pem(&pem).map_err(|error| format!("ca={path}: {error}"))?;
-        builder = builder.cert_validation(CertificateValidation::Full(roots));
-    }
-    builder.build().map_err(|error| error.to_string())
+/// The cluster of an address, with its credentials and trusted certificates.
+pub(super) fn cluster(address: &Address) -> Result<Cluster, String> {
+    let Some(path) = &address.authority else {
+        return Cluster::new(address.nodes.clone(), address.credentials.clone(), None)
+            .map_err(|error| error.to_string());
+    };
+    let pem = std::fs::read(path).map_err(|error| format!("ca={path}: {error}"))?;
+    Cluster::new(address.nodes.clone(), address.credentials.clone(), Some(&pem))
+        .map_err(|error| format!("ca={path}: {error}"))
 }
 
 /// The response to a search.
@@ -169,17 +164,18 @@ pub(super) struct Hit<'a> {
 
 impl Connection {
     pub(super) fn new(address: &Address) -> Result<Self, String> {
-        Ok(Self {
-            transport: transport(address)?,
-            nodes: address.nodes.len(),
-            scheduler: Scheduler::new(REQUESTS),
-            job: Job::default(),
-        })
+        let (cluster, scheduler) = (cluster(address)?, Scheduler::new(REQUESTS));
+        Ok(Self { cluster, scheduler, job: Job::default(), limit: REQUEST_LIMIT })
     }
 
     /// The same connection for a job.
     pub(super) fn for_job(&self, job: &Job) -> Self {
         Self { job: job.clone(), ..self.clone() }
+    }
+
+    /// The same connection for what is answered at once, or by nobody.
+    pub(super) fn prompt(&self) -> Self {
+        Self { limit: PROMPT_LIMIT, ..self.clone() }
     }
 
     /// Sends a request. Tries another node where one is unreachable, and retries while the cluster is busy. Dropping the
@@ -191,29 +187,25 @@ impl Connection {
         let mut busy = 0;
         let mut unreachable = 0;
         loop {
-            let body = body.map(ToString::to_string);
-            let sent =
-                self.transport.send(method, path, HeaderMap::new(), None::<&()>, body, Some(REQUEST_LIMIT)).await;
-            let response = match sent {
-                Ok(response) => response,
+            let body = body.map_or(Body::None, |body| Body::Json(body.to_string()));
+            let (status, text) = match self.cluster.send(method.clone(), path, body, self.limit).await {
+                Ok(answer) => answer,
                 Err(error) => {
                     unreachable += 1;
-                    let error = Error::from_transport(&error);
+                    let error = Error::from_unanswered(&error);
                     // Each node twice: an idle connection may have been closed in the meantime.
-                    if unreachable < 2 * self.nodes && !matches!(error, Error::Timeout(_)) {
+                    if unreachable < 2 * self.cluster.nodes() && matches!(error, Error::Unreachable(_)) {
                         continue;
                     }
                     return Err(error);
                 }
             };
             unreachable = 0;
-            let status = response.status_code();
-            let text = response.text().await.map_err(|error| Error::from_transport(&error))?;
-            if status.is_success() {
+            if (200..300).contains(&status) {
                 self.job.count(0, text.len());
                 return Ok(text);
             }
-            let error = Error::from_response(status.as_u16(), &text);
+            let error = Error::from_response(status, &text);
             // What is too large stays too large: the caller asks for less.
             if error.is_too_large() {
                 return Err(error);

@@ -4,19 +4,15 @@ use crate::definitions;
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::schema::Schema;
+use crosstail_record::write::cluster::{Body, Cluster, Method};
 use crosstail_source::create::{Creator, Item, ItemState, Plan};
-use elasticsearch::http::Method;
-use elasticsearch::http::headers::HeaderMap;
-use elasticsearch::http::transport::Transport;
 use serde_json::{Value, json};
 
 /// Sends a request; returns the status code and the body.
-async fn ask(transport: &Transport, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<(u16, Value)> {
-    let limit = Some(std::time::Duration::from_secs(30));
-    let body = body.map(ToString::to_string);
-    let response = transport.send(method, path, HeaderMap::new(), None::<&()>, body, limit).await.context("connect")?;
-    let status = response.status_code().as_u16();
-    let text = response.text().await.context("read the cluster's answer")?;
+async fn ask(cluster: &Cluster, method: Method, path: &str, body: Option<&Value>) -> anyhow::Result<(u16, Value)> {
+    let limit = std::time::Duration::from_secs(30);
+    let body = body.map_or(Body::None, |body| Body::Json(body.to_string()));
+    let (status, text) = cluster.send(method, path, body, limit).await.context("connect")?;
     Ok((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
 }
 
@@ -58,11 +54,11 @@ fn nested(settings: &Value) -> Value {
 }
 
 /// Creates objects in a cluster.
-pub(crate) struct ElasticsearchCreator(Transport);
+pub(crate) struct ElasticsearchCreator(Cluster);
 
 impl ElasticsearchCreator {
-    pub(crate) fn new(transport: Transport) -> Self {
-        Self(transport)
+    pub(crate) fn new(cluster: Cluster) -> Self {
+        Self(cluster)
     }
 }
 
@@ -78,10 +74,10 @@ impl Creator for ElasticsearchCreator {
     }
 }
 
-async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
+async fn plan(text: &str, cluster: &Cluster) -> anyhow::Result<Plan> {
     let wanted: Value = serde_json::from_str(text)?;
     let list = |key: &str| wanted[key].as_array().cloned().unwrap_or_default();
-    let (status, answer) = ask(transport, Method::Get, "/", None).await?;
+    let (status, answer) = ask(cluster, Method::Get, "/", None).await?;
     if status >= 400 {
         bail!(refused(status, &answer));
     }
@@ -97,7 +93,7 @@ async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
                 phase["actions"].as_object_mut().map(|actions| actions.remove("freeze"));
             }
         }
-        let (status, answer) = ask(transport, Method::Get, &format!("_ilm/policy/{name}"), None).await?;
+        let (status, answer) = ask(cluster, Method::Get, &format!("_ilm/policy/{name}"), None).await?;
         let standing = match status {
             200 if holds(&answer[&name]["policy"]["phases"], &policy["body"]["policy"]["phases"]) => ItemState::There,
             200 => ItemState::Outdated,
@@ -121,7 +117,7 @@ async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
         }
         let mut expected = template["body"].clone();
         expected["template"]["settings"] = nested(&expected["template"]["settings"]);
-        let (status, answer) = ask(transport, Method::Get, &path, None).await?;
+        let (status, answer) = ask(cluster, Method::Get, &path, None).await?;
         let there = &answer["index_templates"][0]["index_template"];
         let standing = match status {
             200 if holds(there, &expected) => ItemState::There,
@@ -133,7 +129,7 @@ async fn plan(text: &str, transport: &Transport) -> anyhow::Result<Plan> {
     }
     for index in list("indices") {
         let name = index["name"].as_str().unwrap_or_default().to_owned();
-        let (status, answer) = ask(transport, Method::Get, &name, None).await?;
+        let (status, answer) = ask(cluster, Method::Get, &name, None).await?;
         let standing = match status {
             404 => ItemState::Missing,
             200 => {
@@ -162,11 +158,11 @@ fn request(what: &'static str, path: &str, name: String, standing: ItemState, bo
 }
 
 /// Sends one request after the other.
-async fn apply(plan: &Plan, transport: &Transport) -> anyhow::Result<()> {
+async fn apply(plan: &Plan, cluster: &Cluster) -> anyhow::Result<()> {
     for item in plan.pending() {
         let (path, body) = item.statement.split_once('\n').context("not a request")?;
         let path = path.trim_start_matches("PUT /");
-        let (status, answer) = ask(transport, Method::Put, path, Some(&serde_json::from_str(body)?)).await?;
+        let (status, answer) = ask(cluster, Method::Put, path, Some(&serde_json::from_str(body)?)).await?;
         if status >= 400 {
             bail!("create {} {}: {}", item.object, item.name, refused(status, &answer));
         }

@@ -4,7 +4,7 @@ use super::connection::in_path;
 use super::mapping::Mapping;
 use super::{Elasticsearch, Error};
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp};
-use elasticsearch::http::Method;
+use crosstail_record::write::cluster::Method;
 use serde_json::{Value, json};
 
 /// A longer refresh interval delays what searches find, in seconds.

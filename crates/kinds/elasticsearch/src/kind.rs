@@ -32,7 +32,7 @@ pub static KIND: Kind = Kind {
         Ok(Arc::new(ElasticsearchSource::new(&config.name, id, names.clone(), config.address(), schema)?))
     },
     definitions: DEFINITIONS,
-    creator: Some(|url| Ok(Box::new(crate::create::ElasticsearchCreator::new(crate::transport(url)?)))),
+    creator: Some(|url| Ok(Box::new(crate::create::ElasticsearchCreator::new(crate::cluster(url)?)))),
     writing: Some(Writing { claims: claims_none, open: |to, options| Box::pin(ready(writers(to, options))) }),
     alerts: Some(&crate::alert::ElasticsearchAlerts),
 };
@@ -41,5 +41,5 @@ fn writers(url: &str, options: &WriteOptions) -> anyhow::Result<Vec<Box<dyn Writ
     let pattern = crate::pattern(url)?;
     let told = if pattern.starts_with("engineering") { "engineering-logs" } else { "halopsa" };
     let schema = options.schema.as_deref().unwrap_or(told);
-    Ok(vec![Box::new(ElasticsearchWriter::new(crate::transport(url)?, &pattern, schema)?)])
+    Ok(vec![Box::new(ElasticsearchWriter::new(crate::cluster(url)?, &pattern, schema)?)])
 }

@@ -18,11 +18,11 @@ mod reader;
 
 pub use kind::KIND;
 
-use ::elasticsearch::http::Method;
 use async_trait::async_trait;
 use connection::{Address, Connection};
 use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text};
 use crosstail_core::schema::Schema;
+use crosstail_record::write::cluster::{Cluster, Method, Unanswered};
 use crosstail_source::read_ahead::ReadAhead;
 use crosstail_source::{
     Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
@@ -40,10 +40,10 @@ pub struct ElasticsearchSource {
     cluster: Elasticsearch,
 }
 
-/// A transport to the cluster of an address, for writing.
-pub fn transport(url: &str) -> anyhow::Result<::elasticsearch::http::transport::Transport> {
+/// The cluster of an address, for writing.
+pub fn cluster(url: &str) -> anyhow::Result<Cluster> {
     Address::parse(&crosstail_source::with_wildcard(url))
-        .and_then(|address| connection::transport(&address))
+        .and_then(|address| connection::cluster(&address))
         .map_err(anyhow::Error::msg)
 }
 
@@ -169,7 +169,10 @@ enum Error {
 
 impl Error {
     /// The error of a request without a response.
-    fn from_transport(error: &(dyn std::error::Error + 'static)) -> Self {
+    fn from_unanswered(error: &Unanswered) -> Self {
+        if matches!(error, Unanswered::TooLarge) {
+            return Self::Unreadable(error.to_string());
+        }
         let causes = crosstail_source::error_chain(error);
         let timeout = causes.iter().any(|text| text.contains("timed out"));
         let text = causes.last().map_or("", String::as_str);
@@ -292,7 +295,7 @@ impl Source for ElasticsearchSource {
 
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {
         let fail = |error| self.error("connect", &error);
-        let front = self.cluster.for_job(job).connection.json(Method::Get, "/", None).await;
+        let front = self.cluster.for_job(job).connection.prompt().json(Method::Get, "/", None).await;
         let server = match front {
             Ok(front) => {
                 let version = front.pointer("/version/number").and_then(|v| v.as_str()).unwrap_or("?");
@@ -383,5 +386,20 @@ mod tests {
         assert_eq!(broken.of(&["a-1", "b", "c"]).0, ["a-1", "b"]);
         assert!(!broken.note(&error, &all[..2]), "nothing else would be left");
         assert!(Error::from_response(503, "{}").is_busy());
+    }
+
+    #[test]
+    fn fuzz_answer() {
+        let right = [
+            r#"{"took":1,"timed_out":false,"_shards":{"total":1},"hits":{"total":{"value":1},"hits":[{"_index":"i","_id":"1","_seq_no":1,"_source":{"a":1},"sort":[1]}]},"aggregations":{}}"#,
+            r#"{"error":{"root_cause":[{"type":"t","reason":"Search rejected due to missing shards [[a-1][0], [b][1]]."}],"failed_shards":[{"index":"i"}],"caused_by":{"caused_by":{"reason":"r"}}},"status":503}"#,
+        ];
+        let bits = ["{", "}", "[", "]", "\"", ":", ",", "\"caused_by\":", "missing shards [[", "\"hits\":", "1e99"];
+        let corpus = right.iter().map(|text| text.as_bytes().to_vec()).collect();
+        crosstail_fuzz::Target { name: "answer", corpus, bits: &bits, longest: 400_000 }.run(|_, input| {
+            let text = String::from_utf8_lossy(input);
+            let _ = connection::found(&text);
+            let _ = Error::from_response(503, &text);
+        });
     }
 }

@@ -6,7 +6,7 @@ use super::{Broken, Error, without};
 use crosstail_core::model::{Activity, Id, Locator, Names, Place, SourceId, Timestamp, parse_timestamp};
 use crosstail_core::schema::json;
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target};
-use elasticsearch::http::Method;
+use crosstail_record::write::cluster::Method;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,7 +4,7 @@ use super::connection::{Hit, found, in_path};
 use super::mapping::Mapping;
 use super::{Elasticsearch, Error};
 use crosstail_core::model::{Payload, RawRecord};
-use elasticsearch::http::Method;
+use crosstail_record::write::cluster::Method;
 use serde_json::json;
 use serde_json::value::RawValue;
 

@@ -7,8 +7,8 @@ use super::reader::Reader;
 use super::{Elasticsearch, Error};
 use crosstail_core::model::{Activity, Timestamp};
 use crosstail_core::schema::Target;
+use crosstail_record::write::cluster::Method;
 use crosstail_source::{Cost, Cursor, Page, PageQuery, RelatedKey, SharedId};
-use elasticsearch::http::Method;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

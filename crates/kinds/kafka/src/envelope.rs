@@ -268,6 +268,7 @@ fn unwrapped(text: &str) -> Option<(String, About)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crosstail_fuzz::Target;
     use crosstail_source::Job;
 
     fn decoder() -> Decoder {
@@ -352,5 +353,21 @@ mod tests {
         assert!(error.contains("schema 42 ") && error.contains("registry="), "{error}");
         let json = records(b"\0\0\0\0\x2a{\"a\":1}", &About::default(), &decoder()).expect("JSON");
         assert_eq!(json[0].text, "{\"a\":1}");
+    }
+
+    #[test]
+    fn fuzz_envelope() {
+        let right = [
+            r#"{"schema":{},"payload":{"before":null,"after":{"message":"m"},"op":"u","ts_ms":1}}"#,
+            r#"{"specversion":"1.0","type":"t","id":"1","data_base64":"eyJtZXNzYWdlIjoibSJ9"}"#,
+            r#"[{"message":"m"},"{\"message\":\"n\"}"]"#,
+            "\u{feff}{\"a\":1}\n{\"a\":2}",
+        ];
+        let bits = ["{", "}", "[", "]", "\"", "\\\"", ":", ",", "\"payload\":", "\"data\":", "[[", "\u{feff}"];
+        let corpus = right.iter().map(|text| text.as_bytes().to_vec()).collect();
+        let decoder = decoder();
+        Target { name: "envelope", corpus, bits: &bits, longest: 400_000 }.run(|_, input| {
+            let _ = records(input, &About::default(), &decoder);
+        });
     }
 }

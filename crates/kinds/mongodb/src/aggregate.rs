@@ -2,7 +2,7 @@
 //! crosstail's own sketch.
 
 use super::expression::{Translator, bounds};
-use super::find::{Find, TIME_LIMIT, collection, each};
+use super::find::{Arriving, Find, TIME_LIMIT, collection, each};
 use super::mapping::Mapping;
 use super::operators::date;
 use super::{Asking, Error};
@@ -31,10 +31,12 @@ pub(super) async fn aggregate(
     let collection = collection(database, mapping);
     database.job.runs(&format!("aggregate {}", mapping.table.name));
     let action = collection.aggregate(pipeline).max_time(TIME_LIMIT).allow_disk_use(true);
+    let mut arriving = Arriving::of(database);
     let mut cursor = action.comment(Bson::String(database.comment())).await?;
     let sum = Sum { grouping, names, residual: &residual };
     let (mut groups, mut has_odd, mut combinations) = (Groups::new(), is_bare, 0);
     while cursor.advance().await? {
+        arriving.note();
         combinations += 1;
         if combinations > COMBINATIONS {
             return Ok(None);

@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 /// Documents of a collection that are looked at.
 const DOCUMENTS: i64 = 100;
+/// The same: a server may send more than it was asked for.
+const SAMPLE: usize = 100;
 /// Collections that are looked at.
 const COLLECTIONS: usize = 50;
 /// Longer texts are cut: only their beginning is looked at.
@@ -51,16 +53,22 @@ pub(super) async fn sketches(
         let collection = database.collection::<Document>(&name);
         // The newest ones, by the order of their keys. A view has no index for that.
         let newest = collection.find(doc! {}).sort(doc! { "_id": -1 }).limit(DOCUMENTS).max_time(TIME_LIMIT / 10);
-        let cursor = match newest.await {
-            Ok(cursor) => Ok(cursor),
-            Err(_) => collection.find(doc! {}).limit(DOCUMENTS).max_time(TIME_LIMIT / 10).await,
+        let asking = async {
+            match newest.await {
+                Ok(cursor) => Ok(cursor),
+                Err(_) => collection.find(doc! {}).limit(DOCUMENTS).max_time(TIME_LIMIT / 10).await,
+            }
         };
         // One that cannot be read is none that can be shown.
-        let Ok(mut cursor) = cursor else { continue };
+        let Ok(Ok(mut cursor)) = tokio::time::timeout(TIME_LIMIT / 2, asking).await else { continue };
         let mut documents = Vec::new();
-        while let Ok(true) = cursor.advance().await {
-            documents.extend(cursor.deserialize_current());
-        }
+        let reading = async {
+            while documents.len() < SAMPLE && matches!(cursor.advance().await, Ok(true)) {
+                documents.extend(cursor.deserialize_current());
+            }
+        };
+        // A server that stops in the middle has told as much as it will.
+        drop(tokio::time::timeout(TIME_LIMIT / 5, reading).await);
         let sample = sample(name, documents);
         let sketch = sample.sketch();
         if sketch.score > 0 {

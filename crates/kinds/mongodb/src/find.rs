@@ -8,12 +8,17 @@ use super::{Asking, Error};
 use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
 use crosstail_core::filter::{Comparator, Field, NamedRecord, Operand, Predicate};
 use crosstail_core::model::{Activity, Names, Payload, RawRecord};
-use crosstail_source::PageQuery;
+use crosstail_source::{Answer, Expected, PageQuery};
 use mongodb::Collection;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The server cancels an operation that takes longer.
 pub(super) const TIME_LIMIT: Duration = Duration::from_mins(1);
+
+/// A server that has not answered by then does not answer: it would have cancelled the operation itself.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
+/// How often it is noted that answers arrive: not with each document.
+const NOTED_EVERY: Duration = Duration::from_secs(1);
 
 /// What is read for one page, in bytes of documents.
 pub(super) const PAGE_BYTES: usize = 12 << 20;
@@ -32,13 +37,14 @@ pub(super) fn collection(database: Asking<'_>, mapping: &Mapping) -> Collection<
 }
 
 pub(super) async fn find(database: Asking<'_>, mapping: &Mapping, find: Find) -> Result<Vec<RawDocumentBuf>, Error> {
-    let mut found = Vec::new();
+    let (mut found, mut answer, mut too_large) = (Vec::new(), Answer::default(), None);
     each(database, mapping, find, |document| {
+        too_large = answer.count(document.as_bytes().len()).err();
         found.push(document.to_owned());
-        true
+        too_large.is_none()
     })
     .await?;
-    Ok(found)
+    too_large.map_or(Ok(found), |error| Err(Error::TooLarge(error)))
 }
 
 /// Passes what a `find` finds to a function, until the function stops it.
@@ -62,15 +68,40 @@ pub(super) async fn each(
         action = action.limit(i64::try_from(limit).unwrap_or(i64::MAX));
         action = action.batch_size(u32::try_from(limit).unwrap_or(u32::MAX).clamp(1, 5000));
     }
+    let mut arriving = Arriving::of(database);
+    let (mut taken, limit) = (0, find.limit.unwrap_or(usize::MAX));
     let mut cursor = action.await?;
     while cursor.advance().await? {
+        arriving.note();
         let document = cursor.current();
         database.job.count(1, document.as_bytes().len());
-        if !take(document) {
+        taken += 1;
+        // A server may send more than it was asked for.
+        if !take(document) || taken >= limit {
             break;
         }
     }
     Ok(())
+}
+
+/// Documents that arrive for a job, which ends where none come any more.
+pub(super) struct Arriving {
+    expected: Expected,
+    noted: Instant,
+}
+
+impl Arriving {
+    pub(super) fn of(database: Asking<'_>) -> Self {
+        Self { expected: database.job.expects(ANSWER_TIMEOUT), noted: Instant::now() }
+    }
+
+    /// One has arrived.
+    pub(super) fn note(&mut self) {
+        if self.noted.elapsed() >= NOTED_EVERY {
+            self.expected.renew(ANSWER_TIMEOUT);
+            self.noted = Instant::now();
+        }
+    }
 }
 
 /// The filter of a page, as each document is tested.

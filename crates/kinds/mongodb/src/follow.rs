@@ -6,7 +6,7 @@
 
 use crosstail_source::{Position, Sink, SourceEvent};
 
-use super::find::{Find, find};
+use super::find::{ANSWER_TIMEOUT, Find, find};
 use super::mapping::Mapping;
 use super::operators::date;
 use super::polling;
@@ -241,7 +241,12 @@ enum StreamMessage {
 async fn read(mut changes: ChangeStream<ChangeStreamEvent<RawDocumentBuf>>, to: mpsc::Sender<StreamMessage>) {
     let mut told = Instant::now();
     loop {
-        let next = match changes.next_if_any().await {
+        let next = tokio::time::timeout(ANSWER_TIMEOUT, changes.next_if_any()).await;
+        let Ok(next) = next else {
+            drop(to.send(StreamMessage::Failed(Error::Silent)).await);
+            return;
+        };
+        let next = match next {
             Ok(Some(event)) => StreamMessage::Event(Box::new(event)),
             Ok(None) if !changes.is_alive() => StreamMessage::Failed(Error::Ended),
             Ok(None) => match changes.resume_token() {

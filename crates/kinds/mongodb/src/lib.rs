@@ -17,6 +17,7 @@ mod operators;
 mod plan;
 mod polling;
 mod query;
+mod reason;
 mod resume;
 mod server;
 
@@ -25,11 +26,11 @@ pub use kind::KIND;
 use async_trait::async_trait;
 use bson::doc;
 use crosstail_core::filter::suggest;
-use crosstail_core::model::{Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals, redact_text};
+use crosstail_core::model::{Clock, Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp, Vitals};
 use crosstail_core::schema::Schema;
 use crosstail_source::{
     Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
-    RelatedKey, Sink, Source, SourceError, TableOffer,
+    RelatedKey, Sink, Source, SourceError, TableOffer, TooLarge,
 };
 use mapping::Mapping;
 use mongodb::Client;
@@ -44,6 +45,8 @@ use tokio::sync::OnceCell;
 /// Size of the connection pool.
 const CONNECTIONS: u32 = 5;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A database has fewer collections: the limits of the server itself are below this.
+const MOST_COLLECTIONS: usize = 100_000;
 
 /// A source in one database.
 pub struct MongodbSource {
@@ -106,6 +109,9 @@ enum Error {
     Ended,
     /// Another collection was renamed to one that is followed.
     Replaced,
+    /// The change stream says nothing, not even that nothing happens.
+    Silent,
+    TooLarge(TooLarge),
 }
 
 impl From<mongodb::error::Error> for Error {
@@ -123,12 +129,14 @@ impl From<bson::error::Error> for Error {
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Driver(error) => f.write_str(&cause(error)),
+            Self::Driver(error) => f.write_str(&reason::cause(error)),
             Self::Bson(error) => error.fmt(f),
             Self::Mapping(text) | Self::Nothing(text) => f.write_str(text),
             Self::NoDatabase(there) => write!(f, "the address names no database; there are: {there}"),
             Self::Ended => f.write_str("the collection was dropped or renamed"),
             Self::Replaced => f.write_str("another collection took its place"),
+            Self::Silent => f.write_str("no answer"),
+            Self::TooLarge(error) => error.fmt(f),
         }
     }
 }
@@ -153,21 +161,6 @@ impl Error {
     }
 }
 
-/// The driver's message, without the dump of its topology.
-fn cause(error: &mongodb::error::Error) -> String {
-    let text = match &*error.kind {
-        DriverKind::Command(command) => command.message.clone(),
-        DriverKind::Authentication { message, .. } => message.clone(),
-        DriverKind::ServerSelection { message, .. } => {
-            let reason = message.split("Error: Kind: ").nth(1).and_then(|rest| rest.split(", labels").next());
-            reason.map_or_else(|| "no server responds".to_owned(), |reason| format!("no server responds: {reason}"))
-        }
-        DriverKind::Io(error) => error.to_string(),
-        other => other.to_string(),
-    };
-    redact_text(&text).chars().take(300).collect()
-}
-
 impl MongodbSource {
     /// A source in the database of a URL. Without `schema`, the schema is recognised by the collections. Does not
     /// connect yet.
@@ -189,6 +182,10 @@ impl MongodbSource {
             ),
             Error::Bson(_) => (ErrorKind::Decode, None),
             Error::Ended | Error::Replaced => (ErrorKind::Query, None),
+            Error::TooLarge(_) => (ErrorKind::Budget, Some("narrow the filter or the range of time")),
+            Error::Silent => {
+                (ErrorKind::Timeout, Some("check that the server is well, and what is between it and you"))
+            }
             Error::Driver(driver) => match &*driver.kind {
                 DriverKind::Authentication { .. } => {
                     (ErrorKind::Auth, Some("check the user, the password and authSource"))
@@ -245,6 +242,7 @@ impl MongodbSource {
     async fn look_up(&self, job: &Job) -> Result<Database, Error> {
         let (client, database) = self.connect().await?;
         let name = database.name().to_owned();
+        let expected = job.expects(find::ANSWER_TIMEOUT);
         let hello = database.run_command(doc! { "hello": 1 }).await?;
         let set = hello.contains_key("setName");
         let pushes = set || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
@@ -253,6 +251,9 @@ impl MongodbSource {
         while listed.advance().await? {
             let one = listed.deserialize_current()?;
             kinds.insert(one.name, one.collection_type);
+            if kinds.len() > MOST_COLLECTIONS {
+                return Err(Error::Mapping(format!("{name} has more than {MOST_COLLECTIONS} collections")));
+            }
         }
         let collections: Vec<String> = kinds.keys().cloned().collect();
         let schemas = self.schema.clone().map_or_else(Schema::built_in, |schema| vec![schema]);
@@ -291,6 +292,8 @@ impl MongodbSource {
             }
         }
         if found.mappings.is_empty() && self.schema.is_none() {
+            // Each of many collections is looked at, and has a limit of its own.
+            expected.renew(10 * find::ANSWER_TIMEOUT);
             self.first_contact(&mut found, &kinds).await?;
         }
         if found.mappings.is_empty() {
@@ -301,6 +304,7 @@ impl MongodbSource {
         }
         let mut repeated = Vec::new();
         for mapping in &found.mappings {
+            expected.renew(find::ANSWER_TIMEOUT);
             plan::look_for_lists(Asking { database: &found, job }, mapping).await;
             let path = query::repeated_identity(Asking { database: &found, job }, mapping).await;
             repeated.push(path.map(str::to_owned));

@@ -249,3 +249,28 @@ pub(super) fn values(text: &str) -> Vec<Bson> {
 pub(super) fn any_of(path: &str, values: Vec<Bson>) -> Document {
     doc! { path: { "$in": values } }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definitions::STORE;
+    use crosstail_fuzz::Target;
+
+    #[test]
+    fn fuzz_document() {
+        let schema = Schema::find("prokure").expect("built in");
+        let (part, table) = schema.tables(STORE).next().expect("a collection");
+        let mapping = Mapping::new(0, part, table, (SourceId(0), "fuzz"));
+        let document = doc! {
+            "_id": ObjectId::from_bytes([7; 12]), "request_id": "r", "status": "SUCCESS", "started_at": bson::DateTime::from_millis(0),
+            "request": { "body": { "list": [1, 2_i64, 3.5, null, true] } }, "bytes": bson::Binary { subtype: BinarySubtype::Uuid, bytes: vec![1; 16] },
+        };
+        let right = bson::serialize_to_vec(&document).expect("BSON");
+        let bits = ["\u{3}a\0", "\u{4}a\0", "\u{2}a\0", "\u{5}\0\0\0", "\0", "\u{7f}"];
+        Target { name: "document", corpus: vec![right], bits: &bits, longest: 200_000 }.run(|_, input| {
+            if let Ok(document) = RawDocument::from_bytes(input) {
+                mapping.read(document);
+            }
+        });
+    }
+}

@@ -1,9 +1,10 @@
 //! Connections: a few, each query in a read-only transaction with a time limit.
 
 use crosstail_source::sql::{Bind, Placeholders, Sql};
-use crosstail_source::{Job, Scheduler, Turn, cleanup};
-use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+use crosstail_source::{Answer, Expected, Job, Scheduler, Turn, cleanup};
+use futures_util::TryStreamExt as _;
+use sqlx::mysql::{MySql, MySqlConnectOptions, MySqlConnection, MySqlRow};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Execute, Executor as _, Row as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,10 @@ const CONNECTIONS: usize = 4;
 /// So statements are kept, and end with their connection.
 const STATEMENTS: usize = 64;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an idle connection may take to be of use again.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// A server that has not answered a query by then does not answer: it stops its queries after a minute ([`SESSION`]).
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// The modes are ours whatever the server's are: a backslash is a backslash, groups need not name every column. In UTC a
 /// TIMESTAMP is the moment that it is. MariaDB reads the comment that begins with `M!`, MySQL those with a version.
@@ -60,6 +65,8 @@ pub(crate) struct ReadTransaction {
 struct OpenTransaction {
     connected: Connected,
     pool: Arc<Pool>,
+    /// The answer to the query that runs.
+    expected: Expected,
     _turn: Turn,
 }
 
@@ -91,6 +98,23 @@ impl Connections {
 }
 
 impl Pool {
+    /// A connection in which a transaction has begun: an idle one, or a new one.
+    async fn begun(&self) -> Result<Connected, sqlx::Error> {
+        const BEGIN: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // It may have been closed meanwhile, or lead nowhere: then a new one is made.
+        if let Some(mut idle) = idle
+            && let Ok(Ok(_)) =
+                tokio::time::timeout(IDLE_TIMEOUT, sqlx::raw_sql(BEGIN).execute(&mut idle.connection)).await
+        {
+            return Ok(idle);
+        }
+        let mut new = self.connect().await?;
+        let beginning = sqlx::raw_sql(BEGIN).execute(&mut new.connection);
+        tokio::time::timeout(CONNECT_TIMEOUT, beginning).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        Ok(new)
+    }
+
     async fn connect(&self) -> Result<Connected, sqlx::Error> {
         let connecting = async {
             let mut connection = MySqlConnection::connect_with(&self.options).await?;
@@ -120,40 +144,30 @@ impl<'a> Reader<'a> {
 
     /// Begins a transaction that reads one moment of the database.
     pub(crate) async fn read(self) -> Result<ReadTransaction, sqlx::Error> {
-        const BEGIN: &str = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
         let pool = &self.connections.pool;
         let turn = pool.scheduler.turn(self.job).await;
-        let idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let again = match idle {
-            // It may have been closed meanwhile: then a new one is made.
-            Some(mut idle) => sqlx::raw_sql(BEGIN).execute(&mut idle.connection).await.ok().map(|_| idle),
-            None => None,
-        };
-        let connected = match again {
-            Some(ready) => ready,
-            None => {
-                let mut new = pool.connect().await?;
-                sqlx::raw_sql(BEGIN).execute(&mut new.connection).await?;
-                new
-            }
-        };
-        let open = OpenTransaction { connected, pool: Arc::clone(pool), _turn: turn };
+        let connected = pool.begun().await?;
+        let expected = self.job.expects(ANSWER_TIMEOUT);
+        let open = OpenTransaction { connected, pool: Arc::clone(pool), expected, _turn: turn };
         Ok(ReadTransaction { open: Some(open), job: self.job.clone() })
     }
 }
 
 impl ReadTransaction {
     fn on(&mut self) -> Result<&mut MySqlConnection, sqlx::Error> {
-        self.open.as_mut().map(|open| &mut open.connected.connection).ok_or(sqlx::Error::PoolClosed)
+        let open = self.open.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        open.expected.renew(ANSWER_TIMEOUT);
+        Ok(&mut open.connected.connection)
     }
 
     /// Runs a query with its bind parameters.
     pub(crate) async fn fetch(&mut self, sql: Sql) -> Result<Vec<MySqlRow>, sqlx::Error> {
         let text = sql.render(Placeholders::Question);
         self.job.runs(&text);
-        let rows = if text.starts_with("SHOW ") {
+        let job = self.job.clone();
+        if text.starts_with("SHOW ") {
             // MySQL does not prepare every kind of SHOW.
-            sqlx::raw_sql(AssertSqlSafe(text)).fetch_all(self.on()?).await?
+            all(self.on()?, sqlx::raw_sql(AssertSqlSafe(text)), &job).await
         } else {
             let mut query = sqlx::query(AssertSqlSafe(text));
             for bind in sql.binds {
@@ -165,10 +179,8 @@ impl ReadTransaction {
                     Bind::Texts(list) => query.bind(list.join(",")),
                 };
             }
-            query.fetch_all(self.on()?).await?
-        };
-        self.job.count(rows.len(), rows.iter().map(weight).sum());
-        Ok(rows)
+            all(self.on()?, query, &job).await
+        }
     }
 
     /// Ends the transaction and keeps the connection.
@@ -179,6 +191,22 @@ impl ReadTransaction {
         }
         Ok(())
     }
+}
+
+/// The rows of a query. The driver would collect as many as a server sends.
+async fn all<'q>(
+    on: &mut MySqlConnection,
+    query: impl Execute<'q, MySql> + 'q,
+    job: &Job,
+) -> Result<Vec<MySqlRow>, sqlx::Error> {
+    let (mut arriving, mut rows, mut answer) = (on.fetch(query), Vec::new(), Answer::default());
+    while let Some(row) = arriving.try_next().await? {
+        let bytes = weight(&row);
+        job.count(1, bytes);
+        answer.count(bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 /// Bytes of a row as it arrived.

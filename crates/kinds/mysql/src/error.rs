@@ -1,6 +1,6 @@
 //! What can go wrong, and what to do about it.
 
-use crosstail_source::ErrorKind;
+use crosstail_source::{ErrorKind, TooLarge};
 use sqlx::mysql::MySqlDatabaseError;
 
 /// The driver's errors, and a mapping that does not fit.
@@ -34,6 +34,9 @@ pub(crate) fn classify(error: &sqlx::Error) -> (ErrorKind, Option<&'static str>)
         sqlx::Error::Io(_) => (ErrorKind::Connect, Some("is the server running, and the address right?")),
         sqlx::Error::Tls(_) => (ErrorKind::Connect, Some(CERTIFICATE)),
         sqlx::Error::PoolTimedOut => (ErrorKind::Timeout, Some("the server does not answer")),
+        sqlx::Error::Decode(error) if error.is::<TooLarge>() => {
+            (ErrorKind::Budget, Some("narrow the filter or the range of time"))
+        }
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => (ErrorKind::Decode, None),
         sqlx::Error::Protocol(text) if text.contains("authentication plugin") => {
             (ErrorKind::Auth, Some("give the user mysql_native_password, or caching_sha2_password and TLS"))

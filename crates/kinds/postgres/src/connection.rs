@@ -3,9 +3,10 @@
 
 use super::own_certificate::{Roots, is_refused_root};
 use crosstail_source::sql::{Bind, Placeholders, Sql, name};
-use crosstail_source::{Job, Scheduler, Turn, cleanup};
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
+use crosstail_source::{Answer, Expected, Job, Scheduler, Turn, cleanup};
+use futures_util::TryStreamExt as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, Postgres};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Execute, Executor as _, Row as _};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,8 +14,12 @@ use std::time::Duration;
 /// Connections at most, in addition to the one that listens and, for a moment, the one that cancels a statement.
 const CONNECTIONS: usize = 4;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an idle connection may take to be of use again.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 /// The server cancels a statement that runs longer.
 pub(super) const STATEMENT_TIMEOUT: Duration = Duration::from_mins(1);
+/// A server that has not answered a statement by then does not answer: it would have cancelled the statement itself.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(STATEMENT_TIMEOUT.as_secs() + 15);
 /// A transaction in which nothing runs ends within this time.
 const PROMPT: Duration = Duration::from_millis(100);
 /// How long the server may take to end a statement that was cancelled.
@@ -53,6 +58,8 @@ struct OpenTransaction {
     connection: PgConnection,
     begun: Begun,
     pool: Arc<Pool>,
+    /// The answer to the statement that runs.
+    expected: Expected,
     _turn: Turn,
 }
 
@@ -80,6 +87,21 @@ impl Connections {
 }
 
 impl Pool {
+    /// A connection in which a transaction has begun: an idle one, or a new one.
+    async fn begun(&self) -> Result<(PgConnection, Begun), sqlx::Error> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        // An idle connection may have been closed in the meantime, or lead nowhere: then a new one is made.
+        if let Some(mut connection) = idle
+            && let Ok(Ok(begun)) = tokio::time::timeout(IDLE_TIMEOUT, begin(&mut connection, &self.search_path)).await
+        {
+            return Ok((connection, begun));
+        }
+        let mut connection = self.connect().await?;
+        let beginning = begin(&mut connection, &self.search_path);
+        let begun = tokio::time::timeout(CONNECT_TIMEOUT, beginning).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
+        Ok((connection, begun))
+    }
+
     async fn connect(&self) -> Result<PgConnection, sqlx::Error> {
         let connecting = async {
             match (PgConnection::connect_with(&self.options).await, &self.roots) {
@@ -139,35 +161,22 @@ impl<'a> Reader<'a> {
     pub(super) async fn read(self) -> Result<ReadTransaction, sqlx::Error> {
         let pool = &self.connections.pool;
         let turn = pool.scheduler.turn(self.job).await;
-        let idle = pool.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let again = match idle {
-            // An idle connection may have been closed in the meantime: then a new one is made.
-            Some(mut connection) => {
-                let begun = begin(&mut connection, &pool.search_path).await;
-                begun.ok().map(|begun| (connection, begun))
-            }
-            None => None,
-        };
-        let (connection, begun) = match again {
-            Some(ready) => ready,
-            None => {
-                let mut connection = pool.connect().await?;
-                let begun = begin(&mut connection, &pool.search_path).await?;
-                (connection, begun)
-            }
-        };
-        let open = OpenTransaction { connection, begun, pool: Arc::clone(pool), _turn: turn };
+        let (connection, begun) = pool.begun().await?;
+        let expected = self.job.expects(ANSWER_TIMEOUT);
+        let open = OpenTransaction { connection, begun, pool: Arc::clone(pool), expected, _turn: turn };
         Ok(ReadTransaction { open: Some(open), job: self.job.clone() })
     }
 }
 
 impl ReadTransaction {
-    /// The connection.
+    /// The connection, for the next statement.
     ///
     /// # Errors
     /// None while the transaction is open.
     pub(super) fn on(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
-        self.open.as_mut().map(|open| &mut open.connection).ok_or(sqlx::Error::PoolClosed)
+        let open = self.open.as_mut().ok_or(sqlx::Error::PoolClosed)?;
+        open.expected.renew(ANSWER_TIMEOUT);
+        Ok(&mut open.connection)
     }
 
     /// Whether the server has `date_bin`: since PostgreSQL 14.
@@ -200,10 +209,13 @@ impl ReadTransaction {
                 Bind::Texts(list) => query.bind(list),
             };
         }
-        let rows = query.fetch_all(self.on()?).await?;
-        let bytes = |row: &PgRow| (0..row.len()).map(|index| size(row, index)).sum::<usize>();
-        self.job.count(rows.len(), rows.iter().map(bytes).sum());
-        Ok(rows)
+        let job = self.job.clone();
+        all(self.on()?, query, |bytes| job.count(1, bytes)).await
+    }
+
+    /// The rows of a query that reads no records.
+    pub(super) async fn all<'q>(&mut self, query: impl Execute<'q, Postgres> + 'q) -> Result<Vec<PgRow>, sqlx::Error> {
+        all(self.on()?, query, |_| {}).await
     }
 
     /// Ends the transaction and returns the connection to the pool.
@@ -214,6 +226,22 @@ impl ReadTransaction {
         }
         Ok(())
     }
+}
+
+/// The rows of a query; `counted` is told the bytes of each. The driver would collect as many as a server sends.
+async fn all<'q>(
+    on: &mut PgConnection,
+    query: impl Execute<'q, Postgres> + 'q,
+    counted: impl Fn(usize),
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    let (mut arriving, mut rows, mut answer) = (on.fetch(query), Vec::new(), Answer::default());
+    while let Some(row) = arriving.try_next().await? {
+        let bytes = (0..row.len()).map(|index| size(&row, index)).sum();
+        counted(bytes);
+        answer.count(bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+        rows.push(row);
+    }
+    Ok(rows)
 }
 
 /// Bytes of a value as it arrived.

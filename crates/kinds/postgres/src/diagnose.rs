@@ -1,7 +1,7 @@
 //! What `doctor` checks in PostgreSQL: privileges, indexes, retention, and how new rows are noticed.
 
 use super::Tables;
-use super::connection::Reader;
+use super::connection::{ReadTransaction, Reader};
 use super::mapping::Mapping;
 use super::relation::ColumnType;
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS};
@@ -19,7 +19,7 @@ pub(super) async fn diagnose(reader: Reader<'_>, tables: &Tables) -> Result<Vec<
         rights(reading.on()?, mapping, &mut diagnoses).await?;
         diagnoses.extend(key(mapping));
         zone(reading.on()?, mapping, &mut diagnoses).await?;
-        indexes(reading.on()?, mapping, &mut diagnoses).await?;
+        indexes(&mut reading, mapping, &mut diagnoses).await?;
         retention(reading.on()?, mapping, &mut diagnoses).await?;
         check_notify_trigger(reading.on()?, mapping, &tables.schemas.join("|"), &mut diagnoses).await?;
     }
@@ -151,17 +151,20 @@ fn indexed(mapping: &Mapping, path: &str) -> Option<(String, String)> {
     Some((format!("({} #>> ARRAY[{}])", column.name, of("")), format!("ARRAY[{}]", of("::text"))))
 }
 
-async fn indexes(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<Diagnosis>) -> Result<(), sqlx::Error> {
+async fn indexes(
+    reading: &mut ReadTransaction,
+    mapping: &Mapping,
+    diagnoses: &mut Vec<Diagnosis>,
+) -> Result<(), sqlx::Error> {
     if !mapping.relation.versioned {
         return Ok(());
     }
-    let rows = sqlx::query(
+    let query = sqlx::query(
         "SELECT pg_get_indexdef(i.indexrelid, 1, true), pg_get_indexdef(i.indexrelid), i.indisvalid, c.reltuples \
          FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid WHERE i.indrelid = $1::regclass",
     )
-    .bind(&mapping.relation.sql)
-    .fetch_all(&mut *on)
-    .await?;
+    .bind(&mapping.relation.sql);
+    let rows = reading.all(query).await?;
     let mut known: Vec<(String, String)> = Vec::new();
     for row in &rows {
         if row.try_get(2)? {
@@ -169,7 +172,7 @@ async fn indexes(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<D
         }
     }
     let counted = sqlx::query_scalar::<_, f32>("SELECT reltuples FROM pg_class WHERE oid = $1::regclass");
-    let about: f32 = counted.bind(&mapping.relation.sql).fetch_one(on).await?;
+    let about: f32 = counted.bind(&mapping.relation.sql).fetch_one(reading.on()?).await?;
     let table = &mapping.table.name;
     let mut wanted = vec![
         ("following and paging need", mapping.table.time.clone()),

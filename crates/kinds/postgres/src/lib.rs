@@ -40,7 +40,7 @@ use crosstail_core::model::{
 use crosstail_core::schema::Schema;
 use crosstail_source::{
     Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
-    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer, Taken,
+    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer, Taken, TooLarge,
 };
 use sqlx::Row as _;
 use std::sync::atomic::Ordering;
@@ -203,6 +203,9 @@ fn classify(error: &sqlx::Error) -> (ErrorKind, Option<&'static str>) {
             (ErrorKind::Connect, Some("check that the server is running and that the address is right"))
         }
         sqlx::Error::PoolTimedOut => (ErrorKind::Timeout, Some("the server does not respond")),
+        sqlx::Error::Decode(error) if error.is::<TooLarge>() => {
+            (ErrorKind::Budget, Some("narrow the filter or the range of time"))
+        }
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => (ErrorKind::Decode, None),
         sqlx::Error::Database(db) => match db.code().as_deref() {
             Some("28P01" | "28000") => (ErrorKind::Auth, Some("check the user and the password")),
@@ -252,7 +255,7 @@ impl Source for PostgresSource {
         let mut warnings = tables.warnings.clone();
         let names: Vec<&str> = tables.mappings.iter().map(|mapping| mapping.relation.sql.as_str()).collect();
         let mut reading = self.connections.for_job(job).read().await.map_err(connect)?;
-        warnings.extend(row_security::warnings(reading.on().map_err(connect)?, &names).await.map_err(connect)?);
+        warnings.extend(row_security::warnings(&mut reading, &names).await.map_err(connect)?);
         reading.end().await.map_err(connect)?;
         Ok(Probe {
             server: format!("PostgreSQL {version}{}", if standby { ", standby" } else { "" }),

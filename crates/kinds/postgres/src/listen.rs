@@ -2,6 +2,7 @@
 
 use super::connection::Reader;
 use super::mapping::Mapping;
+use crosstail_source::caught;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,7 +33,8 @@ pub(super) async fn listen(reader: Reader<'_>, mappings: &[Mapping], woken: Arc<
     }
     let options = reader.connections().options().clone();
     let job = reader.job().clone();
-    tokio::spawn(async move {
+    // What the driver cannot read ends the listening; then the tables are polled.
+    tokio::spawn(caught(async move {
         let pool = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
         let hear = async {
             loop {
@@ -51,6 +53,6 @@ pub(super) async fn listen(reader: Reader<'_>, mappings: &[Mapping], woken: Arc<
             () = job.cancelled() => {}
             () = hear => {}
         }
-    });
+    }));
     Ok(true)
 }

@@ -1,9 +1,8 @@
 //! The tables and views that exist: their columns, keys and indexes.
 
-use super::connection::Reader;
+use super::connection::{ReadTransaction, Reader};
 use crosstail_core::schema::Holds;
 use crosstail_source::sql::{is_name_of, may_be_tables, name};
-use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 use std::collections::BTreeMap;
 
@@ -191,15 +190,19 @@ async fn attempt(
 ) -> Result<(Vec<Relation>, bool), sqlx::Error> {
     let mut reading = reader.read().await?;
     sqlx::raw_sql("SET LOCAL lock_timeout = 1000").execute(reading.on()?).await?;
-    let all = all(reading.on()?, names, sql).await?;
+    let all = all(&mut reading, names, sql).await?;
     let any_encoding = reading.is_of_any_encoding();
     reading.end().await?;
     Ok((all, any_encoding))
 }
 
-async fn all(on: &mut PgConnection, names: Option<&[String]>, sql: String) -> Result<Vec<Relation>, sqlx::Error> {
+async fn all(
+    reading: &mut ReadTransaction,
+    names: Option<&[String]>,
+    sql: String,
+) -> Result<Vec<Relation>, sqlx::Error> {
     let short: Option<Vec<String>> = names.map(|names| names.iter().flat_map(|name| may_be_tables(name)).collect());
-    let rows = sqlx::query(AssertSqlSafe(sql)).bind(short).persistent(false).fetch_all(on).await?;
+    let rows = reading.all(sqlx::query(AssertSqlSafe(sql)).bind(short).persistent(false)).await?;
     let mut all: Vec<Relation> = Vec::new();
     for row in &rows {
         let place: (String, String) = (row.try_get(0)?, row.try_get(1)?);

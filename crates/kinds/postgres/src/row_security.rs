@@ -1,7 +1,7 @@
 //! Row-level security, which hides rows from a role without an error.
 
+use super::connection::ReadTransaction;
 use sqlx::Row as _;
-use sqlx::postgres::PgConnection;
 
 /// Finds the tables of which the role may not see all rows (`PostgreSQL` documentation, 5.9): row-level security is
 /// active for it, and either no permissive policy allows every row, or a restrictive one hides some.
@@ -19,9 +19,9 @@ const MINE: &str =
     "EXISTS (SELECT FROM unnest(p.polroles) r WHERE CASE WHEN r = 0 THEN true ELSE pg_has_role(r, 'USAGE') END)";
 
 /// A warning for each of these tables (names as in SQL) that hides rows, with the statement that makes them visible.
-pub(super) async fn warnings(on: &mut PgConnection, tables: &[&str]) -> Result<Vec<String>, sqlx::Error> {
+pub(super) async fn warnings(reading: &mut ReadTransaction, tables: &[&str]) -> Result<Vec<String>, sqlx::Error> {
     let text = HIDDEN.replace("{mine}", MINE);
-    let rows = sqlx::query(sqlx::AssertSqlSafe(text)).persistent(false).bind(tables).fetch_all(on).await?;
+    let rows = reading.all(sqlx::query(sqlx::AssertSqlSafe(text)).persistent(false).bind(tables)).await?;
     rows.iter()
         .map(|row| {
             let (table, statement): (String, String) = (row.try_get(0)?, row.try_get(1)?);

@@ -28,7 +28,7 @@ pub(super) async fn vitals(reader: Reader<'_>) -> Result<Vitals, sqlx::Error> {
     let mut reading = reader.read().await?;
     let mut used = 0;
     let mut allowed: i64 = 0;
-    for row in sqlx::query(CONNECTIONS).fetch_all(reading.on()?).await? {
+    for row in reading.all(sqlx::query(CONNECTIONS)).await? {
         let (state, count): (String, i64) = (row.try_get(0)?, row.try_get(1)?);
         allowed = row.try_get(2)?;
         used += count;
@@ -50,7 +50,7 @@ pub(super) async fn vitals(reader: Reader<'_>) -> Result<Vitals, sqlx::Error> {
             vitals.checks.push(Check::new("locks", HealthState::Degraded, detail));
         }
     }
-    let slow = sqlx::query(SLOW).bind(SLOW_S).fetch_all(reading.on()?).await?;
+    let slow = reading.all(sqlx::query(SLOW).bind(SLOW_S)).await?;
     for row in &slow {
         let (pid, took): (i32, f64) = (row.try_get(0)?, row.try_get(1)?);
         let (user, waits, query): (String, String, String) = (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);

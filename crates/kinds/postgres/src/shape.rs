@@ -30,15 +30,14 @@ impl Shape {
 /// The present shape of those of some tables that are there.
 pub(super) async fn shape(reader: Reader<'_>, names: &[String]) -> Result<Shape, sqlx::Error> {
     let mut reading = reader.read().await?;
-    let rows = sqlx::query(
+    let query = sqlx::query(
         "SELECT n, concat_ws('/', c.oid, c.relfilenode), (SELECT md5(string_agg(concat_ws(',', a.attname, a.atttypid, a.attnum), ';' \
          ORDER BY a.attnum)) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) \
          FROM unnest($1::text[]) n JOIN pg_class c ON c.oid = to_regclass(n) ORDER BY n",
     )
     .bind(names)
-    .persistent(false)
-    .fetch_all(reading.on()?)
-    .await?;
+    .persistent(false);
+    let rows = reading.all(query).await?;
     reading.end().await?;
     let mut shape = Shape::default();
     for row in &rows {

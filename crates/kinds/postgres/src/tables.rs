@@ -217,15 +217,14 @@ async fn largest(reader: Reader<'_>, relation: &Relation, column: &str) -> Resul
 /// Names of up to 30 tables, for an error message.
 pub(super) async fn known_tables(reader: Reader<'_>) -> Result<String, sqlx::Error> {
     let mut reading = reader.read().await?;
-    let rows = sqlx::query(
+    let query = sqlx::query(
         "SELECT CASE WHEN n.nspname = 'public' THEN '' ELSE n.nspname || '.' END || c.relname FROM pg_class c \
          JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'v', 'm') \
          AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%' \
          ORDER BY 1 LIMIT 30",
     )
-    .persistent(false)
-    .fetch_all(reading.on()?)
-    .await?;
+    .persistent(false);
+    let rows = reading.all(query).await?;
     reading.end().await?;
     let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     Ok(if names.is_empty() { "none".to_owned() } else { names.join(", ") })

@@ -216,6 +216,7 @@ pub(super) fn metrics(page: &MetricsPage, before: Option<(&MetricsPage, f64)>) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crosstail_fuzz::Target;
 
     const PAGE: &str = "\
 # HELP http_requests_total Total number of HTTP requests
@@ -263,5 +264,15 @@ plain 3.5
         let rate = |now: u32, then: u32| metrics(&of(now), Some((&of(then), 10.0)))[0].rate;
         assert_eq!(rate(130, 100), Some(3.0));
         assert_eq!(rate(5, 100), None, "it was reset");
+    }
+
+    #[test]
+    fn fuzz_metrics() {
+        let bits = ["{", "}", "\"", "\\", "=", ",", "# TYPE ", "_bucket", "le=", "+Inf", "NaN", " ", "\n"];
+        let target = Target { name: "metrics", corpus: vec![PAGE.as_bytes().to_vec()], bits: &bits, longest: 400_000 };
+        target.run(|_, input| {
+            let page = MetricsPage::parse(&String::from_utf8_lossy(input));
+            metrics(&page, Some((&page, 10.0)));
+        });
     }
 }

@@ -1,14 +1,12 @@
 //! Elasticsearch, by `_bulk`: HaloPSA's Winston lines in an index a day, or the engineering logs' `engineering_logs`.
 
+use super::cluster::{Body, Cluster, Method};
 use super::log::{self, Engineering};
 use super::{Refused, Writer};
 use crate::{Start, WriteStep};
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::model::Timestamp;
-use elasticsearch::http::Method;
-use elasticsearch::http::headers::HeaderMap;
-use elasticsearch::http::transport::Transport;
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -19,7 +17,7 @@ const DOCUMENTS: usize = 1000;
 /// Writes into indices.
 #[derive(Debug)]
 pub struct ElasticsearchWriter {
-    transport: Transport,
+    cluster: Cluster,
     pattern: String,
     engineering: bool,
     written: BTreeMap<String, u64>,
@@ -32,7 +30,7 @@ impl ElasticsearchWriter {
     /// # Errors
     ///
     /// If the pattern names several indices, or the schema is another one.
-    pub fn new(transport: Transport, pattern: &str, schema: &str) -> anyhow::Result<Self> {
+    pub fn new(cluster: Cluster, pattern: &str, schema: &str) -> anyhow::Result<Self> {
         if pattern.contains(',')
             || pattern.trim_end_matches('*').contains('*')
             || pattern.trim_end_matches('*').is_empty()
@@ -43,7 +41,7 @@ impl ElasticsearchWriter {
             bail!("Elasticsearch is written to as halopsa or engineering-logs, and not as {schema}");
         }
         let engineering = schema == "engineering-logs";
-        Ok(Self { transport, pattern: pattern.to_owned(), engineering, written: BTreeMap::new() })
+        Ok(Self { cluster, pattern: pattern.to_owned(), engineering, written: BTreeMap::new() })
     }
 
     fn index(&self, at: Timestamp) -> String {
@@ -102,15 +100,11 @@ impl Writer for ElasticsearchWriter {
                 };
                 body.push_str(&format!("{action}\n{document}\n"));
             }
-            let mut headers = HeaderMap::new();
-            headers
-                .insert("content-type", elasticsearch::http::headers::HeaderValue::from_static("application/x-ndjson"));
-            let limit = Some(std::time::Duration::from_mins(1));
-            let sent = self.transport.send(Method::Post, "/_bulk", headers, None::<&()>, Some(body), limit).await;
-            let response = sent.context("connect")?;
-            let status = response.status_code();
-            let answer: Value = response.json().await.context("read the cluster's answer")?;
-            if !status.is_success() {
+            let limit = std::time::Duration::from_mins(1);
+            let sent = self.cluster.send(Method::Post, "/_bulk", Body::Lines(body), limit).await;
+            let (status, text) = sent.context("connect")?;
+            let answer: Value = serde_json::from_str(&text).context("read the cluster's answer")?;
+            if !(200..300).contains(&status) {
                 let reason = answer["error"]["reason"].as_str().unwrap_or("no reason was given");
                 bail!("the cluster refused: HTTP {status}: {reason}");
             }
@@ -142,12 +136,10 @@ impl Writer for ElasticsearchWriter {
     /// What was written can be searched.
     async fn finish(&mut self) -> anyhow::Result<()> {
         for index in self.written.keys() {
-            let limit = Some(std::time::Duration::from_mins(1));
             let path = format!("/{index}/_refresh");
-            let sent =
-                self.transport.send(Method::Post, &path, HeaderMap::new(), None::<&()>, None::<String>, limit).await;
-            let status = sent.context("connect")?.status_code();
-            anyhow::ensure!(status.is_success(), "refresh {index}: HTTP {status}");
+            let limit = std::time::Duration::from_mins(1);
+            let (status, _) = self.cluster.send(Method::Post, &path, Body::None, limit).await.context("connect")?;
+            anyhow::ensure!((200..300).contains(&status), "refresh {index}: HTTP {status}");
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 //! activities in order of time and counts what it has written.
 
 #[cfg(feature = "elasticsearch")]
+pub mod cluster;
+#[cfg(feature = "elasticsearch")]
 mod elasticsearch;
 #[cfg(feature = "file")]
 mod file;

@@ -141,7 +141,8 @@ impl FilterBar {
 
 /// A text without its last word, if that may become the name of a field.
 fn without_beginning(text: &str) -> &str {
-    let start = text.rfind(|c: char| c.is_whitespace() || "(!-".contains(c)).map_or(0, |at| at + 1);
+    let mut before = text.rmatch_indices(|c: char| c.is_whitespace() || "(!-".contains(c));
+    let start = before.next().map_or(0, |(at, character)| at + character.len());
     let word = &text[start..];
     let begins = |name: &str| name.get(..word.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(word));
     let may_become = word.chars().all(|c| c.is_ascii_alphanumeric() || "._".contains(c))
@@ -164,6 +165,8 @@ mod tests {
             ("stat ", "stat "),
             ("upstream", "upstream"),
             ("error:sys", "error:sys"),
+            // The blank of a Japanese keyboard has three bytes.
+            ("status:failed\u{3000}sys", "status:failed\u{3000}"),
         ] {
             assert_eq!(without_beginning(typed), searched, "{typed}");
         }

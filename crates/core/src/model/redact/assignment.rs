@@ -259,7 +259,8 @@ fn judged(text: &str, name: &str, value: Range<usize>, certain: bool) -> Option<
 /// What follows schemes of authentication, given where each ends, if it looks like a credential.
 pub(super) fn behind_schemes(text: &str, names: &Names, ends: &[usize], found: &mut Vec<(Range<usize>, &str)>) {
     for at in ends {
-        let start = text[..*at].trim_end().rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |before| before + 1);
+        let mut before = text[..*at].trim_end().rmatch_indices(|c: char| !c.is_ascii_alphabetic());
+        let start = before.next().map_or(0, |(index, character)| index + character.len());
         let is_scheme = SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(&text[start..*at]));
         let rest = &text[*at..];
         let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '~' | '+' | '/' | '=' | '-');

@@ -267,6 +267,16 @@ mod tests {
     }
 
     #[test]
+    fn any_character_may_stand_before_a_scheme() {
+        for before in ["é", "–", "漢", "\u{fffd}", "👍 "] {
+            let text = redact_text(&format!("{before}Bearer abc.def123.ghi")).into_owned();
+            assert!(!text.contains("abc.def123"), "{text}");
+            // A word that only ends so.
+            redact_text(&format!("{before}JBearer abc.def123.ghi"));
+        }
+    }
+
+    #[test]
     fn text_and_addresses() {
         assert_eq!(redact_text("postgres://bob:hunter2@db/x"), "postgres://bob:[REDACTED]@db/x");
         assert_eq!(redact_text("GET /a?api_key=s3cr3t99&x=1"), "GET /a?api_key=[REDACTED]&x=1");

@@ -381,7 +381,7 @@ impl Cursor<'_> {
         };
         let mut value = 0i64;
         for _ in 0..run {
-            value = value * 10 + i64::from(self.peek() - b'0');
+            value = value.checked_mul(10)?.checked_add(i64::from(self.peek() - b'0'))?;
             self.at += 1;
         }
         let mut us = if unit == 0 { value / 1000 } else { value.checked_mul(unit)? };

@@ -376,6 +376,7 @@ fn decimal(digits: &[u8], scale: u32) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crosstail_fuzz::Target;
     use serde_json::json;
 
     fn read(schema: &Value, bytes: &[u8]) -> Value {
@@ -454,5 +455,22 @@ mod tests {
         assert!(nulls.decode(b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01\0").is_err());
         let long = Schema::parse("\"string\"", std::iter::empty()).expect("a schema");
         assert!(long.decode(b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01a").is_err());
+    }
+
+    #[test]
+    fn fuzz_avro() {
+        let schema = json!({ "type": "record", "name": "r", "fields": [
+            { "name": "a", "type": { "type": "array", "items": ["null", "r", "string"] } },
+            { "name": "m", "type": { "type": "map", "values": { "type": "bytes", "logicalType": "decimal", "scale": 2 } } },
+            { "name": "e", "type": { "type": "enum", "name": "e", "symbols": ["A", "B"] } },
+        ]});
+        let parsed = Schema::parse(&schema.to_string(), std::iter::empty()).expect("a schema");
+        let corpus =
+            vec![b"\x04\x02\0\0\x02\x04\x06foo\0\x02\x02k\x04\xff\x00\0\x02".to_vec(), schema.to_string().into_bytes()];
+        let bits = ["\0", "\u{1}", "\u{2}", "\u{7f}", "{", "\"type\":", "[", "\"r\"", "\"items\":"];
+        Target { name: "avro", corpus, bits: &bits, longest: 200_000 }.run(|_, input| {
+            let _ = parsed.decode(input);
+            let _ = Schema::parse(&String::from_utf8_lossy(input), std::iter::empty());
+        });
     }
 }

@@ -1,0 +1,183 @@
+//! Terminals that misbehave: any bytes as input, sizes that change all the time, few abilities, and one that does not read.
+
+use crate::pty::Terminal;
+use crate::support::wait_for;
+use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn demo() -> CommandBuilder {
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+    command.args(["demo", "--history", "10m"]);
+    command
+}
+
+/// Whatever a terminal sends, the explorer lives on or ends as it does for its own keys.
+#[test]
+fn any_bytes_are_input() {
+    const PARTS: &[&str] = &[
+        "\u{1b}[200~",
+        "\u{1b}[201~",
+        "\u{1b}[<0;10;5M",
+        "\u{1b}[<64;999999;0M",
+        "\u{1b}[M\u{20}\u{ff}\u{ff}",
+        "\u{1b}[1;5A",
+        "\u{1b}[27;5;9~",
+        "\u{1b}[97;5u",
+        "\u{1b}[?1;2c",
+        "\u{1b}]11;rgb:0000/0000/0000\u{7}",
+        "\u{1b}P1$r0m\u{1b}\\",
+        "\u{1b}O",
+        "\u{1b}[",
+        "\u{1b}[I",
+        "\u{1b}[O",
+        "\u{1b}[99999999999999999999~",
+        "\u{1b}_Gi=1;OK\u{1b}\\",
+        "/",
+        "\r",
+        "\t",
+        "j",
+        "?",
+        ":",
+        "漢字",
+        "status:failed",
+        "7f3a9c21-aaaa-4abc-8def-0123456789ab",
+        "\u{1b}",
+        "s",
+        "h",
+        "2",
+        " ",
+    ];
+    let seed: u64 = std::env::var("CROSSTAIL_FUZZ_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7);
+    println!("CROSSTAIL_FUZZ_SEED={seed}");
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let home = tempfile::tempdir().expect("a folder");
+    for _ in 0..3 {
+        let mut command = demo();
+        command.cwd(home.path());
+        let mut environment =
+            vec![("EDITOR", "true".into()), ("PAGER", "true".into()), ("HOME", home.path().to_owned())];
+        environment.push(("XDG_CONFIG_HOME", PathBuf::from("/nonexistent")));
+        let mut terminal = Terminal::run_as_it_is(command, &environment, 100, 30);
+        terminal.wait_for("connected");
+        for _ in 0..60 {
+            let mut bytes = Vec::new();
+            for _ in 0..dice.usize(1..40) {
+                if dice.u8(0..4) == 0 {
+                    // Ctrl-C and Ctrl-Z are asked for elsewhere, and `q` ends it; a hang-up is no input.
+                    let byte = dice.u8(..);
+                    bytes.push(if [3, 26, 28, b'q', b'Q'].contains(&byte) { b'x' } else { byte });
+                } else {
+                    bytes.extend_from_slice(PARTS[dice.usize(0..PARTS.len())].as_bytes());
+                }
+            }
+            if !terminal.bytes_in(&bytes) {
+                break;
+            }
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+        terminal.signal(rustix::process::Signal::TERM);
+        let code = terminal.wait_for_end();
+        assert!(code == 0 || code == 143, "{code}: {}", terminal.screen());
+        assert!(!terminal.ever_showed("panicked"), "{}", terminal.screen());
+        terminal.assert_restored();
+    }
+}
+
+/// A megabyte is pasted into the filter.
+#[test]
+fn a_large_paste_is_taken() {
+    let mut terminal = Terminal::run(demo(), 100, 30);
+    terminal.wait_for("connected");
+    terminal.keys("/");
+    terminal.keys("\u{1b}[200~");
+    // A pty holds some kilobytes: it is written as fast as it is read.
+    let piece = "status:failed OR system:SAP ".repeat(400);
+    for _ in 0..90 {
+        terminal.keys(&piece);
+    }
+    terminal.keys("\u{1b}[201~");
+    terminal.settle();
+    terminal.signal(rustix::process::Signal::TERM);
+    assert_eq!(terminal.wait_for_end(), 143);
+    terminal.assert_restored();
+}
+
+/// A window that is dragged: a hundred sizes a second, some of them none.
+#[test]
+fn a_size_that_changes_all_the_time_is_followed() {
+    let mut terminal = Terminal::run(demo(), 100, 30);
+    terminal.wait_for("connected");
+    let mut dice = fastrand::Rng::with_seed(7);
+    for _ in 0..300 {
+        terminal.resize(dice.u16(1..200), dice.u16(1..70));
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    terminal.resize(100, 30);
+    terminal.settle();
+    terminal.wait_for("connected");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+}
+
+/// A terminal of few abilities, and a system without UTF-8.
+#[test]
+fn few_abilities_are_enough() {
+    for (name, value) in [("TERM", "dumb"), ("TERM", "vt100"), ("TERM", ""), ("LC_ALL", "C"), ("LANG", "POSIX")] {
+        let environment =
+            [(name, PathBuf::from(value)), ("XDG_CONFIG_HOME", "/nonexistent".into()), ("COLORTERM", "".into())];
+        let mut terminal = Terminal::run_as_it_is(demo(), &environment, 100, 30);
+        terminal.wait_for("connected");
+        terminal.wait_for("SAP");
+        terminal.keys("k");
+        terminal.settle();
+        terminal.keys("\r");
+        terminal.wait_for("overview");
+        terminal.keys("\u{1b}");
+        terminal.settle();
+        terminal.keys("q");
+        assert_eq!(terminal.wait_for_end(), 0, "{name}={value}");
+        terminal.assert_restored();
+    }
+}
+
+/// A terminal that does not read any more, as over a connection that hangs: the explorer does not fill the memory, ends when it
+/// is asked to, and shows the present when the terminal reads again.
+#[test]
+fn a_terminal_that_does_not_read_holds_nothing_up() {
+    let pair =
+        native_pty_system().openpty(PtySize { rows: 50, cols: 200, pixel_width: 0, pixel_height: 0 }).expect("a pty");
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+    command.args(["demo", "--history", "10m", "--rate", "500"]);
+    command.env("TERM", "xterm-256color");
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
+    let mut child = pair.slave.spawn_command(command).expect("started");
+    drop(pair.slave);
+    let pid = i32::try_from(child.process_id().expect("a process")).expect("a pid");
+    let memory = || {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:").map(str::to_owned));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
+    };
+    let waits = std::time::Instant::now() + Duration::from_secs(4);
+    wait_for("some seconds without reading", || std::time::Instant::now() > waits);
+    assert!(memory() < 200, "{} MB", memory());
+    // It is read again: what comes is not an old picture a second.
+    let mut reader = pair.master.try_clone_reader().expect("a reader");
+    let reading = std::thread::spawn(move || {
+        let mut all = Vec::new();
+        let mut buffer = [0; 65536];
+        while let Ok(read @ 1..) = reader.read(&mut buffer) {
+            all.extend_from_slice(&buffer[..read]);
+        }
+        all
+    });
+    let waits = std::time::Instant::now() + Duration::from_secs(1);
+    wait_for("a second of reading", || std::time::Instant::now() > waits);
+    let signalled = rustix::process::Pid::from_raw(pid).expect("a process");
+    rustix::process::kill_process(signalled, rustix::process::Signal::TERM).expect("signalled");
+    wait_for("its end", || child.try_wait().expect("asked").is_some());
+    assert!(reading.join().expect("read").ends_with(b"h"), "the terminal is given back");
+}
