@@ -188,7 +188,7 @@ impl Connection {
         let mut unreachable = 0;
         loop {
             let body = body.map_or(Body::None, |body| Body::Json(body.to_string()));
-            let (status, text) = match self.cluster.send(method.clone(), path, body, self.limit).await {
+            let (status, text) = match self.cluster.send(method, path, body, self.limit).await {
                 Ok(answer) => answer,
                 Err(error) => {
                     unreachable += 1;
