@@ -202,6 +202,7 @@ fn what_is_written_names_its_own() {
     {
         std::fs::write(&odd, format!("{record}\n")).expect("written");
         let draft = run(&["schema", "draft", "--from", "odd.log"]);
+        std::fs::create_dir_all(folder.join(format!("{kind}s"))).expect("made");
         let path = folder.join(format!("{kind}s")).join(named(&draft));
         let of = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         assert_eq!(of, made(kind));
