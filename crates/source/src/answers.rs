@@ -112,13 +112,13 @@ mod tests {
     async fn a_job_stops_when_an_answer_is_overdue() {
         let job = Job::default();
         let begun = Instant::now();
-        let (slow, quick) = (job.expects(Duration::from_secs(60)), job.expects(Duration::from_secs(5)));
+        let (slow, quick) = (job.expects(Duration::from_mins(1)), job.expects(Duration::from_secs(5)));
         drop(quick);
         tokio::select! {
             reason = job.stopped() => panic!("{reason}"),
             () = tokio::time::sleep(Duration::from_secs(50)) => {}
         }
-        slow.renew(Duration::from_secs(60));
+        slow.renew(Duration::from_mins(1));
         assert_eq!(job.stopped().await, Stopped::Silent);
         assert_eq!(begun.elapsed().as_secs(), 110);
         drop(slow);
