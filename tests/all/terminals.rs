@@ -183,5 +183,6 @@ fn a_terminal_that_does_not_read_holds_nothing_up() {
     let signalled = rustix::process::Pid::from_raw(pid).expect("a process");
     rustix::process::kill_process(signalled, rustix::process::Signal::TERM).expect("signalled");
     wait_for("its end", || child.try_wait().expect("asked").is_some());
-    assert!(reading.join().expect("read").ends_with(b"h"), "the terminal is given back");
+    // The cursor, and the title.
+    assert!(reading.join().expect("read").ends_with(b"\x1b[?25h\x1b[23;2t"), "the terminal is given back");
 }
