@@ -355,7 +355,7 @@ impl World {
         }
         let endless = match first {
             "tail" => true,
-            "watch" => !has("--test"),
+            "watch" => !has("--test") && !has("--backtest"),
             "generate" => !has("--count") && !after.contains("--for 0s"),
             _ => false,
         };

@@ -178,7 +178,7 @@ pub(in crate::cli) struct HelpArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail doctor                                     check the terminal, the configuration and its sources\n  crosstail doctor -s postgres://me@db/prokure -s 'logs/*.log'\n  crosstail doctor -s kafka://broker:9092/orders -o json\n\nThe worst finding sets the exit code: 0 for none, 1 for a warning, 2 for a problem. This command writes nothing."
+    after_help = "Examples:\n  crosstail doctor            check this terminal, the configuration, every source\n  crosstail doctor -s postgres://me@db/prokure -s 'logs/*.log'\n  crosstail doctor -s kafka://broker:9092/orders -o json\n\nThe worst finding sets the exit code: 0 for none, 1 for a warning, 2 for a problem. This command writes nothing."
 )]
 pub(in crate::cli) struct DoctorArgs {
     #[command(flatten)]
