@@ -2,7 +2,8 @@
 //! And how to fix it.
 
 use super::args::{DoctorArgs, TextOrJson};
-use super::output::{colours, columns, print_error, spinner, wrapped};
+use super::output::{colours, columns, print_error, spinner};
+use super::wrap::wrapped;
 use super::{check, exit, sources};
 use crate::config::{self, Config, LayeredConfig, Overrides, SourceEntry};
 use crate::kinds;

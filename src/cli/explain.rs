@@ -1,7 +1,7 @@
 //! The codes of errors. Each message of `docs/troubleshooting.md` has one; what is printed is recognised by its words, so that
 //! nothing in the program has to name a code. `crosstail help E042` says why, and what to do.
 
-use super::output::wrapped;
+use super::wrap::wrapped;
 
 const PAGE: &str = include_str!("../../docs/troubleshooting.md");
 /// Stands for what differs between messages of one kind.

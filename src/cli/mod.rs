@@ -36,6 +36,7 @@ mod target;
 mod topics;
 #[cfg(feature = "watch")]
 mod watch;
+mod wrap;
 
 pub use args::Cli;
 

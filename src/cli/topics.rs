@@ -1,7 +1,8 @@
 //! What help and man pages say beyond the options: the filter language, exit codes, variables, files.
 
 use super::exit;
-use super::output::{aligned, wrapped};
+use super::output::aligned;
+use super::wrap::wrapped;
 use crosstail_core::filter::{Field, ValueType};
 use std::io::{self, Write};
 

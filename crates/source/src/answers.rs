@@ -1,7 +1,6 @@
 //! Limits of what a store answers, in bytes and in time. A driver takes as much as a server sends, and waits for as long as
 //! one is silent that is gone without a word.
 
-use crate::job::Job;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -35,6 +34,7 @@ impl Answer {
 }
 
 /// When the answers that a job waits for are due, by the number of the question.
+#[derive(Clone)]
 pub(crate) struct Answers(watch::Sender<Due>);
 
 #[derive(Default)]
@@ -72,24 +72,24 @@ impl Answers {
 
 /// A job waits for an answer of its store, until this is dropped. Where the answer is overdue, the job has to stop.
 pub struct Expected {
-    job: Job,
+    answers: Answers,
     number: u64,
 }
 
 impl Expected {
-    pub(crate) fn of(job: &Job, within: Duration) -> Self {
+    pub(crate) fn of(answers: &Answers, within: Duration) -> Self {
         let mut number = 0;
-        job.answers().0.send_modify(|due| {
+        answers.0.send_modify(|due| {
             number = due.next;
             due.next += 1;
             due.at.insert(number, Instant::now() + within);
         });
-        Self { job: job.clone(), number }
+        Self { answers: answers.clone(), number }
     }
 
     /// Something has arrived, or another question was asked: the next answer is due this much later.
     pub fn renew(&self, within: Duration) {
-        self.job.answers().0.send_modify(|due| {
+        self.answers.0.send_modify(|due| {
             due.at.insert(self.number, Instant::now() + within);
         });
     }
@@ -97,7 +97,7 @@ impl Expected {
 
 impl Drop for Expected {
     fn drop(&mut self) {
-        self.job.answers().0.send_modify(|due| {
+        self.answers.0.send_modify(|due| {
             due.at.remove(&self.number);
         });
     }
@@ -106,7 +106,7 @@ impl Drop for Expected {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Stopped;
+    use crate::job::{Job, Stopped};
 
     #[tokio::test(start_paused = true)]
     async fn a_job_stops_when_an_answer_is_overdue() {

@@ -207,11 +207,7 @@ impl Job {
 
     /// The store has to answer within this time, or the job has to stop: for what has no limit of its own in the driver.
     pub fn expects(&self, within: Duration) -> Expected {
-        Expected::of(self, within)
-    }
-
-    pub(crate) fn answers(&self) -> &Answers {
-        &self.0.answers
+        Expected::of(&self.0.answers, within)
     }
 
     /// Returns once the job is cancelled, its time is over, or its store does not answer.
