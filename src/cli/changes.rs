@@ -1,7 +1,7 @@
 //! `crosstail changes`: when rate, failures and latency changed, and what was marked near it.
 
 use super::args::{ChangesArgs, ListFormat};
-use super::output::{aligned, print_error};
+use super::output::{aligned, moment, print_error};
 use super::{progress, sources};
 use crate::config::{self, Marker, Overrides};
 use crate::runtime::{Work, changes};
@@ -78,7 +78,7 @@ impl Output {
             let [before, after] = [shift.before, shift.after].map(|value| shift.measure.shown(value));
             let text = |text: &str| visible_line(&redact_text(text)).into_owned();
             [
-                shift.at.rfc3339_in(self.zone).chars().take(19).collect::<String>().replace('T', " "),
+                moment(shift.at, self.zone),
                 shift.group.first().and_then(|system| system.as_deref()).map_or_else(|| "–".to_owned(), text),
                 shift.measure.words().to_owned(),
                 before,

@@ -1,7 +1,7 @@
 //! `crosstail failures`: failures in groups, and whether each is new.
 
 use super::args::{FailuresArgs, ListFormat};
-use super::output::{aligned, print_error};
+use super::output::{aligned, moment, print_error};
 use super::{progress, sources};
 use crate::config::{self, Overrides};
 use crate::runtime::{Recall, Work, failures};
@@ -69,8 +69,7 @@ impl Output<'_> {
             "state", "count", "system", "what", "kind", "since", "last", "entities", "orgs", "repaired", "trend", "id",
             "says",
         ];
-        // Milliseconds and the zone are in JSON.
-        let moment = |at: Timestamp| at.rfc3339_in(self.zone).chars().take(19).collect::<String>().replace('T', " ");
+        let moment = |at: Timestamp| moment(at, self.zone);
         let dash = || "–".to_owned();
         let number = |n: usize| if n == 0 { dash() } else { n.to_string() };
         let text = |text: Option<&str>| text.map_or_else(dash, |text| visible_line(&redact_text(text)).into_owned());

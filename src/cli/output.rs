@@ -231,6 +231,11 @@ pub(super) fn columns() -> Option<usize> {
     Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
+/// A time in a table: to the second. Milliseconds and the zone are in JSON.
+pub(super) fn moment(at: Timestamp, zone: Tz) -> String {
+    at.rfc3339_in(zone).chars().take(19).collect::<String>().replace('T', " ")
+}
+
 /// Writes to stderr why the program ends; at a terminal, with where more about it stands.
 pub(super) fn print_failure(text: &str) {
     print_error(text);

@@ -1,7 +1,7 @@
 //! `crosstail patterns`: what many messages have in common.
 
 use super::args::{ListFormat, PatternsArgs};
-use super::output::{aligned, print_error};
+use super::output::{aligned, moment, print_error};
 use super::{progress, sources};
 use crate::config::Overrides;
 use crate::runtime::{Work, patterns};
@@ -68,15 +68,12 @@ impl Output<'_> {
             let text = visible_line(&redact_text(&pattern.text)).into_owned();
             let share = format!("{:.1} %", 100.0 * tally.count as f64 / total);
             let failed = if tally.failed == 0 { "–".to_owned() } else { tally.failed.to_string() };
-            // Milliseconds and the zone are in JSON.
-            let moment =
-                |at: Timestamp| at.rfc3339_in(self.zone).chars().take(19).collect::<String>().replace('T', " ");
             [
                 tally.count.to_string(),
                 share,
                 failed,
-                moment(tally.first),
-                moment(tally.last),
+                moment(tally.first, self.zone),
+                moment(tally.last, self.zone),
                 trend,
                 pattern.id.clone(),
                 text,

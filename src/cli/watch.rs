@@ -1,7 +1,7 @@
 //! `crosstail watch`: evaluates the rules without a screen and sends notifications.
 
 use super::args::{RangeArgs, WatchArgs};
-use super::output::{aligned, print_error};
+use super::output::{aligned, moment, print_error};
 use super::sources::OpenSources;
 use super::{UsageError, exit, progress, sources};
 use crate::config::{self, Overrides};
@@ -118,7 +118,7 @@ fn firings(found: &Backtested, until: Timestamp, zone: Tz) -> Vec<[String; 6]> {
         // The reason at the end has the worst of it.
         let reason = over.map_or(&alert.reason, |(_, change)| &change.alert.reason);
         [
-            fired.rfc3339_in(zone).chars().take(19).collect::<String>().replace('T', " "),
+            moment(fired, zone),
             lasted,
             alert.severity.as_str().to_owned(),
             alert.rule.clone(),

@@ -4,6 +4,7 @@
 
 mod affected;
 mod alerts;
+mod answer;
 mod changes;
 mod contrast;
 mod explore;

@@ -317,9 +317,11 @@ impl Frontend {
     /// Shows in the title how many alerts fire, and notifies of a new one.
     fn attend(&mut self) {
         let alerts = &self.explorer.shared.alerts.alerting.alerts;
-        let newest = alerts.firing().max_by_key(|alert| alert.fired_at);
-        let newest = newest.map(|alert| format!("{} {}: {}", alert.title, group_text(&alert.group), alert.reason));
-        let bytes = self.attention.show(alerts.firing().count(), newest.as_deref());
+        let newest = || {
+            let alert = alerts.firing().max_by_key(|alert| alert.fired_at)?;
+            Some(format!("{} {}: {}", alert.title, group_text(&alert.group), alert.reason))
+        };
+        let bytes = self.attention.show(alerts.firing().count(), newest);
         if !bytes.is_empty() {
             self.painter.send(bytes);
         }

@@ -53,7 +53,7 @@ impl Attention {
     }
 
     /// What to write once so many alerts fire, the newest of which says this; nothing where nothing has changed.
-    pub fn show(&mut self, firing: usize, newest: Option<&str>) -> Vec<u8> {
+    pub fn show(&mut self, firing: usize, newest: impl FnOnce() -> Option<String>) -> Vec<u8> {
         let mut out = String::new();
         if self.form == Form::Nothing {
             return Vec::new();
@@ -69,9 +69,13 @@ impl Attention {
         }
         let is_more = firing > self.firing;
         self.firing = firing;
-        if let Some(text) = newest.filter(|_| is_more && self.notifies && !self.is_watched) {
+        if is_more
+            && self.notifies
+            && !self.is_watched
+            && let Some(text) = newest()
+        {
             // A semicolon would begin another part.
-            let text: String = visible_line(&redact_text(text)).replace(';', ",").chars().take(LONGEST).collect();
+            let text: String = visible_line(&redact_text(&text)).replace(';', ",").chars().take(LONGEST).collect();
             let plain = match self.form {
                 Form::Nine => format!("\x1b]9;{NAME}: {text}\x07"),
                 _ => format!("\x1b]777;notify;{NAME};{text}\x07"),
@@ -99,17 +103,21 @@ mod tests {
     #[test]
     fn who_looks_elsewhere_is_told_of_what_is_new_and_who_looks_is_not() {
         let mut attention = Attention::of("xterm-256color", false, true);
-        assert_eq!(text(attention.show(0, None)), "\x1b]2;crosstail\x07");
-        assert_eq!(text(attention.show(0, None)), "");
-        assert_eq!(text(attention.show(1, Some("SAP: down"))), "\x1b]2;crosstail: 1 alert\x07");
+        assert_eq!(text(attention.show(0, || None)), "\x1b]2;crosstail\x07");
+        assert_eq!(text(attention.show(0, || None)), "");
+        assert_eq!(text(attention.show(1, || Some("SAP: down".to_owned()))), "\x1b]2;crosstail: 1 alert\x07");
         attention.focus(false);
-        assert_eq!(text(attention.show(1, Some("SAP: down"))), "", "it was there before");
-        let told = text(attention.show(2, Some("Zoho; password=hunter2-and-more\x1b]0;x\x07")));
+        assert_eq!(text(attention.show(1, || Some("SAP: down".to_owned()))), "", "it was there before");
+        let told = text(attention.show(2, || Some("Zoho; password=hunter2-and-more\x1b]0;x\x07".to_owned())));
         assert!(told.starts_with("\x1b]2;crosstail: 2 alerts\x07\x1b]9;crosstail: Zoho, "), "{told:?}");
         assert!(!told.contains("hunter2") && told.matches('\x1b').count() == 2, "{told:?}");
-        assert_eq!(text(attention.show(1, Some("Zoho"))), "\x1b]2;crosstail: 1 alert\x07", "an end is no news");
+        assert_eq!(
+            text(attention.show(1, || Some("Zoho".to_owned()))),
+            "\x1b]2;crosstail: 1 alert\x07",
+            "an end is no news"
+        );
         attention.forget();
-        assert_eq!(text(attention.show(1, None)), "\x1b]2;crosstail: 1 alert\x07");
+        assert_eq!(text(attention.show(1, || None)), "\x1b]2;crosstail: 1 alert\x07");
     }
 
     #[test]
@@ -117,9 +125,9 @@ mod tests {
         let told = |term: &str, in_tmux: bool, notifies: bool| {
             let mut attention = Attention::of(term, in_tmux, notifies);
             attention.focus(false);
-            attention.show(1, Some("SAP"));
+            attention.show(1, || Some("SAP".to_owned()));
             attention.firing = 0;
-            text(attention.show(1, Some("SAP")))
+            text(attention.show(1, || Some("SAP".to_owned())))
         };
         assert_eq!(told("foot", false, true), "\x1b]777;notify;crosstail;SAP\x07");
         assert_eq!(told("tmux-256color", true, true), "\x1bPtmux;\x1b\x1b]9;crosstail: SAP\x07\x1b\\\x07");

@@ -3,7 +3,7 @@
 use super::keymap::Context;
 use super::look::Appearance;
 use super::spots::{Spot, Spots};
-use super::text::{put, width};
+use super::text::{fit, put, safe, width};
 use crate::action::Action;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -52,6 +52,22 @@ impl Canvas<'_> {
             self.spots.add_text(from, y, at - from, Spot::Action(*action));
         }
         at
+    }
+
+    /// What the stores answered; until there is something, says that they are asked, or why there is nothing.
+    pub fn answered<'found, T>(&mut self, answer: Option<&'found Result<T, String>>) -> Option<&'found T> {
+        let (Rect { x, y, width, .. }, theme) = (self.area, &self.look.theme);
+        match answer {
+            None => {
+                put(self.buf, x + 1, y, "the stores are asked …", width, theme.dim);
+                None
+            }
+            Some(Err(problem)) => {
+                put(self.buf, x + 1, y, &fit(&safe(problem), width), width, theme.failure);
+                None
+            }
+            Some(Ok(found)) => Some(found),
+        }
     }
 
     /// A line of the picture, from the left end of the area, stands for something.

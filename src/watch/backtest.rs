@@ -5,7 +5,7 @@
 //! measure only them stay silent, and are named.
 
 use super::notification::Notification;
-use super::process::{COMPACT_SURPLUS, without_old};
+use super::process::without_old;
 use crate::runtime::{MergedHistory, Work, figures_of};
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Activity, Names, SourceId, Status, Timestamp, Tz};
@@ -131,7 +131,7 @@ impl Past {
     }
 
     fn forget(&mut self, before: Timestamp) {
-        if let Some(store) = without_old(&self.store, &self.names, before, COMPACT_SURPLUS) {
+        if let Some(store) = without_old(&self.store, &self.names, before) {
             self.store = store;
         }
     }

@@ -51,13 +51,13 @@ pub struct Settings {
 /// At shutdown, deliveries in flight have this long to finish.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(5);
 /// The store is rebuilt once it holds this many rows that no rule needs.
-pub(super) const COMPACT_SURPLUS: usize = 100_000;
+const COMPACT_SURPLUS: usize = 100_000;
 
-/// The store without what started before `from`; `None` while that is less than `surplus` rows, or than half.
-pub(super) fn without_old(store: &Store, names: &Names, from: Timestamp, surplus: usize) -> Option<Store> {
+/// The store without what started before `from`; `None` while that is few rows, or less than half.
+pub(super) fn without_old(store: &Store, names: &Names, from: Timestamp) -> Option<Store> {
     let rows = store.all_rows();
     let old = rows.partition_point(|row| store.started(*row) < from);
-    if old < surplus || old < rows.len() / 2 {
+    if old < COMPACT_SURPLUS || old < rows.len() / 2 {
         return None;
     }
     let mut fresh = Store::new(names.clone());
@@ -338,7 +338,7 @@ impl Process {
     /// Evicts activities that are too old for any rule.
     fn evict(&mut self, now: Timestamp) {
         let from = now.plus_us(-self.lookback_us());
-        if let Some(fresh) = without_old(&self.store, &self.settings.names, from, COMPACT_SURPLUS) {
+        if let Some(fresh) = without_old(&self.store, &self.settings.names, from) {
             self.store = fresh;
             self.counters.renumber(&self.store);
         }

@@ -8,7 +8,7 @@ use super::shared::Shared;
 use super::{Entry, Hint, ReportPart, Screen};
 use crate::action::Action;
 use crate::config::Marker;
-use crate::effect::{Effect, Reply, ReportRange, Ticket};
+use crate::effect::{Effect, Reply, Ticket};
 use crate::tui::Canvas;
 use crosstail_core::filter::quote;
 use crosstail_core::model::Timestamp;
@@ -115,8 +115,7 @@ impl Screen for ChangesScreen {
 
     fn opened(&mut self, shared: &mut Shared) -> Vec<Effect> {
         *self = Self { asked: shared.ticket(), ..Self::default() };
-        let range = ReportRange { filter: shared.filter.text().to_owned(), bounds: shared.bounds() };
-        vec![Effect::FindChanges(self.asked, Box::new(range))]
+        vec![Effect::FindChanges(self.asked, Box::new(shared.view_range()))]
     }
 
     fn reply(&mut self, ticket: Ticket, reply: Reply, shared: &mut Shared) -> Result<Vec<Effect>, Reply> {

@@ -14,17 +14,7 @@ pub(super) fn render(screen: &ChangesScreen, shared: &Shared, canvas: &mut Canva
     if area.height < 3 {
         return;
     }
-    let lines = match &screen.lines {
-        None => {
-            put(canvas.buf, area.x + 1, area.y, "the stores are asked …", area.width, theme.dim);
-            return;
-        }
-        Some(Err(problem)) => {
-            put(canvas.buf, area.x + 1, area.y, &fit(&safe(problem), area.width), area.width, theme.failure);
-            return;
-        }
-        Some(Ok(lines)) => lines,
-    };
+    let Some(lines) = canvas.answered(screen.lines.as_ref()) else { return };
     let changes = lines.iter().filter(|line| matches!(line, Line::Shift(_))).count();
     let exact = screen.window.map(|window| duration(saturating_u64(window.bucket_us))).unwrap_or_default();
     let changes = if changes == 1 { "1 change".to_owned() } else { format!("{} changes", count(changes)) };

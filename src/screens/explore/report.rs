@@ -1,17 +1,16 @@
 //! The report of the activities in the view.
 
-use crate::effect::ReportRange;
 use crate::screens::ReportPart;
 use crate::screens::shared::Shared;
 use crosstail_core::model::Timestamp;
 
 pub(super) fn of(shared: &Shared) -> ReportPart {
-    let (filter, bounds) = (shared.filter.text().to_owned(), shared.bounds());
+    let range = shared.view_range();
+    let (filter, bounds) = (&range.filter, &range.bounds);
     let moment = |at: Option<Timestamp>, open: &str| at.map_or_else(|| open.to_owned(), |at| at.rfc3339());
     let about = vec![
-        format!("filter: {}", if filter.is_empty() { "everything" } else { &filter }),
+        format!("filter: {}", if filter.is_empty() { "everything" } else { filter }),
         format!("time: {} … {}", moment(bounds.since, "start"), moment(bounds.until, &shared.now.rfc3339())),
     ];
-    let range = Some(ReportRange { filter, bounds });
-    ReportPart { title: "Integration activity".to_owned(), about, tables: Vec::new(), range }
+    ReportPart { title: "Integration activity".to_owned(), about, tables: Vec::new(), range: Some(range) }
 }

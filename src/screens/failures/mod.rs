@@ -3,12 +3,13 @@
 mod report;
 mod view;
 
+use super::answer::Answer;
 use super::lines::Lines;
 use super::request::{PromptKind, Request};
 use super::shared::Shared;
 use super::{Entry, Hint, ReportPart, Screen};
 use crate::action::Action;
-use crate::effect::{Effect, Reply, ReportRange, Ticket};
+use crate::effect::{Effect, Reply, Ticket};
 use crate::tui::{Canvas, Context};
 use crosstail_core::model::Timestamp;
 use crosstail_engine::failure::{FailureGroup, Fingerprint, FoundFailures, Mute, Remark};
@@ -23,28 +24,16 @@ pub(super) const ENTRY: Entry = Entry {
     new: || Box::new(FailuresScreen::default()),
 };
 
-/// What was asked is asked again after so long, if something has arrived since, in milliseconds.
-const EVERY_MS: i64 = 15_000;
-
 /// The groups, with the cursor on one.
 #[derive(Default)]
 pub(super) struct FailuresScreen {
-    /// What was found last, or why nothing was.
-    found: Option<Result<FoundFailures, String>>,
+    answer: Answer<FoundFailures>,
     line: Lines,
-    /// The question that is being answered.
-    asked: Option<Ticket>,
-    /// When the last answer came, and the state of memory when it was asked for.
-    answered: Option<(Timestamp, u64)>,
-    revision: u64,
 }
 
 impl FailuresScreen {
     fn groups(&self) -> &[FailureGroup] {
-        match &self.found {
-            Some(Ok(found)) => &found.groups,
-            _ => &[],
-        }
+        self.answer.get().map_or(&[], |found| &found.groups)
     }
 
     fn current(&self) -> Option<&FailureGroup> {
@@ -52,11 +41,8 @@ impl FailuresScreen {
     }
 
     fn ask(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        let ticket = shared.ticket();
-        self.asked = Some(ticket);
-        self.revision = shared.store.revision();
-        let range = ReportRange { filter: shared.filter.text().to_owned(), bounds: shared.bounds() };
-        vec![Effect::GroupFailures(ticket, Box::new(range))]
+        let ticket = self.answer.ask(shared);
+        vec![Effect::GroupFailures(ticket, Box::new(shared.view_range()))]
     }
 
     /// Takes what was found; the cursor stays with its group.
@@ -67,12 +53,12 @@ impl FailuresScreen {
         }
         let kept = chosen.and_then(|of| found.groups.iter().position(|group| group.fingerprint.is_same(&of)));
         self.line = Lines(kept.unwrap_or(self.line.0).min(found.groups.len().saturating_sub(1)));
-        self.found = Some(Ok(found));
+        self.answer.set(Ok(found));
     }
 
     /// Says something about a group, here and in what is remembered.
     fn say(&mut self, of: &Fingerprint, said: &str, change: impl Fn(&mut Remark)) -> Vec<Effect> {
-        let Some(Ok(found)) = &mut self.found else { return Vec::new() };
+        let Some(found) = self.answer.get_mut() else { return Vec::new() };
         let Some(group) = found.groups.iter_mut().find(|group| group.fingerprint == *of) else { return Vec::new() };
         change(&mut group.remark);
         vec![Effect::SayOfGroup(Box::new((of.clone(), group.remark.clone(), said.to_owned())))]
@@ -132,7 +118,7 @@ impl Screen for FailuresScreen {
         match action {
             Action::BACK => {
                 shared.ask(Request::Close);
-                self.asked = None;
+                self.answer.forget();
                 return Some(vec![Effect::StopGrouping]);
             }
             Action::OPEN | Action::KEEP => {
@@ -172,20 +158,15 @@ impl Screen for FailuresScreen {
     }
 
     fn tick(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        let due = self.answered.is_some_and(|(at, revision)| {
-            shared.now.since_us(at) >= EVERY_MS * 1000 && shared.store.revision() != revision
-        });
-        if due && self.asked.is_none() { self.ask(shared) } else { Vec::new() }
+        if self.answer.is_due(shared) { self.ask(shared) } else { Vec::new() }
     }
 
     fn reply(&mut self, ticket: Ticket, reply: Reply, shared: &mut Shared) -> Result<Vec<Effect>, Reply> {
         match reply {
-            Reply::FailureGroups(found) if self.asked == Some(ticket) => {
-                self.asked = None;
-                self.answered = Some((shared.now, self.revision));
+            Reply::FailureGroups(found) if self.answer.is_answered_by(ticket, shared) => {
                 match found {
                     Ok(found) => self.take(*found, shared),
-                    Err(problem) => self.found = Some(Err(problem)),
+                    Err(problem) => self.answer.set(Err(problem)),
                 }
                 Ok(Vec::new())
             }

@@ -18,18 +18,8 @@ pub(super) fn render(screen: &FailuresScreen, shared: &Shared, canvas: &mut Canv
     if area.height < 3 {
         return;
     }
-    let found = match &screen.found {
-        None => {
-            put(canvas.buf, area.x + 1, area.y, "the stores are asked …", area.width, theme.dim);
-            return;
-        }
-        Some(Err(problem)) => {
-            put(canvas.buf, area.x + 1, area.y, &fit(&safe(problem), area.width), area.width, theme.failure);
-            return;
-        }
-        Some(Ok(found)) => found,
-    };
-    head(found, screen.asked.is_some(), shared, canvas);
+    let Some(found) = canvas.answered(screen.answer.last()) else { return };
+    head(found, screen.answer.is_asked(), shared, canvas);
     if found.groups.is_empty() {
         put(canvas.buf, area.x + 2, area.y + 2, "nothing in this view has failed", area.width, theme.dim);
         return;

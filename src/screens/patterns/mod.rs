@@ -3,15 +3,15 @@
 mod report;
 mod view;
 
+use super::answer::Answer;
 use super::lines::Lines;
 use super::request::Request;
 use super::shared::Shared;
 use super::{Entry, Hint, ReportPart, Screen};
 use crate::action::Action;
-use crate::effect::{Effect, Reply, ReportRange, Ticket};
+use crate::effect::{Effect, Reply, Ticket};
 use crate::tui::{Canvas, Context};
 use crosstail_core::filter::quote;
-use crosstail_core::model::Timestamp;
 use crosstail_engine::pattern::{FoundPattern, FoundPatterns, GapValues};
 
 const EXAMPLE: Action = Action::new("pattern_example", "open an example");
@@ -24,20 +24,11 @@ pub(super) const ENTRY: Entry = Entry {
     new: || Box::new(PatternsScreen::default()),
 };
 
-/// What was asked is asked again after so long, if something has arrived since, in milliseconds.
-const EVERY_MS: i64 = 15_000;
-
 /// The patterns, with the cursor on one; or the values of one.
 #[derive(Default)]
 pub(super) struct PatternsScreen {
-    /// What was found last, or why nothing was.
-    found: Option<Result<FoundPatterns, String>>,
+    answer: Answer<FoundPatterns>,
     line: Lines,
-    /// The question that is being answered.
-    asked: Option<Ticket>,
-    /// When the last answer came, and the state of memory when it was asked for.
-    answered: Option<(Timestamp, u64)>,
-    revision: u64,
     values: Option<Values>,
 }
 
@@ -67,10 +58,7 @@ impl Values {
 
 impl PatternsScreen {
     fn patterns(&self) -> &[FoundPattern] {
-        match &self.found {
-            Some(Ok(found)) => &found.patterns,
-            _ => &[],
-        }
+        self.answer.get().map_or(&[], |found| &found.patterns)
     }
 
     fn current(&self) -> Option<&FoundPattern> {
@@ -78,10 +66,8 @@ impl PatternsScreen {
     }
 
     fn ask(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        let ticket = shared.ticket();
-        self.asked = Some(ticket);
-        self.revision = shared.store.revision();
-        vec![Effect::FindPatterns(ticket, Box::new(range(shared)))]
+        let ticket = self.answer.ask(shared);
+        vec![Effect::FindPatterns(ticket, Box::new(shared.view_range()))]
     }
 
     /// Takes what was found; the cursor stays with its pattern.
@@ -92,14 +78,14 @@ impl PatternsScreen {
         }
         let kept = chosen.and_then(|id| found.patterns.iter().position(|one| one.pattern.id == id));
         self.line = Lines(kept.unwrap_or(self.line.0).min(found.patterns.len().saturating_sub(1)));
-        self.found = Some(Ok(found));
+        self.answer.set(Ok(found));
     }
 
     /// Asks for the values of the selected pattern.
     fn open_values(&mut self, shared: &mut Shared) -> Option<Vec<Effect>> {
         let of = self.current()?.clone();
         let asked = shared.ticket();
-        let (mut range, template) = (range(shared), of.pattern.text.clone());
+        let (mut range, template) = (shared.view_range(), of.pattern.text.clone());
         range.filter = shared.filter_with(&of.pattern.clause(), false);
         self.values = Some(Values { of, asked, found: None, gap: 0, line: Lines::default() });
         Some(vec![Effect::FindValues(asked, Box::new(range), template)])
@@ -129,11 +115,6 @@ impl PatternsScreen {
         }
         Some(Vec::new())
     }
-}
-
-/// What the view is of.
-fn range(shared: &Shared) -> ReportRange {
-    ReportRange { filter: shared.filter.text().to_owned(), bounds: shared.bounds() }
 }
 
 impl Screen for PatternsScreen {
@@ -193,7 +174,7 @@ impl Screen for PatternsScreen {
         match action {
             Action::BACK => {
                 shared.ask(Request::Close);
-                self.asked = None;
+                self.answer.forget();
                 return Some(vec![Effect::StopGrouping]);
             }
             Action::OPEN | Action::KEEP | Action::EXCLUDE => {
@@ -217,20 +198,15 @@ impl Screen for PatternsScreen {
     }
 
     fn tick(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        let due = self.answered.is_some_and(|(at, revision)| {
-            shared.now.since_us(at) >= EVERY_MS * 1000 && shared.store.revision() != revision
-        });
-        if due && self.asked.is_none() && self.values.is_none() { self.ask(shared) } else { Vec::new() }
+        if self.answer.is_due(shared) && self.values.is_none() { self.ask(shared) } else { Vec::new() }
     }
 
     fn reply(&mut self, ticket: Ticket, reply: Reply, shared: &mut Shared) -> Result<Vec<Effect>, Reply> {
         match reply {
-            Reply::Patterns(found) if self.asked == Some(ticket) => {
-                self.asked = None;
-                self.answered = Some((shared.now, self.revision));
+            Reply::Patterns(found) if self.answer.is_answered_by(ticket, shared) => {
                 match found {
                     Ok(found) => self.take(*found, shared),
-                    Err(problem) => self.found = Some(Err(problem)),
+                    Err(problem) => self.answer.set(Err(problem)),
                 }
                 Ok(Vec::new())
             }

@@ -22,18 +22,8 @@ pub(super) fn render(screen: &PatternsScreen, shared: &Shared, canvas: &mut Canv
     if let Some(values) = &screen.values {
         return render_values(values, canvas);
     }
-    let found = match &screen.found {
-        None => {
-            put(canvas.buf, area.x + 1, area.y, "the stores are asked …", area.width, theme.dim);
-            return;
-        }
-        Some(Err(problem)) => {
-            put(canvas.buf, area.x + 1, area.y, &fit(&safe(problem), area.width), area.width, theme.failure);
-            return;
-        }
-        Some(Ok(found)) => found,
-    };
-    let asking = if screen.asked.is_some() { " · the stores are asked …" } else { "" };
+    let Some(found) = canvas.answered(screen.answer.last()) else { return };
+    let asking = if screen.answer.is_asked() { " · the stores are asked …" } else { "" };
     let without = match found.without_text {
         0 => String::new(),
         n => format!(" · {} say nothing", count(saturating_usize(n))),

@@ -1,6 +1,7 @@
 //! Figures over the range: what memory counts, and what the stores count beyond it. Every moment belongs to one of the two.
 
 use super::Shared;
+use crate::effect::ReportRange;
 use crosstail_core::filter::Field;
 use crosstail_core::model::Timestamp;
 use crosstail_engine::store::Facet;
@@ -56,6 +57,11 @@ pub struct Figure {
 }
 
 impl Shared {
+    /// What the view is of, for what the stores are asked.
+    pub fn view_range(&self) -> ReportRange {
+        ReportRange { filter: self.filter.text().to_owned(), bounds: self.bounds() }
+    }
+
     /// The ends of the time that the view is about: of the filter if it names a time, else of the range.
     pub fn bounds(&self) -> Bounds {
         self.time_clause.unwrap_or_else(|| self.chosen_bounds())
