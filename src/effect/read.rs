@@ -147,6 +147,8 @@ pub enum Counts {
     Estimate { count: u64, is_final: bool },
     /// So many activities; when they were and how many of them failed is still being counted.
     Total(u64),
+    /// Activities by bucket; how many of them failed is still being counted.
+    Times(Groups),
     /// Activities and failures by bucket.
     Outcomes(Groups),
 }

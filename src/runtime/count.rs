@@ -109,7 +109,8 @@ struct Counting<'a> {
 }
 
 impl Counting<'_> {
-    /// The number first, where it alone is less work: about how many, how many, and then when, and how many of them failed.
+    /// The number first, where it alone is less work: about how many, how many, when, and then how many of them failed. An
+    /// index alone answers all but the last.
     async fn run(&self) {
         if self.filter.is_all() && self.source.capabilities().aggregates {
             if self.query.is_estimate_enough {
@@ -134,6 +135,9 @@ impl Counting<'_> {
             self.send(counted.map(sum)).await;
             if failed {
                 return;
+            }
+            if let Ok(times) = self.counted(Measures::Totals, Some(self.query.bucket_us)).await {
+                self.send(Ok(Counts::Times(times))).await;
             }
         }
         let counted = self.counted(Measures::Outcomes, Some(self.query.bucket_us)).await;

@@ -75,11 +75,18 @@ type Answer = fn(i64) -> Option<Result<Counts, String>>;
 #[test]
 fn every_state_of_a_figure() {
     let mut pictures = String::new();
-    let states: [(&str, Answer); 6] = [
+    let states: [(&str, Answer); 7] = [
         ("counting", |_| None),
         ("estimated", |_| Some(Ok(Counts::Estimate { count: 2_970, is_final: false }))),
         ("estimated, and that is enough", |_| Some(Ok(Counts::Estimate { count: 2_970, is_final: true }))),
         ("the number is counted", |_| Some(Ok(Counts::Total(2_800)))),
+        ("it is counted when they were", |bucket_us| {
+            let mut times = groups(bucket_us);
+            for figures in times.values_mut() {
+                figures.failed = 0;
+            }
+            Some(Ok(Counts::Times(times)))
+        }),
         ("counted", |bucket_us| Some(Ok(Counts::Outcomes(groups(bucket_us))))),
         ("failed", |_| Some(Err("db: aggregate: the connection was lost".to_owned()))),
     ];

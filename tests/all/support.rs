@@ -205,9 +205,12 @@ pub fn crosstail_weighed(arguments: &[&str]) -> (Output, u64) {
     });
     while running.try_wait().expect("waited").is_none() {
         let text = std::fs::read_to_string(&status).unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kb = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        peak = peak.max(kb.unwrap_or(0) / 1024);
+        let of = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        // A process that is started has the name and the memory of the tests for a moment, until it is the program.
+        if of("Name:") == Some("crosstail") {
+            let kb = of("VmHWM:").and_then(|line| line.trim_end_matches(" kB").parse::<u64>().ok());
+            peak = peak.max(kb.unwrap_or(0) / 1024);
+        }
         std::thread::park_timeout(Duration::from_millis(10));
     }
     let mut output = running.wait_with_output().expect("ended");

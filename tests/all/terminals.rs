@@ -161,14 +161,16 @@ fn a_terminal_that_does_not_read_holds_nothing_up() {
         let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:").map(str::to_owned));
         line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok()).unwrap_or(0) / 1024
     };
-    let seconds = |seconds| {
-        let until = std::time::Instant::now() + Duration::from_secs(seconds);
-        wait_for("some seconds without reading", || std::time::Instant::now() > until);
-    };
-    seconds(3);
-    let before = memory();
-    seconds(3);
-    assert!(memory() < before + 40, "{before} MB, then {} MB", memory());
+    // Frames that nobody takes are dropped: once everything is loaded, the memory stays as it is. A megabyte a second would be
+    // a tenth of the frames.
+    let (mut since, mut at_first) = (std::time::Instant::now(), 0);
+    wait_for("memory that stays as it is", || {
+        let now = memory();
+        if now.abs_diff(at_first) > 8 {
+            (since, at_first) = (std::time::Instant::now(), now);
+        }
+        since.elapsed() > Duration::from_secs(8)
+    });
     // It is read again: what comes is not an old picture a second.
     let mut reader = pair.master.try_clone_reader().expect("a reader");
     let reading = std::thread::spawn(move || {
@@ -179,7 +181,6 @@ fn a_terminal_that_does_not_read_holds_nothing_up() {
         }
         all
     });
-    seconds(1);
     let signalled = rustix::process::Pid::from_raw(pid).expect("a process");
     rustix::process::kill_process(signalled, rustix::process::Signal::TERM).expect("signalled");
     wait_for("its end", || child.try_wait().expect("asked").is_some());

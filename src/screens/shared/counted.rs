@@ -34,7 +34,7 @@ pub enum CountState {
     Counting,
     /// The stores have estimated. `is_final`: they do no more, because that is enough.
     Estimated { is_final: bool },
-    /// The stores have counted the activities, and still count when they were and how many of them failed.
+    /// The stores have counted the activities, and maybe when they were, and still count how many of them failed.
     Total,
     /// The stores have counted what memory does not hold.
     Counted,

@@ -177,7 +177,13 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
         let marked = shared.markers.iter().rev().find(is_here);
         let marked = marked.map(|marker| format!("{MARKED} {} · ", fit(&safe(&marker.text), 40))).unwrap_or_default();
         let at = at.format("%m-%d %H:%M:%S");
-        format!(" {marked}{at} · {} of {} failed · {hint} ", bucket.failed, bucket.total)
+        let is_unknown = panel.unknown.get(panel.cursor) == Some(&true);
+        let what = match (is_unknown, bucket.total) {
+            (false, total) => format!("{} of {total} failed", bucket.failed),
+            (true, 0) => "not counted".to_owned(),
+            (true, total) => format!("{total}, failures not counted"),
+        };
+        format!(" {marked}{at} · {what} · {hint} ")
     } else {
         let most = data.buckets.iter().map(|bucket| bucket.total).max().unwrap_or(0);
         match most {

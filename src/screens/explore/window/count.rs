@@ -8,6 +8,7 @@ use crosstail_core::filter::Field;
 use crosstail_core::model::{SourceId, Timestamp};
 use crosstail_engine::store::Facet;
 use crosstail_engine::window::Interval;
+use crosstail_source::Groups;
 use std::collections::{BTreeMap, HashMap};
 
 /// The stores count again after this time at the earliest, in microseconds, while the range moves.
@@ -45,8 +46,13 @@ struct Answers(HashMap<SourceId, Result<Answer, String>>);
 /// What a source has answered so far, from the roughest to the best.
 #[derive(Debug)]
 enum Answer {
-    Estimate { count: u64, is_final: bool },
+    Estimate {
+        count: u64,
+        is_final: bool,
+    },
     Total(u64),
+    /// Failures are not counted yet.
+    Times(Buckets),
     Outcomes(Buckets),
 }
 
@@ -62,7 +68,7 @@ impl Answers {
         let any = |is: fn(&Answer) -> bool| self.0.values().flatten().any(is);
         if any(|answer| matches!(answer, Answer::Estimate { is_final: false, .. })) {
             CountState::Estimated { is_final: false }
-        } else if any(|answer| matches!(answer, Answer::Total(_))) {
+        } else if any(|answer| matches!(answer, Answer::Total(_) | Answer::Times(_))) {
             CountState::Total
         } else if any(|answer| matches!(answer, Answer::Estimate { .. })) {
             CountState::Estimated { is_final: true }
@@ -76,7 +82,7 @@ impl Answers {
         for answer in self.0.values().flatten() {
             match answer {
                 Answer::Estimate { count, .. } | Answer::Total(count) => number += count,
-                Answer::Outcomes(counts) => {
+                Answer::Times(counts) | Answer::Outcomes(counts) => {
                     for (at, (count, failed)) in counts {
                         let bucket = buckets.entry(*at).or_default();
                         *bucket = (bucket.0 + count, bucket.1 + failed);
@@ -132,12 +138,8 @@ impl Count {
         let answer = part.counts.as_ref().map_err(Clone::clone).map(|counts| match counts {
             Counts::Estimate { count, is_final } => Answer::Estimate { count: *count, is_final: *is_final },
             Counts::Total(count) => Answer::Total(*count),
-            Counts::Outcomes(groups) => {
-                let bucket = |((_, at), figures): (&crosstail_source::GroupKey, &crosstail_core::model::Figures)| {
-                    Some(((*at)?, (figures.count, figures.failed)))
-                };
-                Answer::Outcomes(groups.iter().filter_map(bucket).collect())
-            }
+            Counts::Times(groups) => Answer::Times(buckets(groups)),
+            Counts::Outcomes(groups) => Answer::Outcomes(buckets(groups)),
         });
         round.answers.0.insert(part.source, answer);
         true
@@ -295,6 +297,10 @@ impl Explore {
         shared.counted = [all, filtered];
         shared.held = self.window.held();
     }
+}
+
+fn buckets(groups: &Groups) -> Buckets {
+    groups.iter().filter_map(|((_, at), figures)| Some(((*at)?, (figures.count, figures.failed)))).collect()
 }
 
 /// The number of sources that count.
