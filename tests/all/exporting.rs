@@ -169,9 +169,9 @@ fn kill_until_done(source: &[&str], path: &Path, whole: u64) -> usize {
 async fn killed_and_gone_on_with_it_is_the_same_file() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = folder.path().join("store.sqlite");
-    drop(random_database(&database, 11, 60_000).await);
+    drop(random_database(&database, 11, 20_000).await);
     let second = folder.path().join("other.sqlite");
-    drop(random_database(&second, 12, 15_000).await);
+    drop(random_database(&second, 12, 5_000).await);
     let until = ["--until", "2027-01-01"];
     tokio::task::spawn_blocking(move || {
         let one = ["-s", text(&database), until[0], until[1]];
@@ -192,7 +192,7 @@ async fn killed_and_gone_on_with_it_is_the_same_file() {
             );
             let ids = exported(&straight);
             let once: BTreeSet<&String> = ids.iter().collect();
-            assert_eq!((ids.len(), once.len()), if source.len() > 4 { (75_000, 75_000) } else { (60_000, 60_000) });
+            assert_eq!((ids.len(), once.len()), if source.len() > 4 { (25_000, 25_000) } else { (20_000, 20_000) });
         }
     })
     .await
@@ -203,7 +203,7 @@ async fn killed_and_gone_on_with_it_is_the_same_file() {
 async fn ctrl_c_says_how_to_go_on_and_mistakes_are_said() {
     let folder = tempfile::tempdir().expect("a folder");
     let database = folder.path().join("store.sqlite");
-    drop(random_database(&database, 5, 60_000).await);
+    drop(random_database(&database, 5, 30_000).await);
     let path = folder.path().join("a.ndjson");
     let mut child = Command::new(env!("CARGO_BIN_EXE_crosstail"))
         .args(["export", "-s", text(&database), "--output", text(&path)])
@@ -225,7 +225,7 @@ async fn ctrl_c_says_how_to_go_on_and_mistakes_are_said() {
         let on = export(text(&database), &path, &[]);
         assert!(on.status.success() && said(&on).contains("resuming after"), "{}", said(&on));
     }
-    assert_eq!(exported(&path).len(), 60_000);
+    assert_eq!(exported(&path).len(), 30_000);
     let again = export(text(&database), &path, &[]);
     assert_eq!(again.status.code(), Some(64));
     assert!(said(&again).contains("--force overwrites it"), "{}", said(&again));

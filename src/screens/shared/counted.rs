@@ -19,6 +19,8 @@ pub struct Counted {
     pub number: u64,
     /// Start of a bucket, activities, failures.
     pub buckets: Vec<(Timestamp, u64, u64)>,
+    /// Of what is unknown it is only unknown how many failed: the buckets have all activities.
+    pub is_timed: bool,
     /// Values of fields, once they have been counted.
     pub values: Vec<(Field, Vec<Facet>)>,
     pub state: CountState,

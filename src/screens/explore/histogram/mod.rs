@@ -22,6 +22,8 @@ pub struct Histogram {
     pub data: Counts,
     /// The columns that nobody has counted yet, at least in part.
     pub unknown: Vec<bool>,
+    /// Of these it is only unknown how many failed.
+    pub is_timed: bool,
     /// Column under the cursor.
     pub cursor: usize,
     /// The first end of the range being selected.
@@ -39,6 +41,7 @@ impl Default for Histogram {
             height: None,
             data: Counts::default(),
             unknown: Vec::new(),
+            is_timed: false,
             cursor: 0,
             mark: None,
             pressed: None,
@@ -175,6 +178,7 @@ impl Histogram {
                 bucket.failed = bucket.failed.saturating_add(saturating_u32(*failed));
             }
         }
+        self.is_timed = counted.is_timed;
         self.unknown = vec![false; columns];
         for unknown in &counted.unknown {
             if unknown.to > start {

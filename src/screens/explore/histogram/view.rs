@@ -57,7 +57,7 @@ pub(in crate::screens::explore) fn render(
             let (t, f) = (total.saturating_sub(base).min(8) as usize, failed.saturating_sub(base).min(8) as usize);
             let foreground = |style: Style| Style { bg: None, ..style };
             let (symbol, style) = match (t, f) {
-                (0, _) if is_unknown => ("░", theme.border),
+                (0, _) if is_unknown && !panel.is_timed => ("░", theme.border),
                 (0, _) => (if chosen(column) && row == rows - 1 { "▁" } else { " " }, foreground(theme.bar_chosen)),
                 (t, 0) => (EIGHTHS[t], foreground(bar)),
                 // Without colours, a cell is of what most of it is.
@@ -180,7 +180,7 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
         let is_unknown = panel.unknown.get(panel.cursor) == Some(&true);
         let what = match (is_unknown, bucket.total) {
             (false, total) => format!("{} of {total} failed", bucket.failed),
-            (true, 0) => "not counted".to_owned(),
+            (true, 0) if !panel.is_timed => "not counted".to_owned(),
             (true, total) => format!("{total}, failures not counted"),
         };
         format!(" {marked}{at} · {what} · {hint} ")

@@ -90,12 +90,15 @@ impl Answers {
                 }
             }
         }
+        let has_times =
+            |answer: &Result<Answer, String>| matches!(answer, Ok(Answer::Times(_) | Answer::Outcomes(_)));
+        let is_timed = self.0.len() >= sources && self.0.values().all(has_times);
         let buckets: Vec<_> = buckets.into_iter().map(|(at, (count, failed))| (at, count, failed)).collect();
         let unknown = if state == CountState::Counted { Vec::new() } else { asked.intervals.clone() };
         // Where no store has counted anything, memory counts what it has.
         let is_nothing = matches!(state, CountState::Failed(_)) && number == 0 && buckets.is_empty();
         let outside = if is_nothing { Vec::new() } else { asked.intervals.clone() };
-        Counted { outside, unknown, number, buckets, state, values: Vec::new() }
+        Counted { outside, unknown, number, buckets, is_timed, state, values: Vec::new() }
     }
 }
 
@@ -179,9 +182,10 @@ impl Count {
         let round = last.filter(|last| !(now.is_done(sources) && is_whole(last))).unwrap_or(now);
         let mut counted = round.answers.counted(&round.asked, sources);
         counted.values = round.values(sources);
-        if counted.state == CountState::Counted && bucket_us % round.asked.bucket_us != 0 {
+        if counted.is_timed && bucket_us % round.asked.bucket_us != 0 {
             // How many there are is known; when they were, only roughly.
             (counted.state, counted.unknown) = (CountState::Total, round.asked.intervals.clone());
+            counted.is_timed = false;
         }
         counted
     }
