@@ -1,6 +1,7 @@
 //! Divides a stream that is read from its beginning into frames: the bytes of a record, or of several in one line.
 
-use crate::framing::{Documents, Framer};
+use crate::documents::Documents;
+use crate::framing::Framer;
 use crate::reader::{Reader, Shape};
 
 /// A longer line is cut, in bytes.
@@ -62,15 +63,9 @@ impl Frames {
     fn push_documents(&mut self, bytes: &[u8], mut each: impl FnMut(u64, &[u8])) {
         let base = self.start;
         let held = &self.held;
-        let mut used = 0;
         let index = |offset: u64| usize::try_from(offset - base).unwrap_or(usize::MAX).min(held.len());
-        self.documents.push(bytes, |start, end| {
-            each(start, &held[index(start)..index(end)]);
-            used = index(end);
-        });
-        if self.documents.open().is_none() {
-            used = self.held.len();
-        }
+        self.documents.push(bytes, |start, end| each(start, trimmed(&held[index(start)..index(end)])));
+        let used = self.documents.open().map_or(held.len(), index);
         self.release(used);
     }
 
@@ -169,6 +164,22 @@ mod tests {
                 at = offset + frame.len() as u64;
             }
             prop_assert!(text[usize::try_from(at).expect("small")..].trim().is_empty());
+        }
+
+        #[test]
+        fn nothing_is_lost_where_json_goes_on_over_lines(
+            lines in prop::collection::vec("(\\{|\\}|\\[|\\]|\"a\": 1,?|\"b\": \"x|\\{\"c\":1\\},?|[a-z\\{\\}]{1,9})", 0..20), size in 1usize..50
+        ) {
+            let text = format!("{{\n\"first\": 1\n}}\n{}", lines.join("\n"));
+            let punctuation = |text: &str| text.chars().all(|c| c.is_whitespace() || "[],}".contains(c));
+            let mut at = 0;
+            for (offset, frame) in &frames(&text, size) {
+                let from = usize::try_from(*offset).expect("small");
+                prop_assert_eq!(&text[from..from + frame.len()], frame.as_str());
+                prop_assert!(from >= at && punctuation(&text[at..from]));
+                at = from + frame.len();
+            }
+            prop_assert!(punctuation(&text[at..]));
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod access;
 mod decoding;
+mod documents;
 mod draft;
 mod format;
 mod frames;
@@ -27,9 +28,10 @@ mod token;
 mod turns;
 
 pub use decoding::{Encoding, Transcoder};
+pub use documents::Documents;
 pub use format::{Format, FormatError, Sample};
 pub use frames::Frames;
-pub use framing::{Documents, Framer};
+pub use framing::Framer;
 pub use read::{Form, Found, Surrounding};
 pub use reader::{Reader, Rejects, Shape};
 pub use registry::Formats;

@@ -141,10 +141,12 @@ impl Reader {
     }
 }
 
-/// Whether a text begins with JSON that goes on over lines.
+/// Whether a text begins with JSON that goes on over lines: an object, or an array of objects. A text in brackets, such as
+/// `[1] …`, may be an array, too.
 fn is_document(head: &[u8]) -> bool {
     let head = head.strip_prefix(b"\xef\xbb\xbf".as_slice()).unwrap_or(head).trim_ascii_start();
-    if !head.starts_with(b"{") && !head.starts_with(b"[") {
+    let first = head.strip_prefix(b"[").map_or(head, <[u8]>::trim_ascii_start);
+    if !first.starts_with(b"{") && !matches!((head.first(), first.first()), (Some(b'['), None | Some(b']'))) {
         return false;
     }
     match serde_json::Deserializer::from_slice(head).into_iter::<serde::de::IgnoredAny>().next() {

@@ -90,8 +90,7 @@ impl Answers {
                 }
             }
         }
-        let has_times =
-            |answer: &Result<Answer, String>| matches!(answer, Ok(Answer::Times(_) | Answer::Outcomes(_)));
+        let has_times = |answer: &Result<Answer, String>| matches!(answer, Ok(Answer::Times(_) | Answer::Outcomes(_)));
         let is_timed = self.0.len() >= sources && self.0.values().all(has_times);
         let buckets: Vec<_> = buckets.into_iter().map(|(at, (count, failed))| (at, count, failed)).collect();
         let unknown = if state == CountState::Counted { Vec::new() } else { asked.intervals.clone() };
