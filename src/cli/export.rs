@@ -118,7 +118,8 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
         progress.after = step.last().map(Cursor::after).or(progress.after);
         progress.rows += step.len() as u64;
         let exported = with_payloads(&all, &work, std::mem::take(&mut step), args.payloads).await;
-        progress.mark = Some(sink.step(exported).await?);
+        let stopped = || format!("{}: cannot go on; run the same command again to resume", part_path(path).display());
+        progress.mark = Some(sink.step(exported).await.with_context(stopped)?);
         save(&progress_path, &progress)?;
         // Progress by time: the number of activities is not known in advance.
         if let (Some(first), Some(last)) = (progress.first, &progress.after) {

@@ -416,6 +416,11 @@ pub async fn tls(target: u16, ca: &Path) -> u16 {
     let made =
         rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("a certificate");
     std::fs::write(ca, made.cert.pem()).expect("written");
+    tls_with(&made, target).await
+}
+
+/// The same with a certificate.
+pub async fn tls_with(made: &rcgen::CertifiedKey<rcgen::KeyPair>, target: u16) -> u16 {
     let key = rustls::pki_types::PrivateKeyDer::Pkcs8(made.signing_key.serialize_der().into());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ServerConfig::builder_with_provider(provider)

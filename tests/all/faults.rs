@@ -12,7 +12,7 @@ use sqlx::AssertSqlSafe;
 use std::sync::Arc;
 
 /// Writes rows, or documents, that began now; `from` is the first one's number.
-async fn write(server: &Server, database: &str, from: u32, count: u32) {
+pub(crate) async fn write(server: &Server, database: &str, from: u32, count: u32) {
     if server.kind == Kind::Postgres {
         let mut connection = server.postgres_connection(database).await;
         let text = format!(
@@ -56,7 +56,7 @@ async fn write(server: &Server, database: &str, from: u32, count: u32) {
     }
 }
 
-async fn prepared(server: &Server) -> String {
+pub(crate) async fn prepared(server: &Server) -> String {
     if server.kind == Kind::Postgres {
         return server.postgres_database(&["log-tracking"]).await;
     }

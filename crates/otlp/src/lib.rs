@@ -6,7 +6,7 @@ mod messages;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use messages::{LogsRequest, PartialSuccess, Response, Status, TraceRequest};
+use messages::{Delay, Detail, LogsRequest, PartialSuccess, Response, RetryInfo, Status, TraceRequest};
 use prost::Message as _;
 use serde_json::{Map, Value, json};
 
@@ -158,9 +158,23 @@ impl Signal {
 /// The answer to a request that is refused: `google.rpc.Status`, with a code of `google.rpc.Code`.
 pub fn refusal(encoding: Encoding, code: i32, message: &str) -> Vec<u8> {
     match encoding {
-        Encoding::Protobuf => Status { code, message: message.to_owned() }.encode_to_vec(),
+        Encoding::Protobuf => status_of(code, message, None),
         Encoding::Json => json!({ "code": code, "message": message }).to_string().into_bytes(),
     }
+}
+
+/// `google.rpc.Status` in protobuf, with the seconds after which a client may try again.
+pub fn status_of(code: i32, message: &str, retry_after: Option<u32>) -> Vec<u8> {
+    let detail = |seconds: u32| Detail {
+        type_url: "type.googleapis.com/google.rpc.RetryInfo".to_owned(),
+        value: retry_info(seconds),
+    };
+    Status { code, message: message.to_owned(), details: retry_after.map(detail).into_iter().collect() }.encode_to_vec()
+}
+
+/// `google.rpc.RetryInfo` in protobuf: after how many seconds a client may try again.
+pub fn retry_info(seconds: u32) -> Vec<u8> {
+    RetryInfo { delay: Some(Delay { seconds: seconds.into() }) }.encode_to_vec()
 }
 
 /// Takes a list out of an object; one that is not there is empty.

@@ -454,7 +454,10 @@ impl ExploreArgs {
 fn source_help(note: &str) -> String {
     let mut schemes: Vec<&str> = Vec::new();
     for scheme in crate::kinds::ALL.iter().filter(|kind| !kind.takes_several).flat_map(|kind| kind.schemes) {
-        let family = |scheme: &str| scheme.split('+').next().map(str::to_owned);
+        let family = |scheme: &'static str| match scheme.split_once('+') {
+            Some((family, "http" | "https" | "tls" | "srv")) => family,
+            _ => scheme,
+        };
         if !schemes.iter().any(|listed| family(listed) == family(scheme)) {
             schemes.push(scheme);
         }

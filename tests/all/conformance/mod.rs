@@ -1,5 +1,5 @@
 //! The contract of a source (docs/contract.md; an assertion names the clause that it holds), against every kind. A kind adds
-//! a fixture and one line in `each_kind!`.
+//! a fixture and a line in `each_kind!`, which names the groups of checks that its nature allows.
 
 mod commands;
 mod contract;
@@ -7,6 +7,7 @@ mod databases;
 mod fixtures;
 mod indices;
 mod printed;
+mod received;
 mod tables;
 mod topics;
 
@@ -31,6 +32,7 @@ use databases::{MongoFixture, PostgresFixture};
 use fixtures::{FileFixture, Fixture, SqliteFixture};
 use indices::ElasticFixture;
 use printed::CommandFixture;
+use received::ReceiverFixture;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,67 +41,86 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use topics::KafkaFixture;
 
-/// Runs each test for each kind; those on servers return where servers are not wanted.
-macro_rules! each_kind {
-    ($($test:ident),+ $(,)?) => {
-        each_kind!(sqlite, SqliteFixture::new(), $($test),+);
-        each_kind!(file, FileFixture::new(), $($test),+);
-        each_kind!(postgres, PostgresFixture::new(), $($test),+);
-        each_kind!(mysql, MysqlFixture::new(), $($test),+);
-        each_kind!(mongodb, MongoFixture::replica(), $($test),+);
-        each_kind!(mongodb_standalone, MongoFixture::standalone(), $($test),+);
-        each_kind!(elasticsearch, ElasticFixture::new(), $($test),+);
-        each_kind!(kafka, KafkaFixture::new(), $($test),+);
-    };
-    ($kind:ident, $fixture:expr, $($test:ident),+) => {
-        mod $kind {
-            use super::*;
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() {
-                let Some(fixture) = $fixture.await else { return };
-                super::$test(fixture).await;
-            })+
-        }
+/// Checks of one kind; those on servers return where servers are not wanted.
+macro_rules! checks {
+    ($fixture:expr, $($test:ident),+ $(,)?) => {
+        $(#[tokio::test(flavor = "multi_thread")]
+        async fn $test() {
+            let Some(fixture) = $fixture.await else { return };
+            super::$test(fixture).await;
+        })+
     };
 }
 
-each_kind!(
-    history_pages_have_no_gap_and_no_duplicate,
-    following_sees_every_insert_and_every_change,
-    following_goes_on_where_it_was,
-    filling_back_gives_everything_once_joined,
-    cancelling_ends_at_once,
-    payloads_are_whole,
-    a_request_is_found_and_opened,
-    related_activities_are_found,
-    figures_are_the_local_ones,
-    every_command_answers,
-    a_source_that_dies_comes_back,
-    reading_changes_nothing,
-    opening_connects_to_nothing,
-    connections_are_few_and_given_back,
-    a_full_sink_holds_nothing_open,
-    filling_back_stops_where_it_is_told,
-    what_is_gone_is_said,
-);
+/// What every kind does: deliver, page, count, open.
+macro_rules! reads {
+    ($fixture:expr) => {
+        checks!(
+            $fixture,
+            history_pages_have_no_gap_and_no_duplicate,
+            following_sees_every_insert_and_every_change,
+            cancelling_ends_at_once,
+            payloads_are_whole,
+            a_request_is_found_and_opened,
+            related_activities_are_found,
+            figures_are_the_local_ones,
+            reading_changes_nothing,
+            a_full_sink_holds_nothing_open,
+        );
+    };
+}
 
-// What a command printed is kept, and `cmd:` names it in a configuration alone.
-each_kind!(
-    command,
-    CommandFixture::new(),
-    history_pages_have_no_gap_and_no_duplicate,
-    following_sees_every_insert_and_every_change,
-    following_goes_on_where_it_was,
-    filling_back_gives_everything_once_joined,
-    cancelling_ends_at_once,
-    payloads_are_whole,
-    a_request_is_found_and_opened,
-    related_activities_are_found,
-    figures_are_the_local_ones,
-    a_source_that_dies_comes_back,
-    reading_changes_nothing,
-    a_full_sink_holds_nothing_open
-);
+/// What was written while nobody read is still there.
+macro_rules! has_history {
+    ($fixture:expr) => {
+        checks!(
+            $fixture,
+            following_goes_on_where_it_was,
+            filling_back_gives_everything_once_joined,
+            a_source_that_dies_comes_back,
+        );
+    };
+}
+
+/// Every command reads it by its address, and it keeps nothing of its own.
+macro_rules! is_a_store {
+    ($fixture:expr) => {
+        checks!(
+            $fixture,
+            every_command_answers,
+            opening_connects_to_nothing,
+            connections_are_few_and_given_back,
+            filling_back_stops_where_it_is_told,
+            what_is_gone_is_said,
+        );
+    };
+}
+
+/// Runs the checks that a kind's nature allows.
+macro_rules! each_kind {
+    ($($kind:ident: $fixture:expr => $($group:ident)+;)+) => {
+        $(mod $kind {
+            use super::*;
+            $($group!($fixture);)+
+        })+
+    };
+}
+
+each_kind! {
+    sqlite: SqliteFixture::new() => reads has_history is_a_store;
+    file: FileFixture::new() => reads has_history is_a_store;
+    postgres: PostgresFixture::new() => reads has_history is_a_store;
+    mysql: MysqlFixture::new() => reads has_history is_a_store;
+    mongodb: MongoFixture::replica() => reads has_history is_a_store;
+    mongodb_standalone: MongoFixture::standalone() => reads has_history is_a_store;
+    elasticsearch: ElasticFixture::new() => reads has_history is_a_store;
+    kafka: KafkaFixture::new() => reads has_history is_a_store;
+    // What a command printed is kept, and `cmd:` names it in a configuration alone.
+    command: CommandFixture::new() => reads has_history;
+    // Nothing is sent while nobody listens, and a command that prints once does not listen.
+    http_in: ReceiverFixture::http() => reads;
+    syslog: ReceiverFixture::syslog() => reads;
+}
 
 async fn all(source: &dyn Source) -> Vec<Activity> {
     let mut found = Vec::new();

@@ -47,24 +47,24 @@ impl CommandFixture {
         let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
         file.write_all(text.as_bytes()).expect("written");
     }
+}
 
-    /// Waits until the command has printed all that was written.
-    async fn printed(&self) {
-        let until = tokio::time::Instant::now() + PATIENCE;
-        loop {
-            let mut found = 0;
-            let (query, job) = (PageQuery::all(10_000), Job::default());
-            let counted = for_each(self.source.as_ref(), &query, &job, |_| {
-                found += 1;
-                true
-            });
-            counted.await.expect("read");
-            if found == self.written {
-                return;
-            }
-            assert!(tokio::time::Instant::now() < until, "{found} of {} were printed", self.written);
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+/// Waits until a source has read so many activities.
+pub async fn until_read(source: &dyn Source, count: usize) {
+    let until = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let mut found = 0;
+        let (query, job) = (PageQuery::all(10_000), Job::default());
+        let counted = for_each(source, &query, &job, |_| {
+            found += 1;
+            true
+        });
+        counted.await.expect("read");
+        if found == count {
+            return;
         }
+        assert!(tokio::time::Instant::now() < until, "{found} of {count} were read");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
 
@@ -74,7 +74,7 @@ impl Fixture for CommandFixture {
         self.write(&lines);
         self.written += count;
         if !self.folder.path().join("down").exists() {
-            self.printed().await;
+            until_read(self.source.as_ref(), self.written).await;
         }
         ids
     }
@@ -83,7 +83,7 @@ impl Fixture for CommandFixture {
         let (lines, ids) = self.logger.start(count);
         self.write(&lines);
         self.written += count;
-        self.printed().await;
+        until_read(self.source.as_ref(), self.written).await;
         ids
     }
 

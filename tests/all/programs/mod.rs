@@ -93,9 +93,21 @@ impl World {
     }
 
     pub(crate) fn tail(&self, arguments: &[&str]) -> Tail {
-        let arguments = [&["tail", "-o", "json"], arguments].concat();
-        let mut child =
-            self.command(&arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+        Tail::of(&mut self.command(&[&["tail", "-o", "json"], arguments].concat()))
+    }
+}
+
+/// A running `crosstail tail`.
+pub(crate) struct Tail {
+    pub(crate) child: Child,
+    printed: Arc<Mutex<Printed>>,
+    said: Arc<Mutex<String>>,
+}
+
+impl Tail {
+    /// Of a command that prints JSON.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
         let (printed, said) = (Arc::<Mutex<Printed>>::default(), Arc::<Mutex<String>>::default());
         let (out, err) = (child.stdout.take().expect("a pipe"), child.stderr.take().expect("a pipe"));
         let (lines, notes) = (Arc::clone(&printed), Arc::clone(&said));
@@ -111,15 +123,8 @@ impl World {
                 notes.push('\n');
             }
         });
-        Tail { child, printed, said }
+        Self { child, printed, said }
     }
-}
-
-/// A running `crosstail tail`.
-pub(crate) struct Tail {
-    pub(crate) child: Child,
-    printed: Arc<Mutex<Printed>>,
-    said: Arc<Mutex<String>>,
 }
 
 /// What it has printed: how often each message came, where an activity that is printed again counts once.
@@ -177,7 +182,7 @@ impl Tail {
         counts.into_iter().filter(|(_, count)| *count > 0).collect()
     }
 
-    fn signal(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_raw(self.child.id() as i32).expect("a process");
         rustix::process::kill_process(pid, signal).expect("signalled");
     }

@@ -1,10 +1,9 @@
 //! `ssh:` with a real server of this machine, through a proxy that cuts.
 
 use super::{World, messages, records};
-use crate::servers::{Proxy, reserve, servers_wanted};
+use crate::servers::{Proxy, cache, reserve, servers_wanted};
 use crate::support::wait_for;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 /// A server that takes one key, and the world of its client.
@@ -14,19 +13,13 @@ struct Host {
     port: u16,
 }
 
-fn sshd() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map_or_else(|| Path::new(&std::env::var_os("HOME").expect("a home")).join(".cache"), PathBuf::from);
-    cache.join("crosstail/servers/sshd")
-}
-
 impl Host {
     fn start() -> Option<Self> {
         if !servers_wanted() {
             return None;
         }
         let world = World::new(&[]);
-        let program = sshd();
+        let program = cache().join("sshd");
         assert!(program.exists(), "no sshd; run scripts/setup-tests");
         let keys = world.path("keys");
         std::fs::create_dir(&keys).expect("made");

@@ -2,7 +2,10 @@
 //! which are asked.
 
 mod documents;
+mod grpc;
+mod kits;
 mod otlp;
+mod rsyslog;
 mod syslog;
 mod traces;
 
@@ -10,10 +13,25 @@ use crate::programs::{Tail, World};
 use crate::support::wait_for;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// A port of this machine that nobody uses.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+}
+
+/// A file beside this one.
+fn beside(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/receivers").join(name)
+}
+
+/// A script of Python with OpenTelemetry's kit, and its first argument.
+fn python(script: &str, port: u16) -> Command {
+    let mut command = Command::new("python3");
+    command.arg(beside(script)).arg(port.to_string());
+    command.env("PYTHONPATH", Path::new(env!("CARGO_MANIFEST_DIR")).join("target/otel"));
+    command
 }
 
 /// `crosstail tail` of one receiver, once it listens.
@@ -25,8 +43,8 @@ fn receiving(world: &World, at: &str, port: u16) -> Tail {
 
 /// What a server answered.
 #[derive(Debug)]
-struct Answer {
-    status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     head: String,
     body: String,
 }
@@ -53,7 +71,7 @@ fn request(port: u16, first: &str, headers: &str, body: &[u8]) -> Answer {
 }
 
 /// Posts JSON.
-fn post(port: u16, path: &str, body: &str) -> Answer {
+pub(crate) fn post(port: u16, path: &str, body: &str) -> Answer {
     request(port, &format!("POST {path}"), "Content-Type: application/json\r\n", body.as_bytes())
 }
 

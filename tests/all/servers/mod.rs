@@ -6,24 +6,24 @@ mod java;
 mod layers;
 mod mysql;
 mod ports;
+mod proxy;
 
 use crate::support::PATIENCE;
 pub use java::{KafkaPorts, kafka_tool};
 pub use layers::servers_wanted;
 pub use ports::reserve;
+pub use proxy::Proxy;
 use sqlx::mysql::MySqlConnection;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
-use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What a server is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,7 +89,7 @@ fn postgres_bin(name: &str) -> PathBuf {
 }
 
 /// Where `scripts/setup-tests` puts servers.
-fn cache() -> PathBuf {
+pub fn cache() -> PathBuf {
     let cache = std::env::var_os("XDG_CACHE_HOME")
         .map_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"), PathBuf::from);
     cache.join("crosstail/servers")
@@ -265,7 +265,7 @@ impl Server {
         page.is_ok_and(|page| page.status().is_success())
     }
 
-    async fn wait_for_primary(&self) {
+    pub async fn wait_for_primary(&self) {
         let client = self.mongo_client().await;
         let until = Instant::now() + PATIENCE;
         loop {
@@ -282,11 +282,18 @@ impl Server {
     pub fn kill(&self) {
         let (mut watchdog, pid) = self.watchdog.lock().expect("lock").take().expect("running");
         std::fs::write(self.folder.join("keep"), "").expect("written");
-        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
-        rustix::process::kill_process_group(pid, rustix::process::Signal::KILL).expect("killed");
+        signal_group(pid, rustix::process::Signal::KILL);
         drop(watchdog.stdin.take());
         watchdog.wait().expect("ended");
         std::fs::remove_file(self.folder.join("keep")).expect("removed");
+    }
+
+    /// Stops all its processes where they are, as a machine that has no time for them does, or lets them go on.
+    pub fn stop(&self, is_stopped: bool) {
+        let watchdog = self.watchdog.lock().expect("lock");
+        let (_, pid) = watchdog.as_ref().expect("running");
+        let signal = if is_stopped { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
+        signal_group(*pid, signal);
     }
 
     /// Starts it again with its data.
@@ -356,6 +363,11 @@ impl Server {
     }
 }
 
+fn signal_group(pid: u32, signal: rustix::process::Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).expect("a pid")).expect("a pid");
+    rustix::process::kill_process_group(pid, signal).expect("signalled");
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some((mut watchdog, _)) = self.watchdog.lock().expect("lock").take() {
@@ -391,149 +403,4 @@ async fn once(servers: &'static OnceServers, kind: Kind) -> Option<Arc<Server>> 
     }
     let start = async || Server::start(kind).await.expect("servers are wanted");
     Some(Arc::clone(servers[kind as usize].get_or_init(start).await))
-}
-
-/// A TCP proxy that can cut, refuse and slow down.
-pub struct Proxy {
-    pub port: u16,
-    refusing: Arc<AtomicBool>,
-    delay_ms: Arc<AtomicU64>,
-    connections: Arc<Mutex<CancellationToken>>,
-    count: Arc<Connections>,
-    /// It listens until this is dropped.
-    ended: CancellationToken,
-    _end: DropGuard,
-}
-
-/// Connections through a proxy.
-#[derive(Default)]
-struct Connections {
-    accepted: AtomicUsize,
-    live: AtomicUsize,
-    peak: AtomicUsize,
-}
-
-impl Proxy {
-    /// In front of a port. Its task ends with the runtime of the test.
-    pub async fn to(target: u16) -> Self {
-        Self::between(0, target).await
-    }
-
-    /// In front of a port, on a given one.
-    pub async fn between(port: u16, target: u16) -> Self {
-        // The one before it on this port may be just closing.
-        let until = Instant::now() + PATIENCE;
-        let listener = loop {
-            match TcpListener::bind(("127.0.0.1", port)).await {
-                Ok(listener) => break listener,
-                Err(error) => assert!(Instant::now() < until, "port {port}: {error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
-        let port = listener.local_addr().expect("an address").port();
-        let ended = CancellationToken::new();
-        let proxy = Self {
-            _end: ended.clone().drop_guard(),
-            ended,
-            port,
-            refusing: Arc::default(),
-            delay_ms: Arc::default(),
-            connections: Arc::new(Mutex::new(CancellationToken::new())),
-            count: Arc::default(),
-        };
-        let count = Arc::clone(&proxy.count);
-        let (refusing, delay, connections) =
-            (Arc::clone(&proxy.refusing), Arc::clone(&proxy.delay_ms), Arc::clone(&proxy.connections));
-        let ended = proxy.ended.clone();
-        let accepting = async move {
-            while let Ok((client, _)) = listener.accept().await {
-                if refusing.load(Ordering::Relaxed) {
-                    continue;
-                }
-                let cancel = connections.lock().expect("lock").clone();
-                let delay = Arc::clone(&delay);
-                let count = Arc::clone(&count);
-                count.accepted.fetch_add(1, Ordering::Relaxed);
-                let live = count.live.fetch_add(1, Ordering::Relaxed) + 1;
-                count.peak.fetch_max(live, Ordering::Relaxed);
-                tokio::spawn(async move {
-                    let _end = Count(count);
-                    let Ok(server) = TcpStream::connect(("127.0.0.1", target)).await else { return };
-                    let ((from_client, to_client), (from_server, to_server)) =
-                        (client.into_split(), server.into_split());
-                    tokio::select! {
-                        () = cancel.cancelled() => {}
-                        () = copy(from_client, to_server, Arc::clone(&delay)) => {}
-                        () = copy(from_server, to_client, delay) => {}
-                    }
-                });
-            }
-        };
-        tokio::spawn(async move {
-            tokio::select! {
-                () = ended.cancelled() => {}
-                () = accepting => {}
-            }
-        });
-        proxy
-    }
-
-    /// How many connections there were.
-    pub fn accepted(&self) -> usize {
-        self.count.accepted.load(Ordering::Relaxed)
-    }
-
-    /// How many there are.
-    pub fn live(&self) -> usize {
-        self.count.live.load(Ordering::Relaxed)
-    }
-
-    /// How many there were at once, at most.
-    pub fn peak(&self) -> usize {
-        self.count.peak.load(Ordering::Relaxed)
-    }
-
-    /// Cuts every connection and refuses new ones.
-    pub fn cut(&self) {
-        self.refusing.store(true, Ordering::Relaxed);
-        let mut connections = self.connections.lock().expect("lock");
-        connections.cancel();
-        *connections = CancellationToken::new();
-    }
-
-    /// Lets connections through again.
-    pub fn mend(&self) {
-        self.refusing.store(false, Ordering::Relaxed);
-    }
-
-    /// Every packet waits this long.
-    pub fn slow(&self, ms: u64) {
-        self.delay_ms.store(ms, Ordering::Relaxed);
-    }
-}
-
-/// A connection, which ends with this.
-struct Count(Arc<Connections>);
-
-impl Drop for Count {
-    fn drop(&mut self) {
-        self.0.live.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-async fn copy(
-    mut from: tokio::net::tcp::OwnedReadHalf,
-    mut to: tokio::net::tcp::OwnedWriteHalf,
-    delay_ms: Arc<AtomicU64>,
-) {
-    let mut buffer = vec![0; 64 * 1024];
-    while let Ok(n @ 1..) = from.read(&mut buffer).await {
-        let delay = delay_ms.load(Ordering::Relaxed);
-        if delay > 0 {
-            tokio::time::sleep(Duration::from_millis(delay)).await;
-        }
-        if to.write_all(&buffer[..n]).await.is_err() {
-            return;
-        }
-    }
 }

@@ -38,6 +38,8 @@ fn problems((kind, protocol, form): (&str, Protocol, &str), manner: Manner) -> V
     let url = address(form, server.port);
     let command: &[&str] = match kind {
         "prometheus" => &["health", "-s", &url],
+        // All that there is.
+        "mongodb" if manner == Manner::Endless => &["query", "--limit", "0", "-o", "json", "-s", &url],
         _ => &["query", "--limit", "5", "-o", "json", "-s", &url],
     };
     let begun = Instant::now();
@@ -105,7 +107,7 @@ fn a_server_that_speaks_the_protocol_wrongly_is_an_error_of_its_source() {
             vec![Manner::Endless, Manner::WrongLengths, Manner::Headers, Manner::Deep, Manner::Bomb]
         }
         Protocol::Mysql => vec![Manner::Endless, Manner::WrongLengths, Manner::Headers],
-        Protocol::Mongodb => vec![Manner::WrongLengths, Manner::Headers],
+        Protocol::Mongodb => vec![Manner::Endless, Manner::WrongLengths, Manner::Headers],
         Protocol::Kafka | Protocol::Postgres => vec![Manner::Endless, Manner::WrongLengths],
     };
     all_end_well(KINDS.iter().flat_map(|kind| of(kind).into_iter().map(move |manner| (*kind, manner))).collect());

@@ -204,6 +204,12 @@ impl<'a> Assembler<'a> {
         {
             a.id = request.clone();
         }
+        // A span that has no parent is not its own.
+        if let Some(parent) = &a.parent_request_id
+            && a.request_key().to_string() == parent.as_str()
+        {
+            a.parent_request_id = None;
+        }
         if !schema.definition().canonical
             && !a.part
             && a.duration_us.is_none()

@@ -58,16 +58,17 @@ impl Address {
             .collect::<Result<Vec<_>, _>>()?;
         let credentials = user.map(|user| match user.split_once(':') {
             Some(("api_key", key)) => {
-                let key = percent_decoded(key);
-                match key.split_once(':') {
+                let key = in_a_header(key)?;
+                Ok(match key.split_once(':') {
                     Some((id, secret)) => Credentials::ApiKey(id.to_owned(), secret.to_owned()),
                     None => Credentials::EncodedApiKey(key),
-                }
+                })
             }
-            Some(("bearer", token)) => Credentials::Bearer(percent_decoded(token)),
-            Some((name, password)) => Credentials::Basic(percent_decoded(name), percent_decoded(password)),
-            None => Credentials::Basic(percent_decoded(user), String::new()),
+            Some(("bearer", token)) => in_a_header(token).map(Credentials::Bearer),
+            Some((name, password)) => Ok(Credentials::Basic(percent_decoded(name), percent_decoded(password))),
+            None => Ok(Credentials::Basic(percent_decoded(user), String::new())),
         });
+        let credentials = credentials.transpose()?;
         let mut authority = None;
         for (key, value) in
             parameters.split('&').filter(|pair| !pair.is_empty()).map(|p| p.split_once('=').unwrap_or((p, "")))
@@ -83,6 +84,15 @@ impl Address {
         }
         Ok(Self { nodes, credentials, authority, pattern: percent_decoded(pattern) })
     }
+}
+
+/// A key or token that becomes a part of a header as it is.
+fn in_a_header(key: &str) -> Result<String, String> {
+    let key = percent_decoded(key);
+    if key.contains(|c: char| c.is_control()) {
+        return Err("the API key or token has a line break, or another character that no header can have".to_owned());
+    }
+    Ok(key)
 }
 
 /// Requests at once; one of them only for following.
@@ -271,6 +281,13 @@ mod tests {
         assert!(of("es+http://h/x").is_none());
         for wrong in ["es+http://h", "es+http:///x", "es://h/x", "es+http://h/x?insecure=true"] {
             assert!(Address::parse(wrong).is_err(), "{wrong}");
+        }
+        // As `cat` gives it from a file of two lines.
+        for wrong in
+            ["es+http://api_key:s3cret%0A@h/x", "es+http://bearer:s3cret%0Atwo@h/x", "es+http://bearer:s3cret%00@h/x"]
+        {
+            let error = Address::parse(wrong).err().expect("no header");
+            assert!(error.contains("line break") && !error.contains("s3cret"), "{wrong}: {error}");
         }
     }
 }

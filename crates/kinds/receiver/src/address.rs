@@ -1,4 +1,4 @@
-//! Where a receiver listens, and from whom it takes something: `otlp+http://127.0.0.1:4318`, `syslog://`,
+//! Where a receiver listens, and from whom it takes something: `otlp+http://127.0.0.1:4318`, `otlp+grpc://`, `syslog://`,
 //! `http-in://0.0.0.0:8088?token=…`.
 
 use crosstail_source::{credentials, percent_decoded};
@@ -6,17 +6,22 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 /// The schemes of the kind.
-pub(crate) static SCHEMES: [&str; 4] = ["otlp+http", "http-in", "syslog", "syslog+tls"];
+pub(crate) static SCHEMES: [&str; 5] = ["otlp+http", "otlp+grpc", "http-in", "syslog", "syslog+tls"];
 
 /// How to reach it, for errors.
 const TOKEN: &str =
     "add ?token=SECRET, or configure the source with password_env; clients send it as Authorization: Bearer SECRET";
 const FROM: &str = "say whose messages are taken: ?from=10.1.2.3,10.8.0.0/16";
 
+/// Why a build without the feature does not listen.
+pub(crate) const NO_GRPC: &str = "this build takes OTLP over HTTP alone";
+const BUILD: &str = "use otlp+http://127.0.0.1:4318, or build with `--features full`";
+
 /// What is received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
     Otlp,
+    OtlpGrpc,
     Json,
     Syslog { tls: bool },
 }
@@ -45,6 +50,7 @@ impl Address {
         let (scheme, rest) = at.split_once("://").unwrap_or((at, ""));
         let (protocol, port, example) = match scheme {
             "otlp+http" => (Protocol::Otlp, Some(4318), "otlp+http://127.0.0.1:4318"),
+            "otlp+grpc" => (Protocol::OtlpGrpc, Some(4317), "otlp+grpc://127.0.0.1:4317"),
             "http-in" => (Protocol::Json, None, "http-in://127.0.0.1:8088"),
             "syslog+tls" => {
                 (Protocol::Syslog { tls: true }, Some(6514), "syslog+tls://127.0.0.1:6514?cert=FILE&key=FILE")
@@ -52,6 +58,9 @@ impl Address {
             _ => (Protocol::Syslog { tls: false }, Some(5514), "syslog://127.0.0.1:5514"),
         };
         let wrong = |why: &str| (why.to_owned(), example);
+        if protocol == Protocol::OtlpGrpc && !cfg!(feature = "grpc") {
+            return Err((NO_GRPC.to_owned(), BUILD));
+        }
         let (user, place) = credentials(rest);
         let (place, parameters) = place.split_once('?').unwrap_or((place, ""));
         let place = place.trim_end_matches('/');
@@ -159,6 +168,8 @@ mod tests {
             ("otlp+http://127.0.0.1:4318", "127.0.0.1:4318"),
             ("otlp+http://", "127.0.0.1:4318"),
             ("otlp+http://localhost", "localhost:4318"),
+            #[cfg(feature = "grpc")]
+            ("otlp+grpc://", "127.0.0.1:4317"),
             ("syslog://", "127.0.0.1:5514"),
             ("syslog://:1514/", "127.0.0.1:1514"),
             ("syslog://[::1]:1514", "[::1]:1514"),

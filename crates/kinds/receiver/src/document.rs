@@ -1,6 +1,7 @@
 //! JSON by POST: lines of JSON, values side by side, one document, or an array of them.
 
-use crate::http::{Answer, Lines, Protocol};
+use crate::http::{Answer, Protocol};
+use crate::intake::Lines;
 use hyper::StatusCode;
 use serde_json::json;
 use serde_json::value::RawValue;

@@ -2,6 +2,7 @@
 
 use crate::address::{Address, Protocol};
 use crate::inbox::Inbox;
+use crate::intake::Intake;
 use crate::{document, http, otlp, syslog, tls};
 use async_trait::async_trait;
 use crosstail_core::model::Diagnosis;
@@ -62,6 +63,7 @@ impl Origin for Receiver {
     async fn run(&self, feed: &Arc<Feed>) -> Result<(), Failure> {
         let place = self.address.shown();
         let inbox = Arc::new(Inbox::new(Arc::clone(feed)));
+        let intake = || Arc::new(Intake::new(&self.address, &inbox));
         let ready = |what: String| {
             feed.reached(what, Vec::new());
             feed.loaded();
@@ -72,12 +74,20 @@ impl Origin for Receiver {
             Protocol::Otlp => {
                 let listener = self.listen().await?;
                 ready(format!("OTLP on http://{place}, logs and traces"));
-                http::serve(listener, &self.address, &inbox, &otlp::Otlp).await.map_err(lost)
+                http::serve(listener, &intake(), otlp::Otlp).await.map_err(lost)
             }
+            #[cfg(feature = "grpc")]
+            Protocol::OtlpGrpc => {
+                let listener = self.listen().await?;
+                ready(format!("OTLP over gRPC on {place}, logs and traces"));
+                crate::grpc::serve(listener, &intake()).await.map_err(lost)
+            }
+            #[cfg(not(feature = "grpc"))]
+            Protocol::OtlpGrpc => Err(Failure::new(ErrorKind::Unsupported, crate::address::NO_GRPC)),
             Protocol::Json => {
                 let listener = self.listen().await?;
                 ready(format!("JSON by POST to http://{place}/"));
-                http::serve(listener, &self.address, &inbox, &document::Documents).await.map_err(lost)
+                http::serve(listener, &intake(), document::Documents).await.map_err(lost)
             }
             Protocol::Syslog { tls: false } => {
                 let listener = self.listen().await?;

@@ -1,6 +1,7 @@
 //! Syslog over UDP, TCP and TLS (RFC 5426, 6587, 5425). A message becomes a line; its format is read as in a file.
 
 use crate::address::Address;
+use crate::connections::{self, PATIENCE};
 use crate::frames::{Frame, Frames, LONGEST};
 use crate::inbox::Inbox;
 use std::io;
@@ -9,18 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-/// Connections at the same time.
-const CONNECTIONS: usize = 256;
 /// What the system keeps of datagrams that are not read yet, in bytes, as far as it allows that.
 const DATAGRAMS: usize = 8 << 20;
 const CHUNK: usize = 64 * 1024;
 /// How often what the system dropped is looked at.
 const DROPPED: Duration = Duration::from_secs(5);
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a stream is not read while there is no room.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -67,31 +63,20 @@ pub(crate) async fn streams(
     inbox: &Arc<Inbox>,
     tls: Option<TlsAcceptor>,
 ) -> io::Result<()> {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    // Dropping it ends them all.
-    let mut connections = JoinSet::new();
-    loop {
-        let (stream, peer) = crate::http::accepted(&listener, &mut connections).await?;
-        if !address.hears(peer.ip()) {
-            inbox.refuse("connections of senders that ?from= does not name", 1);
-            continue;
-        }
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            inbox.refuse("connections, because there were too many", 1);
-            continue;
-        };
-        let (inbox, tls) = (Arc::clone(inbox), tls.clone());
-        connections.spawn(async move {
-            match tls {
-                None => read(stream, peer.ip(), &inbox).await,
-                Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => read(stream, peer.ip(), &inbox).await,
-                    _ => inbox.refuse("connections without TLS, or that do not trust the certificate", 1),
-                },
+    connections::serve(listener, inbox, |stream, peer| {
+        let (address, inbox, tls) = (Arc::clone(address), Arc::clone(inbox), tls.clone());
+        async move {
+            if !address.hears(peer) {
+                return inbox.refuse("connections of senders that ?from= does not name", 1);
             }
-            drop(place);
-        });
-    }
+            let Some(tls) = tls else { return read(stream, peer, &inbox).await };
+            match tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
+                Ok(Ok(stream)) => read(stream, peer, &inbox).await,
+                _ => inbox.refuse("connections without TLS, or that do not trust the certificate", 1),
+            }
+        }
+    })
+    .await
 }
 
 async fn read(mut stream: impl AsyncRead + Unpin, peer: IpAddr, inbox: &Inbox) {

@@ -2,13 +2,16 @@
 //!
 //! `scripts/faults SECONDS [SEED]` runs longer ones. A schedule that fails prints its seed.
 
+mod machine;
+mod servers;
+
 use crate::servers::{Kind, Proxy, Server};
 use crate::support::{Running, open};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// Faults of a schedule where nobody says how long it takes.
@@ -55,17 +58,24 @@ impl Schedule {
         tokio::time::sleep(Duration::from_millis(self.dice.u64(10..longest_ms))).await;
     }
 
-    /// Until all of these are held, and then: nothing else.
-    async fn all_there(&self, running: &mut Running, written: usize) {
+    /// Until so many are held, and then: no more. Their ids are those of their records.
+    async fn all_held(&self, running: &mut Running, written: usize) -> String {
         let what = format!("{written} activities after {:?} of seed {}", self.done, self.seed);
         running.until(&what, |running| running.store.len() >= written).await;
+        assert_eq!(running.store.len(), written, "nothing twice: {what}");
+        what
+    }
+
+    /// The same where an id is that of a place: no message twice.
+    async fn all_there(&self, running: &mut Running, written: usize) {
+        let what = self.all_held(running, written).await;
         let mut messages: Vec<String> = Vec::new();
         for row in running.store.all_rows() {
             messages.push(running.store.get(*row).message.as_deref().unwrap_or_default().to_owned());
         }
         messages.sort();
         messages.dedup();
-        assert_eq!((messages.len(), running.store.len()), (written, written), "nothing twice: {what}");
+        assert_eq!(messages.len(), written, "nothing twice: {what}");
     }
 }
 
@@ -323,73 +333,4 @@ async fn readers(server: &Server, database: &str) -> Vec<Pid> {
     let query = sqlx::query_scalar::<_, i32>("SELECT pid FROM pg_stat_activity WHERE usename = 'locked'");
     let pids = query.fetch_all(&mut connection).await.expect("listed");
     pids.into_iter().filter_map(Pid::from_raw).collect()
-}
-
-/// A password that was changed is said, with what to do, and not tried again and again; so is a right that was withdrawn.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_changed_password_and_a_withdrawn_right_are_said() {
-    let Some(server) = Server::start(Kind::Postgres).await else { return };
-    for (change, said) in [
-        ("ALTER ROLE locked PASSWORD 'second'", "password authentication failed"),
-        ("REVOKE SELECT ON logs FROM locked", "permission denied"),
-    ] {
-        let database = server.postgres_database(&["log-tracking"]).await;
-        let run = async |text: &str| {
-            let mut connection = server.postgres_connection(&database).await;
-            sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut connection).await.expect("run");
-        };
-        run("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'locked') THEN CREATE ROLE locked; END IF; END $$; \
-             ALTER ROLE locked LOGIN PASSWORD 'first'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO locked")
-        .await;
-        let (names, source) = open(&[format!("postgres://locked:first@127.0.0.1:{}/{database}", server.port)]);
-        let mut running = Running::start(&names, source);
-        running.live().await;
-        run(change).await;
-        run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'locked'").await;
-        let is_said = |running: &Running| {
-            let told = format!("{:?} {:?}", running.states, running.notices);
-            told.contains(said) && !told.contains("first")
-        };
-        running.until(said, is_said).await;
-    }
-}
-
-fn starved(limits: &str, home: &Path, arguments: &[&str]) -> std::process::Output {
-    let program = env!("CARGO_BIN_EXE_crosstail");
-    std::process::Command::new("bash")
-        .args(["-c", &format!("{limits} exec \"$0\" \"$@\""), program])
-        .args(arguments)
-        .env("HOME", home)
-        .env_remove("XDG_CONFIG_HOME")
-        .env_remove("XDG_CACHE_HOME")
-        .env_remove("XDG_STATE_HOME")
-        .env_remove("XDG_DATA_HOME")
-        .output()
-        .expect("run")
-}
-
-/// Without file handles, what can be read is, and what cannot is said. Without a home that can be written, nothing is amiss.
-#[test]
-fn a_machine_that_has_nothing_left_is_told_of() {
-    let folder = tempfile::tempdir().expect("a folder");
-    for n in 0..80 {
-        let text = format!("2026-11-20 10:00:{:02} ERROR message {n}\n", n % 60);
-        std::fs::write(folder.path().join(format!("app-{n}.log")), text).expect("written");
-    }
-    let at = folder.path().display().to_string();
-    let query = ["query", "--limit", "0", "-o", "text", "-s", at.as_str()];
-    let output = starved("ulimit -n 40;", folder.path(), &query);
-    let (shown, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let found = shown.lines().filter(|line| line.contains("message")).count();
-    assert!(found == 80 || said.to_lowercase().contains("too many open files"), "{found}: {said}");
-    assert!(
-        !said.contains("panicked") && output.status.code().is_some_and(|code| code <= 4),
-        "{:?}: {said}",
-        output.status
-    );
-    // Nothing can be made there, by whomever.
-    let home = PathBuf::from("/proc/self");
-    let output = starved("", &home, &query);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().filter(|line| line.contains("message")).count(), 80);
 }

@@ -1,0 +1,113 @@
+//! Receivers: activities are sent to them, as JSON by POST or as messages of syslog.
+
+use super::fixtures::{Fixture, Logger};
+use super::printed::until_read;
+use crate::receivers::{free_port, post};
+use crate::support::{EPOCH, PATIENCE, open, wait_for};
+use crosstail_core::model::Names;
+use crosstail_source::{Job, Source};
+use serde_json::Value;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::sync::Arc;
+
+pub struct ReceiverFixture {
+    scheme: &'static str,
+    port: u16,
+    /// Kept open: the messages of one sender come in order.
+    stream: Option<TcpStream>,
+    source: Arc<dyn Source>,
+    names: Names,
+    logger: Logger,
+    written: usize,
+}
+
+impl ReceiverFixture {
+    pub async fn http() -> Option<Self> {
+        Some(Self::listening("http-in").await)
+    }
+
+    pub async fn syslog() -> Option<Self> {
+        let mut fixture = Self::listening("syslog").await;
+        fixture.stream = Some(TcpStream::connect(("127.0.0.1", fixture.port)).expect("connected"));
+        Some(fixture)
+    }
+
+    async fn listening(scheme: &'static str) -> Self {
+        let port = free_port();
+        let (names, source) = open(&[format!("{scheme}://127.0.0.1:{port}")]);
+        let probe = tokio::time::timeout(PATIENCE, source.probe(&Job::default())).await;
+        probe.expect("in time").expect("it listens");
+        wait_for("the receiver to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+        let logger = Logger::new("timestamp", |n| EPOCH.plus_ms(n as i64 * 1000));
+        Self { scheme, port, stream: None, source, names, logger, written: 0 }
+    }
+
+    fn send(&mut self, lines: &[Value]) {
+        let Some(stream) = &mut self.stream else {
+            let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let answer = post(self.port, "/", &body);
+            assert_eq!(answer.status, 200, "{answer:?}");
+            return;
+        };
+        let mut bytes = Vec::new();
+        for line in lines {
+            let message = format!("<14>1 2026-11-20T10:00:00Z web-1 shop 12 - - {line}");
+            bytes.extend_from_slice(format!("{} {message}", message.len()).as_bytes());
+        }
+        stream.write_all(&bytes).expect("sent");
+    }
+}
+
+impl Fixture for ReceiverFixture {
+    async fn insert(&mut self, count: usize) -> Vec<String> {
+        let (lines, ids) = self.logger.insert(count);
+        self.send(&lines);
+        self.written += count;
+        until_read(self.source.as_ref(), self.written).await;
+        ids
+    }
+
+    async fn start(&mut self, count: usize) -> Vec<String> {
+        let (lines, ids) = self.logger.start(count);
+        self.send(&lines);
+        self.written += count;
+        until_read(self.source.as_ref(), self.written).await;
+        ids
+    }
+
+    async fn complete(&mut self, ids: &[String]) {
+        let lines = self.logger.complete(ids);
+        self.send(&lines);
+    }
+
+    fn source(&self) -> Arc<dyn Source> {
+        Arc::clone(&self.source)
+    }
+
+    fn reopened(&self) -> Arc<dyn Source> {
+        open(&[self.address()]).1
+    }
+
+    fn address(&self) -> String {
+        format!("{}://127.0.0.1:{}", self.scheme, self.port)
+    }
+
+    /// What was sent is all that there is: it can still be read.
+    async fn fingerprint(&mut self) -> String {
+        super::all(self.source.as_ref()).await.iter().map(|activity| activity.id.to_string()).collect()
+    }
+
+    fn overlaps(&self) -> bool {
+        // Whoever follows from a position gets all that came since it listens.
+        true
+    }
+
+    fn names(&self) -> Names {
+        self.names.clone()
+    }
+
+    async fn delete_all(&mut self) {
+        unreachable!("nothing is deleted of what was received");
+    }
+}
