@@ -78,7 +78,7 @@ fn output(running: &Running, canvas: &mut Canvas<'_>) {
         Some(end) => end.clone(),
     };
     let room = wide.saturating_sub(8);
-    let title = format!(" $ {} · {end} · {} lines ", line(&running.words), count(running.lines.len()));
+    let title = format!(" {end} · {} lines · $ {} ", count(running.lines.len()), line(&running.words));
     let inside = dialog(canvas, wide.saturating_sub(4), height.saturating_sub(4), &fit(&title, room));
     let theme = &canvas.look.theme;
     let rows = usize::from(inside.height);
