@@ -57,6 +57,8 @@ actions! {
     COPY_AFFECTED = "copy_affected", "copy the affected operations, a line each";
     COPY_VIEW = "copy_view", "copy a command that opens this view again";
     COPY_PATH = "copy_path", "copy the path of the value under the cursor";
+    RESEND = "resend", "send the marked or opened outgoing calls again (with --allow-sends)";
+    TOOLS = "tools", "links and commands for the activity";
     EDITOR = "editor", "open the value, or the activity, in $EDITOR";
     PAGER = "pager", "open the value, or the activity, in $PAGER";
     PIPE = "pipe", "pipe the value, or the activity, to a command";
@@ -84,6 +86,7 @@ actions! {
     TALLER_HISTOGRAM = "taller_histogram", "a taller histogram";
     LOWER_HISTOGRAM = "lower_histogram", "a lower histogram";
     TOGGLE_TIME = "toggle_time", "absolute or relative times";
+    AROUND = "around", "what happened around it: same source, system, host, tenant or order";
     RANGE = "range", "range of time";
     ZOOM_IN = "zoom_in", "a shorter range of time";
     ZOOM_OUT = "zoom_out", "a longer range of time";

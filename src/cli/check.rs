@@ -60,6 +60,11 @@ pub(super) fn problems(config: &Config, layered: &LayeredConfig, sources: &[Resu
             let at = place(&format!("view.{}.filter", view.name));
             problems.push(format!("{at}view {}:\n{}", view.name, error.with_carets(&view.filter)));
         }
+        if let Err(error) = view.layout() {
+            let list = error.split(':').next().unwrap_or_default();
+            let at = place(&format!("view.{}.{list}", view.name));
+            problems.push(format!("{at}view {}: {error}", view.name));
+        }
     }
     if let Some(zone) = &config.time_zone {
         problems.extend(config::zone(zone).err().map(|error| format!("{}time_zone: {error}", place("time_zone"))));
@@ -75,6 +80,8 @@ pub(super) fn problems(config: &Config, layered: &LayeredConfig, sources: &[Resu
         let at = place(&format!("channel.{}", channel.name));
         problems.extend(channel_problem(channel).map(|error| format!("{at}{error:#}")));
     }
+    problems.extend(config.tools().1);
+    problems.extend(config.sends.iter().filter_map(|entry| entry.secrets().err()));
     problems.extend(files());
     problems
 }

@@ -128,7 +128,7 @@ impl<'a> Line<'a> {
             (_, "theme") => plain(Theme::names()),
             (_, "zone") => plain(zones()),
             (_, "by") => return self.listed(fields()),
-            (_, "fields") => {
+            (_, "fields" | "columns") => {
                 let columns = Record::COLUMNS.iter().map(|column| ((*column).to_owned(), String::new()));
                 return self.listed(columns.collect());
             }

@@ -161,6 +161,12 @@ fn wants_of(layered: &LayeredConfig) -> Vec<[String; 3]> {
         if table.starts_with("source.") && ["at", "command"].contains(&last) {
             continue;
         }
+        if (table.starts_with("command.") && last == "run") || (table.starts_with("link.") && last == "url") {
+            let (verb, what) = if last == "run" { ("offer to run", "command") } else { ("offer to open", "link") };
+            let name = table.split_once('.').map_or("", |(_, name)| name);
+            rows.push([verb.to_owned(), setting.value.clone(), format!("as the {what} {name}")]);
+            continue;
+        }
         rows.push(match (table.strip_prefix("channel."), last) {
             (Some(name), "url" | "smtp") => {
                 ["notify".to_owned(), setting.value.clone(), format!("from watch, as the channel {name}")]

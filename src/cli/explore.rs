@@ -3,7 +3,7 @@
 use super::args::{ExploreArgs, ViewArgs};
 use super::{UsageError, sources};
 
-use crate::config::{self, Config, Overrides};
+use crate::config::{self, Config, Layout, Overrides};
 use crate::log::Log;
 use crate::runtime::{self, Runtime};
 use crate::screens::{self, Event, Explorer, Opened, Reopen, Settings};
@@ -131,6 +131,12 @@ pub(super) fn explorer_over(
         Some(Err(error)) => shared.notify(format!("{error:#}")),
         None => {}
     }
+    let secrets = config.sends.iter().map(config::SendEntry::secrets).collect::<Result<Vec<_>, _>>();
+    let secrets = secrets.map_err(UsageError)?;
+    let (tools, wrong) = config.tools();
+    if let Some(problem) = wrong.into_iter().next() {
+        shared.notify(problem);
+    }
     let who = look.writes.who.clone().unwrap_or_else(|| "unknown".to_owned());
     shared.settings = Settings {
         history_limit: config.history_limit.unwrap_or(usize::MAX),
@@ -139,14 +145,20 @@ pub(super) fn explorer_over(
         terminal_notifications: config.terminal_notifications.unwrap_or(true),
         range,
         views: config.views.clone(),
+        tools,
         theme: config.theme.clone().unwrap_or_else(|| "dark".to_owned()),
         config_path: config::user_file().map(|path| path.display().to_string()),
         invocation,
+        may_send: look.allow_sends,
         writes_as: look.writes.allow_writes.then(|| who.clone()),
         who,
         ..Settings::default()
     };
     let mut effects = Vec::new();
+    let layout = Layout::parse(&look.columns, &look.facets).map_err(|why| UsageError(format!("--{why}")))?;
+    if !layout.is_usual() {
+        effects.extend(explorer.update(Event::LayOut(layout)));
+    }
     if let Some(text) = &look.filter {
         if let Err(error) = crosstail_core::filter::Filter::parse(text) {
             return Err(UsageError(format!("--filter:\n{}", error.with_carets(text))).into());
@@ -159,6 +171,7 @@ pub(super) fn explorer_over(
     let (mut runtime, incoming) = Runtime::new(sources, names, clock, zone);
     runtime.set_alert_writers(writers);
     runtime.set_recall(recall);
+    runtime.set_send_secrets(secrets);
     for effect in effects {
         runtime.run(effect);
     }

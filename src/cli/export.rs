@@ -1,20 +1,19 @@
 //! `crosstail export`: history into a file, in constant memory. The same command resumes after an interruption.
 
 use super::args::ExportArgs;
-use super::output::{print_error, progress as bar_of_time};
+use super::output::{chosen, print_error, progress as bar_of_time};
 use super::tail::wait_for_signal;
 use super::{UsageError, exit, sources};
 use crate::config::Overrides;
-use crate::runtime::{MergedHistory, Sources, Work, payload_of};
+use crate::runtime::{MergedHistory, Sources, Work, payloads_of};
 use anyhow::{Context as _, Result, bail, ensure};
 use async_trait::async_trait;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Names, Timestamp, redact_text};
 use crosstail_core::number::saturating_u64;
-use crosstail_export::file::{ExportRow, FileFormat, FileSink, LinesSink, part_path, publish, sibling};
+use crosstail_export::file::{ExportRow, Exported, FileFormat, FileSink, LinesSink, part_path, publish, sibling};
 use crosstail_export::{IncidentEntry, SqliteArchive};
 use crosstail_source::{Cursor, PageQuery};
-use futures_util::StreamExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -24,8 +23,6 @@ use std::time::Instant;
 const PAGE: usize = 1000;
 /// Activities per step: an interruption loses at most this many, and memory holds this many.
 const STEP: usize = 5_000;
-/// Payloads loaded concurrently.
-const PAYLOADS: usize = 16;
 
 /// How far an export is: the content of `FILE.resume`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +44,7 @@ struct Progress {
 pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
     let path = args.output.as_path();
     let form = FileFormat::of(path).ok_or_else(|| UsageError(unknown_form(path)))?;
+    let exported = exported(args, form)?;
     ensure!(args.force || !path.exists(), UsageError(format!("{} exists; --force overwrites it", path.display())));
     let config = super::configuration(choice)?;
     let (filter, mut context) = sources::filter(&args.filter, &args.source, &config)?;
@@ -59,7 +57,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
         opened.configs.iter().flat_map(|c| &c.at).map(|at| redact_text(at).into_owned()).collect();
     let what = json!({
         "filter": filter.text(), "sources": sources, "schema": args.source.schema, "zone": context.zone.name(),
-        "since": args.range.since, "until": args.range.until, "payloads": args.payloads,
+        "since": args.range.since, "until": args.range.until, "payloads": args.payloads, "fields": args.fields,
     });
     let progress_path = sibling(path, "resume");
     let before = if args.restart { None } else { unfinished(path, &progress_path, &what)? };
@@ -81,7 +79,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
             mark: None,
         },
     };
-    let mut sink = sink(path, form, args.payloads, &opened.names, &progress).await?;
+    let mut sink = sink(path, form, &exported, &opened.names, &progress).await?;
     let query = PageQuery {
         filter,
         context: Context { ..context },
@@ -117,7 +115,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
         }
         progress.after = step.last().map(Cursor::after).or(progress.after);
         progress.rows += step.len() as u64;
-        let exported = with_payloads(&all, &work, std::mem::take(&mut step), args.payloads).await;
+        let exported = with_payloads(&all, &work, std::mem::take(&mut step), exported.needs_payload()).await;
         let stopped = || format!("{}: cannot go on; run the same command again to resume", part_path(path).display());
         progress.mark = Some(sink.step(exported).await.with_context(stopped)?);
         save(&progress_path, &progress)?;
@@ -144,6 +142,19 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
         Timestamp(progress.until).rfc3339(),
     ));
     Ok(exit::OK)
+}
+
+/// What of each activity is exported.
+fn exported(args: &ExportArgs, form: FileFormat) -> Result<Exported> {
+    let exported = Exported { columns: chosen(&args.fields)?, payloads: args.payloads };
+    ensure!(
+        !exported.columns.is_chosen() || form != FileFormat::Sqlite,
+        UsageError(
+            "--fields: a .sqlite file has every column; choose among them in SQL, or write .csv, .ndjson or .parquet"
+                .to_owned()
+        )
+    );
+    Ok(exported)
 }
 
 /// How far an interrupted export to this file is; an error where it exported something else.
@@ -212,14 +223,14 @@ async fn with_payloads(
     if !wanted {
         return activities.into_iter().map(|activity| (activity, None)).collect();
     }
-    let load = |activity: crosstail_core::model::Activity| async move {
-        let (payload, problems) = payload_of(sources, work, &activity.id, &activity.places).await;
+    let mut rows = Vec::with_capacity(activities.len());
+    for (activity, payload, problems) in payloads_of(sources, work, activities).await {
         for problem in problems {
             print_error(&problem.to_string());
         }
-        (activity, Some(payload))
-    };
-    futures_util::stream::iter(activities.into_iter().map(load)).buffered(PAYLOADS).collect().await
+        rows.push((activity, Some(payload)));
+    }
+    rows
 }
 
 /// Writes the progress.
@@ -230,17 +241,17 @@ fn save(path: &Path, progress: &Progress) -> Result<()> {
 async fn sink(
     path: &Path,
     form: FileFormat,
-    payloads: bool,
+    exported: &Exported,
     names: &Names,
     progress: &Progress,
 ) -> Result<Box<dyn FileSink>> {
     let mark = progress.mark.as_ref();
     Ok(match form {
         FileFormat::Csv | FileFormat::Ndjson => {
-            Box::new(LinesSink::open(path, form == FileFormat::Csv, payloads, names, mark)?)
+            Box::new(LinesSink::open(path, form == FileFormat::Csv, exported, names, mark)?)
         }
         #[cfg(feature = "parquet")]
-        FileFormat::Parquet => Box::new(crosstail_export::file::ParquetSink::open(path, payloads, names, mark)?),
+        FileFormat::Parquet => Box::new(crosstail_export::file::ParquetSink::open(path, exported, names, mark)?),
         #[cfg(not(feature = "parquet"))]
         FileFormat::Parquet => bail!("this build cannot write Parquet; build with `--features full`"),
         FileFormat::Sqlite => {

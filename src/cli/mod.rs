@@ -26,6 +26,8 @@ mod patterns;
 mod progress;
 mod query;
 mod redact;
+#[cfg(feature = "resend")]
+mod resend;
 mod schema;
 mod show;
 mod sources;
@@ -187,6 +189,8 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Man(args)) => manual::page(&args),
         Some(Command::Help(args)) => manual::help(&args),
         Some(Command::Generate(args)) => generate::run(&args).await,
+        #[cfg(feature = "resend")]
+        Some(Command::Resend(args)) => resend::run(&args, &choice).await,
         Some(Command::Redact(args)) => redact::run(&args, &choice),
         #[cfg(feature = "mcp")]
         Some(Command::Mcp(args)) => mcp::run(&args, &choice).await,

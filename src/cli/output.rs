@@ -4,9 +4,8 @@ use super::UsageError;
 use super::args::{Format, OutputArgs};
 use anyhow::Result;
 use chrono_tz::Tz;
-use crosstail_core::filter::{Field, suggest};
-use crosstail_core::model::{Activity, Names, Timestamp, redact_text, visible_line};
-use crosstail_export::{Record, csv_cell, millis, safe_json, spreadsheet_cell};
+use crosstail_core::model::{Activity, Names, Payload, Timestamp, redact_text, visible_line};
+use crosstail_export::{Columns, Record, csv_cell, millis, safe_json, spreadsheet_cell};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value};
 use std::io::{self, IsTerminal as _, Write};
@@ -18,8 +17,8 @@ pub(super) struct Writer {
     zone: Tz,
     colour: bool,
     /// What of an activity is written, by name: the fields that were asked for, or those of the format.
-    columns: Vec<&'static str>,
-    asked: bool,
+    columns: Vec<String>,
+    fields: Columns,
     headers: bool,
     spreadsheet: bool,
     table: Vec<Vec<String>>,
@@ -40,34 +39,25 @@ pub(super) fn colours(asked: Option<bool>) -> bool {
     })
 }
 
-/// The field of a record with a name: that of JSON, or one of a filter.
-fn column(name: &str) -> Result<&'static str> {
-    let name = name.trim();
-    let all = || Record::COLUMNS.into_iter().chain(Record::LOOKED_UP);
-    let own = all().find(|column| column.eq_ignore_ascii_case(name));
-    let of_filter = || {
-        let field = Field::parse(name)?;
-        all().find(|column| Field::parse(column) == Some(field))
-    };
-    own.or_else(of_filter).ok_or_else(|| {
-        let hint = suggest(name, all()).map_or_else(
-            || format!("; the fields are {}", all().collect::<Vec<_>>().join(", ")),
-            |near| format!("; did you mean '{near}'?"),
-        );
-        UsageError(format!("--fields: no field '{name}'{hint}")).into()
-    })
+/// The columns that were asked for; without any, those of the record.
+pub(super) fn chosen(fields: &[String]) -> Result<Columns> {
+    if fields.is_empty() {
+        return Ok(Columns::default());
+    }
+    Columns::of(fields).map_err(|why| UsageError(why).into())
 }
 
 impl Writer {
     pub(super) fn new(args: &OutputArgs, zone: Tz, colour: Option<bool>) -> Result<Self> {
         let format = args.format();
-        let asked = args.fields.iter().map(|name| column(name)).collect::<Result<Vec<_>>>()?;
+        let fields = chosen(&args.fields)?;
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let columns = match format {
-            _ if !asked.is_empty() => asked.clone(),
-            Format::Csv | Format::Json => Record::COLUMNS.to_vec(),
-            Format::Wide => WIDE.to_vec(),
-            Format::Name => vec!["id"],
-            Format::Text | Format::Table => COLUMNS.to_vec(),
+            _ if fields.is_chosen() => fields.names().to_vec(),
+            Format::Csv | Format::Json => fields.names().to_vec(),
+            Format::Wide => owned(&WIDE),
+            Format::Name => owned(&["id"]),
+            Format::Text | Format::Table => owned(&COLUMNS),
         };
         let mut writer = Self {
             out: io::BufWriter::with_capacity(1 << 16, io::stdout().lock()),
@@ -75,43 +65,50 @@ impl Writer {
             zone,
             colour: colours(colour),
             columns,
-            asked: !asked.is_empty(),
+            fields,
             headers: !args.no_headers,
             spreadsheet: args.spreadsheet,
             table: Vec::new(),
         };
         if format == Format::Csv && writer.headers {
             let names = writer.columns.clone();
-            writer.csv(names.into_iter().map(str::to_owned))?;
+            writer.csv(names.into_iter())?;
         }
         Ok(writer)
     }
 
     /// Whether a field was asked for.
     pub(super) fn shows(&self, name: &str) -> bool {
-        self.columns.contains(&name)
+        self.columns.iter().any(|column| column == name)
     }
 
-    pub(super) fn write(&mut self, activity: &Activity, names: &Names) -> Result<()> {
+    /// Whether payloads have to be loaded for what is written.
+    pub(super) fn needs_payload(&self) -> bool {
+        self.fields.needs_payload()
+    }
+
+    pub(super) fn write(&mut self, activity: &Activity, payload: Option<&Payload>, names: &Names) -> Result<()> {
         match self.format {
-            Format::Json if !self.asked => {
+            Format::Json if !self.fields.is_chosen() => {
                 let line = safe_json(&Record::new(activity, names))?;
                 writeln!(self.out, "{line}")?;
             }
             Format::Json => {
-                let record = serde_json::to_value(Record::new(activity, names))?;
-                let some: Map<String, Value> =
-                    self.columns.iter().map(|name| ((*name).to_owned(), record[*name].clone())).collect();
+                let some = self.fields.row(activity, payload, names)?;
                 writeln!(self.out, "{}", safe_json(&some)?)?;
             }
             Format::Csv => {
-                let record = serde_json::to_value(Record::new(activity, names))?;
+                let record = self.fields.row(activity, payload, names)?;
                 let cell = if self.spreadsheet { spreadsheet_cell } else { csv_cell };
-                let cells: Vec<String> = self.columns.iter().map(|name| cell(&record[*name])).collect();
+                let flat = |value: &Value| match value {
+                    Value::Object(_) => cell(&Value::String(value.to_string())),
+                    other => cell(other),
+                };
+                let cells: Vec<String> = record.values().map(flat).collect();
                 self.csv(cells.into_iter())?;
             }
             Format::Text | Format::Name => {
-                let cells = self.cells(activity, names)?;
+                let cells = self.cells(activity, payload, names)?;
                 let shown: Vec<&str> = cells.iter().map(String::as_str).filter(|cell| !cell.is_empty()).collect();
                 let line = shown.join("  ");
                 if self.colour && activity.is_failure() && self.format == Format::Text {
@@ -121,7 +118,7 @@ impl Writer {
                 }
             }
             Format::Table | Format::Wide => {
-                let row = self.cells(activity, names)?;
+                let row = self.cells(activity, payload, names)?;
                 self.table.push(row);
             }
         }
@@ -129,17 +126,18 @@ impl Writer {
     }
 
     /// The columns of an activity for people.
-    fn cells(&self, a: &Activity, names: &Names) -> Result<Vec<String>> {
+    fn cells(&self, a: &Activity, payload: Option<&Payload>, names: &Names) -> Result<Vec<String>> {
         let time = |at: Timestamp| at.utc().with_timezone(&self.zone).format("%Y-%m-%d %H:%M:%S%.3f %Z").to_string();
         let line = |text: &str| visible_line(&redact_text(text)).into_owned();
         let text = |text: &Option<compact_str::CompactString>| text.as_deref().map(line).unwrap_or_default();
-        let record = if self.asked { serde_json::to_value(Record::new(a, names))? } else { Value::Null };
-        let cell = |name: &&str| match *name {
+        let is_chosen = self.fields.is_chosen();
+        let record = if is_chosen { self.fields.row(a, payload, names)? } else { Map::new() };
+        let cell = |name: &String| match name.as_str() {
             "started_at" | "time" => time(a.started_at),
             "completed_at" => a.completed_at.map(time).unwrap_or_default(),
             "next_retry_at" => a.next_retry_at.map(time).unwrap_or_default(),
             "id" => visible_line(&a.id.to_string()).into_owned(),
-            name if self.asked => csv_cell(&record[name]),
+            name if is_chosen => csv_cell(record.get(name).unwrap_or(&Value::Null)),
             "status" => a.status.map(|s| s.to_string()).or(a.level.map(|l| l.to_string())).unwrap_or_default(),
             "dir" => a.direction.to_string(),
             "system" => text(&a.system),
@@ -164,7 +162,8 @@ impl Writer {
     pub(super) fn flush(&mut self) -> Result<()> {
         let rows = std::mem::take(&mut self.table);
         if !rows.is_empty() {
-            aligned(&mut self.out, if self.headers { &self.columns } else { &[] }, &rows)?;
+            let headers: Vec<&str> = self.columns.iter().filter(|_| self.headers).map(String::as_str).collect();
+            aligned(&mut self.out, &headers, &rows)?;
         }
         self.out.flush()?;
         Ok(())

@@ -4,11 +4,11 @@ use super::args::{QueryArgs, Sort};
 use super::output::{Writer, print_error};
 use super::{UsageError, sources};
 use crate::config::Overrides;
-use crate::runtime::{MergedHistory, Work};
+use crate::runtime::{MergedHistory, Sources, Work, payloads_of};
 use anyhow::{Result, ensure};
 use crosstail_core::filter::{Filter, Operand, Scalar, ScalarForm, ValueType};
-use crosstail_core::model::Activity;
-use crosstail_source::PageQuery;
+use crosstail_core::model::{Activity, Names};
+use crosstail_source::{PageQuery, SourceError};
 use std::io::Write as _;
 
 /// Activities per page of a source.
@@ -34,12 +34,16 @@ pub(super) async fn run(args: &QueryArgs, choice: &Overrides) -> Result<u8> {
     let newest_first = args.sort != Sort::Time { newest_first: false };
     let page = if by_time { limit.saturating_add(1).min(PAGE) } else { PAGE };
     let query = PageQuery { filter: filter.clone(), context, since, until, newest_first, limit: page };
-    let mut joined = MergedHistory::new(&opened.sources, &Work::command("query"), &opened.names, query).partial();
+    let work = Work::command("query");
+    let mut joined = MergedHistory::new(&opened.sources, &work, &opened.names, query).partial();
     if writer.shows("final") {
         joined = joined.with_outcomes();
     }
     let mut ranked = Ranked { sort: args.sort, limit, found: Vec::new() };
     let (mut written, mut more) = (0, false);
+    let mut problems = Vec::new();
+    let mut printer =
+        Printer { sources: opened.sources.clone().into(), work: &work, writer: &mut writer, step: Vec::new() };
     while let Some(activity) = joined.next().await? {
         if written == limit && by_time {
             more = true;
@@ -47,18 +51,19 @@ pub(super) async fn run(args: &QueryArgs, choice: &Overrides) -> Result<u8> {
         }
         written += 1;
         if by_time && !args.count {
-            writer.write(&activity, &opened.names)?;
+            problems.extend(printer.add(activity, &opened.names).await?);
         } else if !args.count {
             ranked.add(activity);
         }
     }
-    let problems = joined.problems().to_vec();
+    problems.extend_from_slice(joined.problems());
     if !by_time && !args.count {
         more = written > limit;
         for activity in ranked.sorted() {
-            writer.write(&activity, &opened.names)?;
+            problems.extend(printer.add(activity, &opened.names).await?);
         }
     }
+    problems.extend(printer.flush(&opened.names).await?);
     if args.count {
         writeln!(std::io::stdout().lock(), "{written}")?;
     } else {
@@ -75,6 +80,39 @@ pub(super) async fn run(args: &QueryArgs, choice: &Overrides) -> Result<u8> {
         }
     }
     Ok(opened.exit_code(&problems))
+}
+
+/// Activities whose payloads are loaded side by side, before they are written.
+const STEP: usize = 128;
+
+/// Writes what is found; what of it is in payloads is loaded some at a time.
+struct Printer<'a> {
+    sources: Sources,
+    work: &'a Work,
+    writer: &'a mut Writer,
+    step: Vec<Activity>,
+}
+
+impl Printer<'_> {
+    /// Writes an activity now, or with others; gives the errors of payloads that could not be loaded.
+    async fn add(&mut self, activity: Activity, names: &Names) -> Result<Vec<SourceError>> {
+        if !self.writer.needs_payload() {
+            self.writer.write(&activity, None, names)?;
+            return Ok(Vec::new());
+        }
+        self.step.push(activity);
+        if self.step.len() < STEP { Ok(Vec::new()) } else { self.flush(names).await }
+    }
+
+    async fn flush(&mut self, names: &Names) -> Result<Vec<SourceError>> {
+        let mut all = Vec::new();
+        for (activity, payload, problems) in payloads_of(&self.sources, self.work, std::mem::take(&mut self.step)).await
+        {
+            self.writer.write(&activity, Some(&payload), names)?;
+            all.extend(problems);
+        }
+        Ok(all)
+    }
 }
 
 /// What is found, by duration: at most twice as many as are wanted are held.

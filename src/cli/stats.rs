@@ -6,7 +6,7 @@ use super::{UsageError, progress, sources};
 use crate::config::Overrides;
 use crate::runtime::{Work, figures_by_period, report_table};
 use anyhow::Result;
-use crosstail_core::filter::{Field, ValueType, suggest};
+use crosstail_core::filter::{Field, Operand, ValueType, suggest};
 use crosstail_core::model::{Calendar, Figures, Timestamp, Tz, redact_text, visible_line};
 use crosstail_core::number::saturating_i64;
 use crosstail_export::{Cell, Chart, Report, ReportFormat, ReportKind, Table, safe_json};
@@ -19,7 +19,7 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let (since, until) = sources::range(&args.range, &context)?;
     let named = args.by.clone().unwrap_or_default();
-    let by = named.iter().map(|name| field(name)).collect::<Result<Vec<_>>>()?;
+    let by = named.iter().map(|name| operand(name)).collect::<Result<Vec<_>>>()?;
     let opened = sources::open_args(&args.source, &config).await?;
     let work = Work::command("stats");
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(5000) };
@@ -126,12 +126,20 @@ fn write_tables(report: &Report, out: &mut impl std::io::Write) -> Result<()> {
     Ok(())
 }
 
-fn field(name: &str) -> Result<Field> {
-    Field::parse(name).ok_or_else(|| {
+fn operand(name: &str) -> Result<Operand> {
+    Operand::parse(name).ok_or_else(|| {
         let near = suggest(name, Field::ALL.iter().map(|f| f.name()));
         let hint = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
         UsageError(format!("--by: no field '{name}'{hint}")).into()
     })
+}
+
+/// How the values of what is grouped by are compared; those of a payload may be anything.
+const fn class(by: &Operand) -> Option<ValueType> {
+    match by {
+        Operand::Field(field) => Some(field.class()),
+        Operand::Path(..) => None,
+    }
 }
 
 fn round(n: f64) -> f64 {
@@ -151,7 +159,7 @@ fn milliseconds(figures: &Figures) -> [Option<f64>; 4] {
 struct Output {
     /// The fields, as they were named.
     names: Vec<String>,
-    by: Vec<Field>,
+    by: Vec<Operand>,
     is_timed: bool,
     zone: Tz,
 }
@@ -169,7 +177,7 @@ impl Output {
         let mut safe = Groups::new();
         for ((mut key, at), figures) in groups {
             // Ids are what they are; any other value may have a secret in it.
-            for (value, _) in key.iter_mut().zip(&self.by).filter(|(_, by)| by.class() != ValueType::Id) {
+            for (value, _) in key.iter_mut().zip(&self.by).filter(|(_, by)| class(by) != Some(ValueType::Id)) {
                 *value = value.take().map(|value| redact_text(&value).into_owned());
             }
             safe.entry((key, at)).or_default().merge(&figures);
@@ -213,7 +221,7 @@ impl Output {
     fn value(&self, index: usize, value: Option<&str>) -> Value {
         let Some(value) = value else { return Value::Null };
         let field = index.checked_sub(usize::from(self.is_timed)).and_then(|index| self.by.get(index));
-        let is_number = field.is_some_and(|field| matches!(field.class(), ValueType::Number | ValueType::Duration));
+        let is_number = field.is_some_and(|by| matches!(class(by), Some(ValueType::Number | ValueType::Duration)));
         let number = is_number.then(|| value.parse::<serde_json::Number>().ok()).flatten();
         number.map_or_else(|| value.into(), Value::Number)
     }

@@ -4,7 +4,7 @@ use super::args::TailArgs;
 use super::output::{Writer, print_error};
 use super::{exit, sources};
 use crate::config::Overrides;
-use crate::runtime::{MergedHistory, Sources, Work, keeps_whole};
+use crate::runtime::{MergedHistory, Sources, Work, keeps_whole, payload_of};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Field, Filter};
 use crosstail_core::model::{Activity, Clock, Names, Timestamp};
@@ -168,7 +168,17 @@ impl Shower<'_> {
         for row in rows {
             let activity = self.store.get(row);
             if keeps_whole(&self.sources, &self.work, self.names, &predicate, &activity).await {
-                self.writer.write(&activity, self.names)?;
+                let payload = if self.writer.needs_payload() {
+                    let (payload, problems) =
+                        payload_of(&self.sources, &self.work, &activity.id, &activity.places).await;
+                    for problem in problems {
+                        print_error(&problem.to_string());
+                    }
+                    Some(payload)
+                } else {
+                    None
+                };
+                self.writer.write(&activity, payload.as_ref(), self.names)?;
             }
         }
         self.writer.flush()?;

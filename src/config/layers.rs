@@ -196,6 +196,25 @@ impl LayeredConfig {
                     channel.name
                 );
             }
+            if config.sends.iter().chain(config.profiles.values().flat_map(|profile| &profile.sends)).next().is_some() {
+                let place = tree.get("send").map_or(1, |table| line(table.span().start));
+                bail!(
+                    "{}:{place}: send: a project's file may not say what secrets are sent; put it into your own configuration",
+                    path.display()
+                );
+            }
+            for (kind, own, theirs) in [
+                ("link", names(&self.config.links, |one| &one.name), names(&config.links, |one| &one.name)),
+                ("command", names(&self.config.commands, |one| &one.name), names(&config.commands, |one| &one.name)),
+            ] {
+                if let Some(name) = theirs.iter().find(|name| own.contains(name)) {
+                    let place = tree.get(kind).map_or(1, |table| line(table.span().start));
+                    bail!(
+                        "{}:{place}: the {kind} {name} is your own; a project's file may not take its place: give it another name",
+                        path.display()
+                    );
+                }
+            }
             forbid_in_project("", &tree, &mut |at, why| anyhow::anyhow!("{}:{}: {why}", path.display(), line(at)))?;
         }
         let own = std::mem::take(&mut config.profiles);
@@ -243,6 +262,11 @@ impl LayeredConfig {
             None => self.settings.push(setting),
         }
     }
+}
+
+/// The names of some entries.
+fn names<T>(all: &[T], name: impl Fn(&T) -> &String) -> Vec<String> {
+    all.iter().map(|one| name(one).clone()).collect()
 }
 
 fn variable(name: &str) -> Option<String> {
@@ -320,6 +344,14 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
     }
 }
 
+/// Whether a table is the file itself or a profile: what is in it is a setting or a list.
+fn is_top(within: &str) -> bool {
+    within.is_empty() || within.starts_with(PROFILE)
+}
+
+/// What the name of a profile's table is marked with on the way.
+const PROFILE: &str = "profile ";
+
 /// Rejects settings that a project's file may not contain, also where it is trusted: it must not make crosstail send the
 /// user's secrets anywhere, or run programs in the course of something else. A source that is a program says so. `within` is
 /// the name of the table.
@@ -332,7 +364,9 @@ fn forbid_in_project(
         let name = key.get_ref().as_ref();
         let at = key.span().start;
         let is_text = matches!(value.get_ref(), DeValue::String(_));
-        if name == "command" && within != "source" || name.ends_with("_command") && is_text {
+        // A table of commands runs nothing by itself: each is shown, and run once somebody confirms it.
+        let is_table = name == "command" && matches!(value.get_ref(), DeValue::Array(_)) && is_top(within);
+        if name == "command" && within != "source" && !is_table || name.ends_with("_command") && is_text {
             bail!(error(
                 at,
                 format!("{name}: a project's file may not run commands; put it into your own configuration")
@@ -352,6 +386,10 @@ fn forbid_in_project(
             bail!(error(at, why));
         }
         match value.get_ref() {
+            // The tables in `profile` are named by their users.
+            DeValue::Table(inner) if within == "profile" => {
+                forbid_in_project(&format!("{PROFILE}{name}"), inner, error)?;
+            }
             DeValue::Table(inner) => forbid_in_project(name, inner, error)?,
             DeValue::Array(list) => {
                 for item in list {
@@ -399,7 +437,7 @@ fn explained(message: &str) -> String {
         return format!("{message}{near}");
     }
     if message.starts_with("invalid type: map, expected a sequence") {
-        return "a table that there can be several of has two brackets: [[source]], [[view]], [[channel]]".to_owned();
+        return "a table that there can be several of has two brackets: [[source]], [[view]], [[channel]], [[link]], [[command]]".to_owned();
     }
     match message.split_once(", expected usize") {
         Some((got, _)) => format!("{}: a whole number is expected here", got.trim_start_matches("invalid type: ")),
@@ -411,7 +449,7 @@ fn explained(message: &str) -> String {
 const TOP: [&str; 8] =
     ["theme", "time_zone", "week_start", "history_limit", "range", "memory", "figures", "terminal_notifications"];
 /// The tables of which there can be several, and keys of theirs.
-const TABLES: [(&str, &[&str]); 3] = [
+const TABLES: [(&str, &[&str]); 6] = [
     (
         "source",
         &[
@@ -427,7 +465,10 @@ const TABLES: [(&str, &[&str]); 3] = [
             "password_command",
         ],
     ),
-    ("view", &["filter"]),
+    ("link", &["url"]),
+    ("send", &["host"]),
+    ("command", &["run"]),
+    ("view", &["filter", "columns", "facets"]),
     ("channel", &["kind", "url", "url_env", "key_env", "smtp", "to", "from", "command", "at_least", "rules"]),
 ];
 

@@ -4,17 +4,23 @@
 mod channel;
 mod editors;
 mod layers;
+mod layout;
 mod markers;
 mod private;
 mod secrets;
+mod send;
+mod tools;
 mod trust;
 mod zone;
 
 pub use channel::ChannelEntry;
 pub use editors::{JSON_SCHEMAS, write_json_schemas};
 pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting};
+pub use layout::{Column, Layout, Shows, listed};
 pub use markers::{Marker, add_marker, marker_file, markers};
 pub use private::{private_folder, write_private};
+pub use send::{SendEntry, send_value};
+pub use tools::{CommandEntry, LinkEntry};
 pub use trust::{Project, Trust};
 pub use zone::zone;
 
@@ -62,6 +68,15 @@ pub struct Config {
     /// Channels to which `crosstail watch` sends notifications.
     #[serde(rename = "channel")]
     pub channels: Vec<ChannelEntry>,
+    /// Addresses that are opened for an activity: its trace, a runbook, a ticket.
+    #[serde(rename = "link")]
+    pub links: Vec<LinkEntry>,
+    /// Programs that are run for an activity, each after it was confirmed.
+    #[serde(rename = "command")]
+    pub commands: Vec<CommandEntry>,
+    /// Where the secrets of requests that are sent again come from.
+    #[serde(rename = "send")]
+    pub sends: Vec<SendEntry>,
     /// What is hidden as a secret, besides what the shipped rules find.
     pub redaction: RedactionConfig,
     /// Settings that `--profile NAME` applies on top of the others.
@@ -173,13 +188,29 @@ impl OneOrMany {
 }
 
 /// A saved view.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ViewEntry {
     /// Name shown in the first line.
     pub name: String,
     /// A filter; empty shows everything.
     pub filter: String,
+    /// Columns of the list: fields, `what`, and paths such as `req.body.order.id`, with a width behind a colon if wanted.
+    #[serde(default)]
+    pub columns: Vec<String>,
+    /// Fields and paths whose values the facets count.
+    #[serde(default)]
+    pub facets: Vec<String>,
+}
+
+impl ViewEntry {
+    /// Its columns and facets.
+    ///
+    /// # Errors
+    /// A name stands for nothing.
+    pub fn layout(&self) -> Result<Layout, String> {
+        Layout::parse(&self.columns, &self.facets)
+    }
 }
 
 /// The line of a byte of a file, counted from 1.
@@ -236,6 +267,18 @@ impl Config {
         for entry in over.channels {
             self.channels.retain(|known| known.name != entry.name);
             self.channels.push(entry);
+        }
+        for entry in over.links {
+            self.links.retain(|known| known.name != entry.name);
+            self.links.push(entry);
+        }
+        for entry in over.commands {
+            self.commands.retain(|known| known.name != entry.name);
+            self.commands.push(entry);
+        }
+        for entry in over.sends {
+            self.sends.retain(|known| known.host != entry.host);
+            self.sends.push(entry);
         }
         if !over.views.is_empty() {
             self.views = over.views;
@@ -295,6 +338,10 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "source",
         "view",
         "channel",
+        "link",
+        "send",
+        "host",
+        "run",
         "profile",
         "name",
         "at",
@@ -304,6 +351,8 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "cursor",
         "schema",
         "filter",
+        "columns",
+        "facets",
         "password_env",
         "password_file",
         "password_command",

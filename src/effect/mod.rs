@@ -3,6 +3,9 @@
 mod payload;
 mod read;
 mod search;
+mod send;
+mod tools;
+mod values;
 
 pub use payload::{PayloadSection, PreparedPayload, missing};
 pub use read::{
@@ -10,6 +13,9 @@ pub use read::{
     ValuesQuery,
 };
 pub use search::{SearchProgress, is_named, rank};
+pub use send::{SendPlan, Sendable, Sent};
+pub use tools::CommandOutput;
+pub use values::{PathSample, PathsFor, Placed, ValuesOf, ValuesOfPaths};
 
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};
 use crosstail_engine::change::{Shift, Window};
@@ -60,6 +66,18 @@ pub enum Reply {
     Patterns(Result<Box<FoundPatterns>, String>),
     /// The values of each gap of a pattern, or why they are not known.
     GapValues(Result<Vec<GapValues>, String>),
+    /// Values of paths in payloads.
+    PathValues(Vec<ValuesOf>),
+    /// The paths that occur in a sample of payloads.
+    Paths(Box<PathSample>),
+    /// The requests of activities that are to be sent again.
+    Sendable(Vec<Sendable>),
+    /// A request was sent.
+    Sent(Sent),
+    /// No more requests are sent, or why.
+    SendingEnded(Result<(), String>),
+    /// What a command of the user's has printed.
+    CommandOutput(CommandOutput),
     /// A notice for the status line.
     Notice(String),
 }
@@ -85,6 +103,10 @@ pub enum Effect {
     LoadRelated(Ticket, Vec<RelatedKey>),
     /// End what is loaded for an activity that is closed.
     StopLoading,
+    /// Load the values of paths in payloads; without activities, end loading.
+    LoadValues(Ticket, Box<ValuesOfPaths>),
+    /// Find the paths that occur in the payloads of activities.
+    SamplePaths(Ticket, Vec<Placed>),
     /// Look up the mappings of codes of a system, and evaluate transforms.
     Explain(Ticket, Box<ExplainRequest>),
     /// Read activities that memory does not hold.
@@ -107,6 +129,18 @@ pub enum Effect {
     CancelSearch,
     /// End the job with a number.
     EndJob(u64),
+    /// Load what is needed to send activities again.
+    PrepareSend(Ticket, Vec<Activity>),
+    /// Send requests.
+    Send(Ticket, Box<SendPlan>),
+    /// End sending.
+    StopSending,
+    /// Open an address in the browser; where there is none, copy it.
+    OpenUrl(String),
+    /// Run a program with its arguments.
+    RunCommand(Ticket, Vec<String>),
+    /// End the program.
+    StopCommand,
     /// Copy a text to the clipboard.
     Copy(String),
     /// Run an external program with a text; it gets the terminal.

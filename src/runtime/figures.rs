@@ -1,9 +1,9 @@
 //! Figures over all sources. A request that several sources know is counted once.
 
-use super::{MergedHistory, Work, outcomes};
+use super::{MergedHistory, Sources, Work, outcomes, payloads_of};
 use anyhow::Result;
-use crosstail_core::filter::{Context, Expr, Field, Filter};
-use crosstail_core::model::{Names, SourceId};
+use crosstail_core::filter::{Context, Expr, Field, Filter, Operand};
+use crosstail_core::model::{Activity, Names, SourceId, Timestamp};
 use crosstail_source::{FiguresQuery, Grouping, Groups, PageQuery, Source, SourceError};
 use std::sync::Arc;
 
@@ -49,6 +49,83 @@ pub async fn figures(
                 problems.extend_from_slice(joined.problems());
             }
             Ok(groups)
+        }
+    }
+}
+
+/// Activities whose payloads are loaded side by side.
+const STEP: usize = 256;
+
+/// Figures by fields and by paths of payloads, and by periods of so many microseconds. No store groups by what is in its
+/// payloads: each is loaded. With `problems`, counting goes on without the sources that fail, and an activity whose payload cannot
+/// be loaded counts as one without the path.
+pub async fn figures_by(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
+    names: &Names,
+    query: PageQuery,
+    (by, bucket_us): (&[Operand], Option<i64>),
+    problems: Option<&mut Vec<SourceError>>,
+) -> Result<Groups> {
+    let fields = by.iter().map(|one| match one {
+        Operand::Field(field) => Some(*field),
+        Operand::Path(..) => None,
+    });
+    if let Some(by) = fields.collect::<Option<Vec<Field>>>() {
+        return figures(sources, work, names, query, &Grouping { by, bucket_us, ..Grouping::default() }, problems)
+            .await;
+    }
+    let mut query = PageQuery { newest_first: true, limit: PAGE, ..query };
+    let by_outcome = by.contains(&Operand::Field(Field::Final));
+    if by_outcome {
+        query.filter = Filter::of(Expr::And(vec![query.filter.expr().clone(), outcomes::failed()]));
+    }
+    let holding = |source: &&(SourceId, Arc<dyn Source>)| source.1.capabilities().holds_activities;
+    let holding: Vec<_> = sources.iter().filter(holding).cloned().collect();
+    let all: Sources = holding.clone().into();
+    let mut joined = MergedHistory::new(&holding, work, names, query);
+    if problems.is_some() {
+        joined = joined.partial();
+    }
+    if by_outcome {
+        joined = joined.with_outcomes();
+    }
+    let mut counting = ByPath { by, bucket_us, names, groups: Groups::new(), problems: Vec::new() };
+    let mut step = Vec::with_capacity(STEP);
+    while let Some(activity) = joined.next().await? {
+        step.push(activity);
+        if step.len() == STEP {
+            counting.add(&all, work, std::mem::take(&mut step)).await;
+        }
+    }
+    counting.add(&all, work, step).await;
+    match problems {
+        Some(problems) => {
+            problems.extend_from_slice(joined.problems());
+            problems.append(&mut counting.problems);
+        }
+        None => counting.problems.into_iter().next().map_or(Ok(()), Err)?,
+    }
+    Ok(counting.groups)
+}
+
+/// Groups that are counted from payloads.
+struct ByPath<'a> {
+    by: &'a [Operand],
+    bucket_us: Option<i64>,
+    names: &'a Names,
+    groups: Groups,
+    problems: Vec<SourceError>,
+}
+
+impl ByPath<'_> {
+    async fn add(&mut self, sources: &Sources, work: &Work, activities: Vec<Activity>) {
+        for (activity, payload, problems) in payloads_of(sources, work, activities).await {
+            self.problems.extend(problems);
+            let value = |one: &Operand| one.text(&activity, self.names, Some(&payload));
+            let key = self.by.iter().map(value).collect();
+            let at = self.bucket_us.map(|us| Timestamp(activity.started_at.0.div_euclid(us) * us));
+            self.groups.entry((key, at)).or_default().add(&activity);
         }
     }
 }

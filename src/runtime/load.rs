@@ -29,6 +29,22 @@ pub async fn payload_of(sources: &Sources, work: &Work, id: &Id, places: &[Place
     payload_in_parts(sources, work, id, places, |_| {}).await
 }
 
+/// Payloads that are loaded side by side.
+const AT_ONCE: usize = 16;
+
+/// The payloads of activities, in their order, with the errors of places that could not be read.
+pub async fn payloads_of(
+    sources: &Sources,
+    work: &Work,
+    activities: Vec<Activity>,
+) -> Vec<(Activity, Payload, Vec<SourceError>)> {
+    let load = |activity: Activity| async move {
+        let (payload, problems) = payload_of(sources, work, &activity.id, &activity.places).await;
+        (activity, payload, problems)
+    };
+    futures_util::stream::iter(activities.into_iter().map(load)).buffered(AT_ONCE).collect().await
+}
+
 /// Like [`payload_of`]. The places are asked side by side. If a store takes long, `partial` gets what the others have
 /// answered, once.
 pub(super) async fn payload_in_parts(

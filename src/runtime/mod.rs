@@ -12,30 +12,39 @@ mod grouped;
 mod incident;
 mod load;
 mod merged;
+#[cfg(not(feature = "resend"))]
+mod no_send;
 mod outcomes;
 mod patterns;
 mod read;
 mod report;
+#[cfg(feature = "resend")]
+mod send;
 mod tables;
+mod tools;
+mod values;
 mod work;
 
 pub use changes::changes;
 pub use diagnose::{SourceDiagnosis, diagnose};
 pub use failures::{Recall, failures};
-pub use figures::{answer as figures_of, figures};
+pub use figures::{answer as figures_of, figures, figures_by};
 pub use find::{MAX_RESULTS, search_source};
-pub use load::{compared, keeps_whole, payload_of, related_to};
+pub use load::{compared, keeps_whole, payload_of, payloads_of, related_to};
 pub use merged::MergedHistory;
 pub use patterns::{gap_values, patterns};
 pub use report::{figures_by_period, report_table};
+#[cfg(feature = "resend")]
+pub use send::{audit_file, resendable, send};
 pub use work::Work;
 
 use crate::effect::{
-    CountQuery, Effect, Incident, PreparedPayload, ReadPurpose, ReadQuery, Reply, ReportRange, Ticket, ValuesPurpose,
-    ValuesQuery,
+    CountQuery, Effect, Incident, PathsFor, PreparedPayload, ReadPurpose, ReadQuery, Reply, ReportRange, Ticket,
+    ValuesPurpose, ValuesQuery,
 };
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Clock, Names, SourceId, merge_by_id};
+use crosstail_engine::insight::SendSecrets;
 use crosstail_source::pump::{self, PumpEvent};
 use crosstail_source::{Jobs, PageQuery, Priority, Source, cleanup};
 use read::Reader;
@@ -96,6 +105,16 @@ pub struct Runtime {
     recall: Recall,
     /// Cancels grouping when it starts again.
     grouping: CancellationToken,
+    /// Cancels loading values for a purpose when others are wanted.
+    valuing: HashMap<PathsFor, CancellationToken>,
+    /// Cancels looking for paths when it starts again.
+    sampling: CancellationToken,
+    /// Ends the command that runs.
+    running: CancellationToken,
+    /// Ends sending requests.
+    sending: CancellationToken,
+    /// Where the secrets of requests come from.
+    send_secrets: Arc<[SendSecrets]>,
 }
 
 impl Runtime {
@@ -109,7 +128,8 @@ impl Runtime {
         let (pumped, from_sources) = mpsc::channel(QUEUE);
         let (replies, answers) = mpsc::channel(QUEUE);
         let cancel = CancellationToken::new();
-        let [loading, finding, evaluating, grouping] = std::array::from_fn(|_| cancel.child_token());
+        let [loading, finding, evaluating, grouping, sampling, running, sending] =
+            std::array::from_fn(|_| cancel.child_token());
         let counting = std::array::from_fn(|_| cancel.child_token());
         let runtime = Self {
             sources: sources.into(),
@@ -129,6 +149,11 @@ impl Runtime {
             writers: Arc::default(),
             recall: Recall::default(),
             grouping,
+            valuing: HashMap::new(),
+            sampling,
+            running,
+            sending,
+            send_secrets: Arc::default(),
         };
         (runtime, Incoming { sources: from_sources, replies: answers })
     }
@@ -274,7 +299,13 @@ impl Runtime {
                 let said = write_config().unwrap_or_else(|error| format!("{error:#}"));
                 self.spawn(self.cancel.clone(), 0, async move { Reply::Notice(said) });
             }
-            other => return self.run_grouping(other),
+            other => {
+                return self
+                    .run_grouping(other)
+                    .and_then(|other| self.run_values(other))
+                    .and_then(|other| self.run_tools(other))
+                    .and_then(|other| self.run_send(other));
+            }
         }
         None
     }

@@ -1,11 +1,11 @@
 //! Reports: the figures of the predefined ones over all sources, and the file.
 
-use super::{Work, figures};
+use super::{Work, figures_by};
 use anyhow::Result;
-use crosstail_core::filter::{Field, Filter};
+use crosstail_core::filter::{Filter, Operand};
 use crosstail_core::model::{Calendar, Names, SourceId};
 use crosstail_export::{Report, ReportFormat, ReportKind, Table};
-use crosstail_source::{Grouping, Groups, PageQuery, Source, SourceError};
+use crosstail_source::{Groups, PageQuery, Source, SourceError};
 use std::io::Write as _;
 use std::sync::Arc;
 
@@ -16,12 +16,11 @@ pub async fn figures_by_period(
     work: &Work,
     names: &Names,
     query: PageQuery,
-    (by, calendar): (&[Field], Option<Calendar>),
+    (by, calendar): (&[Operand], Option<Calendar>),
     problems: Option<&mut Vec<SourceError>>,
 ) -> Result<Groups> {
     let bucket_us = calendar.map(|calendar| calendar.grain_us());
-    let grouping = Grouping { by: by.to_vec(), bucket_us, ..Grouping::default() };
-    let groups = figures(sources, work, names, query, &grouping, problems).await?;
+    let groups = figures_by(sources, work, names, query, (by, bucket_us), problems).await?;
     let Some(calendar) = calendar else { return Ok(groups) };
     let mut periods = Groups::new();
     for ((key, at), figures) in groups {
@@ -48,7 +47,8 @@ pub async fn report_table(
     };
     let query = PageQuery { filter: Filter::parse(&both)?, ..query.clone() };
     let calendar = kind.bucket_us.map(|us| Calendar::new(us, zone));
-    let groups = figures_by_period(sources, work, names, query, (kind.by, calendar), problems).await?;
+    let by: Vec<Operand> = kind.by.iter().copied().map(Operand::Field).collect();
+    let groups = figures_by_period(sources, work, names, query, (&by, calendar), problems).await?;
     Ok(kind.table(groups, zone))
 }
 

@@ -4,6 +4,7 @@ use super::request::Tab;
 use super::shared::Shared;
 use super::stack::Stack;
 use crate::action::Action;
+use crate::config::Layout;
 use crate::effect::{Effect, Reply, Ticket};
 use crate::tui::{Context, Gesture, KeyMatch, Keymap, Pointed, Stroke};
 use chrono_tz::Tz;
@@ -22,6 +23,8 @@ pub enum Event {
     Pasted(String),
     /// Put a filter in force (`--filter`).
     Filter(String),
+    /// Show columns and facets (`--columns`, `--facets`).
+    LayOut(Layout),
     /// Put a range of time in force (`--range`).
     Range(Range),
     /// Open what a text identifies, at a tab (`--open`, `--tab`).
@@ -73,6 +76,10 @@ impl Explorer {
             Event::Typed(stroke) => stack.typed(&stroke, shared),
             Event::Pasted(text) => stack.pasted(&text, shared),
             Event::Filter(text) => stack.explore.begin_with(&text, shared),
+            Event::LayOut(layout) => {
+                shared.layout = layout;
+                stack.explore.lay_out(shared)
+            }
             Event::Range(range) => stack.explore.set_range(range, shared),
             Event::Open(text, tab) => stack.find(text, tab, shared),
             Event::Pump(event) => {

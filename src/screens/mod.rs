@@ -10,6 +10,7 @@ mod contrast;
 mod explore;
 mod explorer;
 mod failures;
+mod fields;
 mod find;
 mod first_run;
 mod global;
@@ -21,11 +22,13 @@ mod palette;
 mod patterns;
 mod prompt;
 mod request;
+mod resend;
 mod run;
 mod shared;
 mod sources;
 mod stack;
 mod tables;
+mod tools;
 mod view;
 
 pub use explore::{Detail, Explore};
@@ -188,9 +191,11 @@ const SCREENS: &[Entry] = &[
     patterns::ENTRY,
     changes::ENTRY,
     affected::ENTRY,
+    fields::ENTRY,
     sources::ENTRY,
     tables::ENTRY,
     jobs::ENTRY,
+    resend::ENTRY,
     contrast::ENTRY,
 ];
 

@@ -1,6 +1,7 @@
 //! What one part of the screen asks of the rest, so that no screen knows another.
 
 use crate::action::Action;
+use crate::config::ViewEntry;
 use crate::effect::PayloadSection;
 use crosstail_core::filter::{Filter, Predicate};
 use crosstail_core::model::Activity;
@@ -24,6 +25,10 @@ pub(super) enum Request {
     Answer(PromptKind, String),
     /// Show the list with a filter in force.
     Show(String),
+    /// Show the list with a saved view: its filter, columns and facets.
+    View(Box<ViewEntry>),
+    /// Show the columns and facets that are in force now.
+    LayOut,
     /// Put a filter in force, whatever is shown.
     Filter(String),
     /// Put the filter in force that is being typed, compiled for now.
@@ -32,6 +37,8 @@ pub(super) enum Request {
     Remember,
     /// Open an activity beside the list, at a tab. Without a row, it is not in memory and comes from its store.
     Open(Option<Row>, Box<Activity>, Option<Tab>),
+    /// Show the links and commands for an activity.
+    Tools(Box<Activity>),
     /// Close the opened activity.
     CloseDetail,
     /// Give a panel of the list's screen the keys.

@@ -5,7 +5,9 @@ use super::{Event, Explorer};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::runtime::{Incoming, Runtime};
-use crate::tui::{Appearance, Attention, ColourDepth, Input, Keymap, Painter, Spots, Theme, external, terminal};
+use crate::tui::{
+    Appearance, Attention, ColourDepth, Input, Keymap, Painter, Spots, Theme, browser, external, terminal,
+};
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use crosstail_core::model::{Clock, SourceId};
@@ -273,6 +275,7 @@ impl Frontend {
                 self.painter.send(bytes.to_vec());
             }
             Effect::Copy(text) => self.copy(&text),
+            Effect::OpenUrl(url) => self.open(&url),
             Effect::RunExternal(it) => {
                 // The loop goes on meanwhile: sources must not wait for a person in an editor.
                 tracing::info!("the terminal is lent to a program");
@@ -350,6 +353,16 @@ impl Frontend {
             if std::env::var_os("TMUX").is_some() { format!("\x1bPtmux;\x1b{plain}\x1b\\") } else { String::new() };
         self.painter.send((plain + &wrapped).into_bytes());
         self.explorer.shared.notify(format!("copied {} characters", safe.chars().count()));
+    }
+
+    /// Opens an address in the browser; where there is none, it is copied and shown.
+    fn open(&mut self, url: &str) {
+        if browser::is_there() && browser::open(url).is_ok() {
+            self.explorer.shared.notify(format!("opened {url}"));
+            return;
+        }
+        self.copy(url);
+        self.explorer.shared.notify(format!("no browser here: copied {url}"));
     }
 
     fn input(&mut self, input: Input) -> Option<u8> {

@@ -8,11 +8,13 @@ use super::palette::Palette;
 use super::prompt::Prompt;
 use super::request::{Focus, PromptKind, Request, Tab};
 use super::shared::Shared;
+use super::tools::Tools;
 use super::{Hint, SCREENS, Screen, global, vocabulary};
 use crate::action::Action;
 use crate::effect::{Effect, Reply, ReportRange, Ticket};
 use crate::ingest::News;
 use crate::tui::{Context, Gesture, Part, Pointed, Spot, Stroke};
+use crosstail_core::model::Activity;
 use crosstail_export::Report;
 
 /// The screens and overlays, and which are shown.
@@ -212,6 +214,12 @@ impl Stack {
                 self.shown = None;
                 return self.explore.set_filter(&filter, shared);
             }
+            Request::View(view) => {
+                self.shown = None;
+                return self.explore.show_view(&view, shared);
+            }
+            Request::Tools(activity) => return self.tools(*activity, shared),
+            Request::LayOut => return self.explore.lay_out(shared),
             Request::Open(row, activity, tab) => {
                 self.shown = None;
                 return self.explore.open(row, *activity, tab, shared);
@@ -237,6 +245,16 @@ impl Stack {
         // A search in place of what is open: its answer is behind nothing, and the last search is over.
         self.overlays.clear();
         self.overlays.push(Box::new(search));
+        effects
+    }
+
+    /// Shows the links and commands for an activity; opens the only one if it is a link.
+    fn tools(&mut self, activity: Activity, shared: &mut Shared) -> Vec<Effect> {
+        let Some((tools, effects)) = Tools::open(activity, shared) else { return Vec::new() };
+        if let Some(url) = tools.only_link() {
+            return vec![Effect::OpenUrl(url)];
+        }
+        self.overlays.push(Box::new(tools));
         effects
     }
 

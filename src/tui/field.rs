@@ -26,6 +26,44 @@ impl TextField {
         self.area.move_cursor(CursorMove::Jump(0, saturating_u16(column)));
     }
 
+    /// A field of several lines; the cursor is at the beginning.
+    pub fn of_lines(text: &str) -> Self {
+        Self { area: TextArea::new(text.lines().map(str::to_owned).collect()) }
+    }
+
+    /// All its lines.
+    pub fn lines(&self) -> &[String] {
+        self.area.lines()
+    }
+
+    /// All its lines as one text.
+    pub fn whole(&self) -> String {
+        self.area.lines().join("\n")
+    }
+
+    /// The line and the character of the cursor, from 0.
+    pub fn place(&self) -> (usize, usize) {
+        let cursor = self.area.cursor();
+        (cursor.0, cursor.1)
+    }
+
+    /// What stands before the cursor in its line.
+    pub fn before_cursor(&self) -> &str {
+        let (row, column) = self.place();
+        let line = self.area.lines().get(row).map_or("", String::as_str);
+        line.char_indices().nth(column).map_or(line, |(at, _)| &line[..at])
+    }
+
+    /// Divides the line at the cursor.
+    pub fn new_line(&mut self) {
+        self.area.insert_newline();
+    }
+
+    /// Goes a line down or up.
+    pub fn go(&mut self, down: bool) {
+        self.area.move_cursor(if down { CursorMove::Down } else { CursorMove::Up });
+    }
+
     /// The text.
     pub fn text(&self) -> &str {
         self.area.lines().first().map_or("", String::as_str)

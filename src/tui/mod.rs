@@ -2,6 +2,7 @@
 //! screen. Nothing else knows crossterm, and ratatui only where a screen is drawn.
 
 mod attention;
+pub mod browser;
 mod canvas;
 pub mod dialog;
 mod encode;

@@ -2,17 +2,21 @@
 
 use crate::support::EPOCH;
 use crosstail::action::Action;
-use crosstail::effect::{CompareWith, Effect, PreparedPayload, Reply, SearchProgress};
+use crosstail::effect::{
+    CompareWith, Effect, PathSample, Placed, PreparedPayload, Reply, SearchProgress, Sent, ValuesOf,
+};
 use crosstail::log::LogLine;
 use crosstail::screens::{AlertOrigin, Event, Explore, Explorer, Focus, Picture, Tab, draw};
 use crosstail::tui::{Appearance, ColourDepth, Gesture, Keymap, Stroke, Theme};
+use crosstail_core::filter::Operand;
 use crosstail_core::model::{
     Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status,
 };
 use crosstail_core::model::{Check, HealthState, Metric, MetricKind, Vitals};
 use crosstail_engine::change::{Measure, Shift, Window};
 use crosstail_engine::failure::{Failures, FoundFailures, Span};
-use crosstail_engine::insight::{compare, jq};
+use crosstail_engine::fields::PathCounts;
+use crosstail_engine::insight::{Resend, SendSecrets, Tool, compare, jq};
 use crosstail_engine::pattern::{FoundPatterns, GapCounts, PatternCounts};
 use crosstail_engine::window::Range;
 use crosstail_source::alert::AlertStatus;
@@ -136,8 +140,18 @@ impl Stage {
         let all = activities(&names);
         let source = crosstail_core::model::SourceId(0);
         let mut explorer = Explorer::new(names, &[source], chrono_tz::Tz::UTC, EPOCH.plus_ms(1_260_000));
-        explorer.shared.settings.views =
-            vec![crosstail::config::ViewEntry { name: "failures".to_owned(), filter: "is:failure".to_owned() }];
+        explorer.shared.settings.views = vec![crosstail::config::ViewEntry {
+            name: "failures".to_owned(),
+            filter: "is:failure".to_owned(),
+            ..Default::default()
+        }];
+        explorer.shared.settings.tools = vec![
+            Tool::link("trace", "corr:*", "https://traces.example/{corr}").expect("a link"),
+            Tool::link("vendor", "", "https://erp.example/v/{req.body.PurchaseOrder.VendorCode}").expect("a link"),
+            Tool::command("logs", "", &["kubectl".to_owned(), "logs".to_owned(), "--selector=app={system}".to_owned()])
+                .expect("a command"),
+        ];
+        explorer.shared.settings.may_send = true;
         explorer.shared.settings.themes = vec!["dark".to_owned(), "light".to_owned()];
         let probe = Probe { server: "SQLite 3".to_owned(), schema: "crosstail".to_owned(), ..Probe::default() };
         let mut stage = Self {
@@ -255,6 +269,33 @@ impl Stage {
                     (ticket, Reply::GapValues(Ok(counts.settle())))
                 }
                 Effect::GroupFailures(ticket, _) => (ticket, Reply::FailureGroups(Ok(Box::new(self.failures())))),
+                Effect::LoadValues(ticket, asked) => {
+                    let names = Names::default();
+                    let of = |one: &Placed| {
+                        let activity = Activity::new(one.id.clone(), EPOCH);
+                        let value = |path: &Operand| path.values(&activity, &names, Some(&self.payload));
+                        ValuesOf { id: one.id.clone(), values: Ok(asked.paths.iter().map(value).collect()) }
+                    };
+                    (ticket, Reply::PathValues(asked.of.iter().map(of).collect()))
+                }
+                Effect::SamplePaths(ticket, of) => {
+                    let mut counts = PathCounts::default();
+                    for _ in &of {
+                        counts.add(&self.payload);
+                    }
+                    (ticket, Reply::Paths(Box::new(PathSample { found: counts.settle(), problem: None })))
+                }
+                Effect::PrepareSend(ticket, activities) => {
+                    let secrets = SendSecrets {
+                        host: "sap.example".to_owned(),
+                        headers: vec![("Authorization".to_owned(), "SAP_TOKEN".to_owned())],
+                    };
+                    let request = |activity: Activity| {
+                        let request = Resend::of(&activity, &self.payload, std::slice::from_ref(&secrets), None);
+                        (activity, request)
+                    };
+                    (ticket, Reply::Sendable(activities.into_iter().map(request).collect()))
+                }
                 Effect::Jq(ticket, expression, text) => (ticket, Reply::Jq(jq(&expression, &text))),
                 _ => continue,
             };
@@ -348,7 +389,7 @@ fn the_list_in_sixteen_colours() {
 }
 
 /// Every screen: how it is reached, by its name.
-const SCREENS: [(&str, &[&str]); 19] = [
+const SCREENS: [(&str, &[&str]); 24] = [
     ("list", &[]),
     ("failures", &["1"]),
     ("detail", &["1", "up", "enter"]),
@@ -364,6 +405,11 @@ const SCREENS: [(&str, &[&str]); 19] = [
     ("values of a pattern", &["p", "down", "v"]),
     ("affected", &["O"]),
     ("contrast", &["c"]),
+    ("fields", &["C"]),
+    ("a column and a facet of a path", &["C", "s", "k", "u", "enter", "tab", "esc"]),
+    ("around one", &["1", "up", ".", "."]),
+    ("links and commands", &["1", "up", "u"]),
+    ("sending again", &["1", "up", "ctrl-s"]),
     ("sources", &["s"]),
     ("jobs", &["L"]),
     ("help", &["?"]),
@@ -405,6 +451,50 @@ fn every_screen_in_every_theme() {
             .collect();
         insta::assert_snapshot!(format!("every_screen_in_{theme}"), pictures);
     }
+}
+
+#[test]
+fn requests_are_sent_again_once_their_number_is_typed() {
+    let mut stage = Stage::new(120, 30, "dark");
+    stage.press(&["1", "up", "ctrl-s"]);
+    assert!(stage.picture().contains("nothing is sent yet · 1 to send"), "{}", stage.picture());
+    assert!(stage.picture().contains("Authorization: $SAP_TOKEN"), "{}", stage.picture());
+    // A changed body.
+    stage.press(&["e"]);
+    stage.event(Event::Pasted("{\"a\": 1} ".to_owned()));
+    stage.press(&["esc"]);
+    assert!(stage.picture().contains('✎'), "{}", stage.picture());
+    // A wrong number sends nothing.
+    stage.press(&["enter", "2"]);
+    assert_eq!(stage.press_for_effects("enter"), []);
+    assert!(stage.picture().contains("nothing is sent yet"), "{}", stage.picture());
+    stage.press(&["enter", "1"]);
+    let effects = stage.press_for_effects("enter");
+    let [Effect::Send(ticket, plan)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((plan.requests.len(), plan.stops, plan.rate), (1, true, 1.0));
+    assert!(
+        plan.requests[0].is_edited
+            && plan.requests[0].body.as_deref().is_some_and(|body| body.starts_with("{\"a\": 1}{"))
+    );
+    let (ticket, of) = (*ticket, plan.requests[0].of.clone());
+    let sent = Sent { of, request_id: "new-1".to_owned(), status: Some(201), took_ms: 12, said: String::new() };
+    stage.event(Event::Reply(ticket, Reply::Sent(sent)));
+    stage.event(Event::Reply(ticket, Reply::SendingEnded(Ok(()))));
+    assert!(
+        stage.picture().contains("1 of 1 sent, 0 failed") && stage.picture().contains("→ 201 12 ms"),
+        "{}",
+        stage.picture()
+    );
+    // The new activity is looked for.
+    let effects = stage.press_for_effects("enter");
+    assert!(matches!(effects.as_slice(), [Effect::Find(_, text)] if text == "new-1"), "{effects:?}");
+    // Without the option, nothing is even prepared.
+    let mut stage = Stage::new(120, 30, "dark");
+    stage.explorer.shared.settings.may_send = false;
+    stage.press(&["1", "up"]);
+    assert_eq!(stage.press_for_effects("ctrl-s"), []);
+    assert_eq!(stage.explorer.stack.name(), "activity");
+    assert!(stage.picture().contains("--allow-sends"), "{}", stage.picture());
 }
 
 #[test]

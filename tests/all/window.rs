@@ -8,7 +8,7 @@ use crosstail::effect::Effect;
 use crosstail::runtime::{Incoming, Runtime};
 use crosstail::screens::{Event, Explorer, draw};
 use crosstail::tui::{Appearance, ColourDepth, Keymap, Stroke, Theme, text::count};
-use crosstail_core::filter::{Context, Field, Filter, NamedRecord, value_text};
+use crosstail_core::filter::{Context, Field, Filter, NamedRecord, Operand, value_text};
 use crosstail_core::model::{Activity, Clock, Names, SourceId, Timestamp};
 use crosstail_engine::window::Range;
 use crosstail_source::{Job, PageQuery, Source, for_each};
@@ -22,8 +22,8 @@ const MANY: u64 = 60_000;
 const AFTER_MS: i64 = 60_010_000;
 
 /// The explorer over a real source, without a terminal.
-struct Driven {
-    explorer: Explorer,
+pub struct Driven {
+    pub explorer: Box<Explorer>,
     runtime: Runtime,
     incoming: Incoming,
     source: Arc<dyn Source>,
@@ -31,7 +31,7 @@ struct Driven {
 }
 
 impl Driven {
-    fn start(at: &Path, now: Timestamp, range: Range, memory: usize) -> Self {
+    pub fn start(at: &Path, now: Timestamp, range: Range, memory: usize) -> Self {
         let (names, source) = open(&[at.to_str().expect("UTF-8").to_owned()]);
         Self::over(names, vec![(SourceId(0), source)], now, range, memory)
     }
@@ -39,7 +39,7 @@ impl Driven {
     fn over(names: Names, sources: Vec<Opened>, now: Timestamp, range: Range, memory: usize) -> Self {
         let clock = Clock::fixed(now);
         let ids: Vec<SourceId> = sources.iter().map(|(id, _)| *id).collect();
-        let mut explorer = Explorer::new(names.clone(), &ids, chrono_tz::Tz::UTC, now);
+        let mut explorer = Box::new(Explorer::new(names.clone(), &ids, chrono_tz::Tz::UTC, now));
         for (status, (_, source)) in explorer.shared.sources.iter_mut().zip(&sources) {
             status.reads_ranges = source.capabilities().reads_ranges;
         }
@@ -51,7 +51,7 @@ impl Driven {
         Self { explorer, runtime, incoming, source, clock }
     }
 
-    fn event(&mut self, event: Event) {
+    pub fn event(&mut self, event: Event) {
         let effects = self.explorer.update(event);
         self.carry_out(effects);
     }
@@ -62,17 +62,17 @@ impl Driven {
         }
     }
 
-    fn act(&mut self, action: Action) {
+    pub fn act(&mut self, action: Action) {
         self.event(Event::Action(action));
     }
 
-    fn press(&mut self, key: &str) {
+    pub fn press(&mut self, key: &str) {
         let effects = self.explorer.press(&look().keymap, Stroke::named(key).expect("a key"));
         self.carry_out(effects);
     }
 
     /// Takes what arrives until something holds.
-    async fn until(&mut self, what: &str, mut holds: impl FnMut(&Explorer) -> bool) {
+    pub async fn until(&mut self, what: &str, mut holds: impl FnMut(&Explorer) -> bool) {
         let end = tokio::time::Instant::now() + PATIENCE;
         while !holds(&self.explorer) {
             let event = tokio::select! {
@@ -92,7 +92,7 @@ impl Driven {
         }
     }
 
-    async fn idle(&mut self) {
+    pub async fn idle(&mut self) {
         let ready = |explorer: &Explorer| {
             explorer.shared.sources.iter().all(|source| source.follows && (source.reads_ranges || source.backfilled))
         };
@@ -103,7 +103,7 @@ impl Driven {
     }
 
     /// What `query` finds, the newest first.
-    async fn query(&self, filter: &str) -> Vec<Activity> {
+    pub async fn query(&self, filter: &str) -> Vec<Activity> {
         let context = Context { now: self.clock.now(), zone: chrono_tz::Tz::UTC };
         let (filter, _) = Filter::compile(filter, &context).expect("a filter");
         let bounds = self.explorer.shared.bounds();
@@ -119,7 +119,7 @@ impl Driven {
     }
 
     /// The ids that the list shows, the newest first.
-    fn shown(&self) -> Vec<String> {
+    pub fn shown(&self) -> Vec<String> {
         let store = &self.explorer.shared.store;
         store.rows().iter().rev().map(|row| store.get(*row).id.to_string()).collect()
     }
@@ -257,7 +257,11 @@ async fn memory_is_kept_and_everything_can_be_reached() {
     // What became of attempts is counted of what is held, and says so.
     assert_eq!(driven.explorer.stack.explore.facets.of_held, [Field::Final]);
     let groups = &driven.explorer.stack.explore.facets.groups;
-    for (field, facets) in groups.iter().filter(|(field, _)| *field != Field::Final) {
+    for (of, facets) in groups {
+        let Operand::Field(field) = of else { panic!("{of}") };
+        if *field == Field::Final {
+            continue;
+        }
         for facet in facets {
             let of = |a: &&Activity| {
                 value_text(a, *field, driven.explorer.shared.store.names()).as_ref() == Some(&facet.value)
@@ -353,7 +357,7 @@ fn look() -> Appearance {
 }
 
 /// The text of the screen.
-fn drawn(explorer: &Explorer) -> String {
+pub fn drawn(explorer: &Explorer) -> String {
     let buffer = draw(explorer, &look()).buffer;
     let line =
         |y| (0..buffer.area.width).filter_map(|x| Some(buffer.cell((x, y))?.symbol())).collect::<String>() + "\n";

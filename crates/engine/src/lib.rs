@@ -2,6 +2,7 @@
 //!
 //! - [`store`]: activities in memory: columns, distinct texts, a filtered view.
 //! - [`change`]: when figures went to another level.
+//! - [`fields`]: which paths occur in payloads.
 //! - [`failure`]: failures in groups, and whether a group is new.
 //! - [`insight`]: chains, traces, health, comparisons, alert rules, as pure functions.
 //! - [`window`]: which time a view is about, and of which times memory holds everything.
@@ -10,6 +11,7 @@
 
 pub mod change;
 pub mod failure;
+pub mod fields;
 pub mod insight;
 pub mod outline;
 pub mod pattern;

@@ -2,6 +2,7 @@
 //! the full record, a curl command, Markdown; for many: files and incidents; for figures: reports.
 
 mod archive;
+mod columns;
 mod curl;
 mod exposition;
 pub mod file;
@@ -12,6 +13,7 @@ mod record;
 mod report;
 
 pub use archive::SqliteArchive;
+pub use columns::Columns;
 pub use curl::{curl, shell_quote};
 pub use exposition::Exposition;
 pub use full_record::FullRecord;

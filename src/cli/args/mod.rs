@@ -2,6 +2,7 @@
 
 mod reading;
 mod stores;
+mod view;
 
 #[cfg(feature = "mcp")]
 pub(super) use reading::McpArgs;
@@ -13,6 +14,10 @@ pub(super) use stores::{
     CompleteArgs, CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ExportArgs, GenerateArgs, HelpArgs, ManArgs,
     SchemaArgs, SchemaCommand, SchemaFormat, TextOrJson,
 };
+
+#[cfg(feature = "resend")]
+pub(super) use reading::ResendArgs;
+pub(super) use view::{ViewArgs, WriteArgs};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use crosstail_core::number::truncated_u64;
@@ -103,49 +108,6 @@ pub(super) struct ExploreArgs {
     pub(super) schema: Option<String>,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct ViewArgs {
-    /// Start with this filter
-    #[arg(long, short = 'f', value_name = "FILTER", allow_hyphen_values = true)]
-    pub(super) filter: Option<String>,
-    /// Open the request that this text identifies: an id, a traceparent, an address, an order number
-    #[arg(long, value_name = "TEXT")]
-    pub(super) open: Option<String>,
-    /// Tab to show first with --open: overview, request, response, error, retries, trace, raw, compare
-    #[arg(long, value_name = "TAB", requires = "open", value_parser = tab)]
-    pub(super) tab: Option<crate::screens::Tab>,
-    /// Theme: dark, light, contrast, colourblind, ansi, none, or one of your own (or set CROSSTAIL_THEME)
-    #[arg(long)]
-    pub(super) theme: Option<String>,
-    /// Time zone for the screen: UTC, local, +02:00, or a name such as Europe/Berlin (or set CROSSTAIL_TZ)
-    #[arg(id = "explored_zone", long = "zone", visible_alias = "tz", value_name = "ZONE", allow_hyphen_values = true)]
-    pub(super) zone: Option<String>,
-    /// Times in UTC: --zone UTC
-    #[arg(id = "explored_utc", long = "utc", hide = true, conflicts_with = "explored_zone")]
-    pub(super) utc: bool,
-    /// Range of time to show: 15m, 24h, 7d, everything, or 2026-09-01..2026-09-02 (or set CROSSTAIL_RANGE) [default: 24h; everything if only files are shown]
-    #[arg(long, value_name = "RANGE")]
-    pub(super) range: Option<String>,
-    /// Memory for activities, for example 256MB (or set CROSSTAIL_MEMORY); what does not fit stays in the stores
-    #[arg(long, value_name = "SIZE")]
-    pub(super) memory: Option<String>,
-    /// Maximum number of activities in memory (or set CROSSTAIL_HISTORY_LIMIT); 2,000,000 unless configured otherwise
-    #[arg(long, value_name = "N")]
-    pub(super) history_limit: Option<usize>,
-    #[command(flatten)]
-    pub(super) writes: WriteArgs,
-}
-
-#[derive(Debug, Clone, Args)]
-pub(super) struct WriteArgs {
-    /// Allow acknowledging and resolving alerts in their stores; otherwise nothing is written to a store
-    #[arg(long)]
-    pub(super) allow_writes: bool,
-    /// Who acknowledges or resolves the alert; for PostgreSQL, a name, e-mail address or id from its table `users`
-    #[arg(long = "as", env = "USER", value_name = "WHO")]
-    pub(super) who: Option<String>,
-}
-
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Explore simulated live traffic in an embedded store
@@ -189,6 +151,9 @@ pub(super) enum Command {
     Help(HelpArgs),
     /// Write simulated traffic to real stores, in the form that each system uses
     Generate(GenerateArgs),
+    /// Send outgoing calls again, as they were or with another body; a dry run unless --allow-sends is given
+    #[cfg(feature = "resend")]
+    Resend(ResendArgs),
     /// Hide the secrets in a text, as they are hidden everywhere, or say what is hidden and by which rule
     Redact(RedactArgs),
     /// Answer the questions of programs that speak the Model Context Protocol, over stdin and stdout; read-only
@@ -433,22 +398,6 @@ pub(super) struct ShowArgs {
     pub(super) output: ShowFormat,
 }
 
-impl ExploreArgs {
-    /// Whether any of these options or arguments was given.
-    pub(super) fn is_given(&self) -> bool {
-        let look = &self.look;
-        let texts = [&look.filter, &look.open, &look.theme, &look.zone, &look.range, &look.memory, &self.schema];
-        !self.sources.is_empty()
-            || !self.also.is_empty()
-            || !self.run.is_empty()
-            || look.utc
-            || texts.into_iter().any(Option::is_some)
-            || look.tab.is_some()
-            || look.history_limit.is_some()
-            || look.writes.allow_writes
-    }
-}
-
 /// Help for a source argument. The schemes are those of this build's kinds; a variant of one already listed
 /// (`es+http` next to `es+https`) is left out.
 fn source_help(note: &str) -> String {
@@ -469,11 +418,6 @@ fn source_help(note: &str) -> String {
     format!(
         "A path, glob or directory, '-' for standard input, the name of a configured source{programs}, or a URL ({urls}){note}. If omitted: the configured sources"
     )
-}
-
-fn tab(text: &str) -> Result<crate::screens::Tab, String> {
-    let names = || crate::screens::Tab::ALL.iter().map(|tab| tab.name()).collect::<Vec<_>>().join(", ");
-    crate::screens::Tab::parse(text).ok_or_else(|| format!("no tab '{text}'; the tabs are {}", names()))
 }
 
 fn duration(text: &str) -> Result<std::time::Duration, String> {

@@ -52,8 +52,8 @@ pub(in crate::cli) struct OutputArgs {
     /// JSON: -o json
     #[arg(long, hide = true)]
     json: bool,
-    /// Only these fields, separated by commas: those of -o json, or those of filters
-    #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
+    /// Only these fields, separated by commas: those of -o json or of filters, and paths of payloads such as meta.tenant
+    #[arg(long, visible_alias = "columns", value_name = "FIELDS", value_delimiter = ',')]
     pub(in crate::cli) fields: Vec<String>,
     /// No line of headers in csv and table
     #[arg(long)]
@@ -188,7 +188,7 @@ pub(in crate::cli) struct StatsArgs {
     pub(in crate::cli) filter: FilterArgs,
     #[command(flatten)]
     pub(in crate::cli) source: SourceArgs,
-    /// Fields to group by, separated by commas [default: none: everything is one group]
+    /// Fields to group by, separated by commas; also paths of payloads, such as req.body.order.type, which are loaded one by one [default: none: everything is one group]
     #[arg(long, value_delimiter = ',', value_name = "FIELDS")]
     pub(in crate::cli) by: Option<Vec<String>>,
     /// Also group by intervals of this length: 5m, 1h, 1d, 1w; days and weeks are those of --zone, weeks begin on Monday or on the configured `week_start`
@@ -278,6 +278,53 @@ pub(in crate::cli) struct MarkArgs {
     /// When, if not now: 15m, 09:00, 2026-11-20T09:00
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub(in crate::cli) at: Option<String>,
+}
+
+#[cfg(feature = "resend")]
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Only outgoing calls whose method, address and body were recorded are sent. Secrets were not recorded: [[send]]\nin the configuration names, for each host, the variables that have them. Each request gets an X-Request-Id\nof its own, by which the new activity is found, and X-Resend-Of; an Idempotency-Key stays as it was. What\nis sent is noted before and after in resends.ndjson in the folder of the state.\n\nExamples:\n  crosstail resend 'endpoint:/po/*' --limit 50000 -s demo.sqlite\n  crosstail resend 'status:failed system:SAP' --limit 50000 -s demo.sqlite -o json"
+)]
+pub(in crate::cli) struct ResendArgs {
+    #[command(flatten)]
+    pub(in crate::cli) filter: FilterArgs,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    #[command(flatten)]
+    pub(in crate::cli) range: RangeArgs,
+    /// Send at most this many; where more match, none is sent
+    #[arg(long, short = 'n', value_name = "N")]
+    pub(in crate::cli) limit: usize,
+    /// Send; without it, only what would be sent is shown
+    #[arg(long)]
+    pub(in crate::cli) allow_sends: bool,
+    /// Do not ask for the number of requests
+    #[arg(long, short)]
+    pub(in crate::cli) yes: bool,
+    /// Requests a second
+    #[arg(long, value_name = "N", default_value_t = 1.0, value_parser = rate)]
+    pub(in crate::cli) rate: f64,
+    /// Go on after a request that fails
+    #[arg(long)]
+    pub(in crate::cli) keep_going: bool,
+    /// Leave out what cannot be sent; otherwise nothing is
+    #[arg(long)]
+    pub(in crate::cli) skip: bool,
+    /// Send this file as the body of each
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) body: Option<std::path::PathBuf>,
+    /// Who sends, for what is noted
+    #[arg(long = "as", env = "USER", value_name = "WHO")]
+    pub(in crate::cli) who: Option<String>,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t = super::TextOrJson::Text)]
+    pub(in crate::cli) output: super::TextOrJson,
+}
+
+#[cfg(feature = "resend")]
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse::<f64>().ok().filter(|rate| *rate > 0.0 && *rate <= 1000.0);
+    rate.ok_or_else(|| format!("'{text}' is no rate; write requests a second, above 0 and at most 1000"))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -208,6 +208,9 @@ pub(in crate::cli) struct ExportArgs {
     /// Include headers and bodies, without secrets; each is loaded from its store
     #[arg(long)]
     pub(in crate::cli) payloads: bool,
+    /// Only these columns, separated by commas: fields of -o json or of filters, and paths such as req.body.order.id
+    #[arg(long, visible_alias = "columns", value_name = "FIELDS", value_delimiter = ',')]
+    pub(in crate::cli) fields: Vec<String>,
     /// Overwrite an existing file
     #[arg(long)]
     pub(in crate::cli) force: bool,

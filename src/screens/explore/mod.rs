@@ -1,13 +1,16 @@
 //! The list of activities and what belongs to it: filter bar, histogram, facets, and the opened activity.
 
+mod around;
 mod detail;
 mod facets;
 mod filter_bar;
 mod histogram;
 mod list;
+mod moves;
 mod outgoing;
 mod parts;
 mod report;
+mod values;
 mod view;
 mod views;
 mod window;
@@ -21,9 +24,8 @@ use super::{Hint, ReportPart, Screen, global};
 use crate::action::Action;
 use crate::effect::{Effect, Reply, Ticket};
 use crate::ingest::{Batch, News};
-use crate::tui::text::{clock, day};
 use crate::tui::{Canvas, Context, Gesture, Part, TextField};
-use crosstail_core::filter::{quote, value_text};
+use around::Around;
 use crosstail_core::model::{Activity, Timestamp};
 use crosstail_core::number::saturating_i64;
 use crosstail_engine::store::{Affected, Row};
@@ -31,7 +33,9 @@ use detail::Room;
 use facets::Facets;
 use filter_bar::FilterBar;
 use histogram::Histogram;
-use list::{COLUMNS, List, Telling};
+use list::{List, Telling};
+use moves::ask_to_open;
+use values::Values;
 use view::Places;
 use views::{Views, names_a_system};
 use window::Window;
@@ -47,6 +51,10 @@ pub struct Explore {
     /// The opened activity.
     pub detail: Option<Detail>,
     views: Views,
+    /// The neighbourhood that is shown.
+    around: Option<Around>,
+    /// Values of the paths that are shown.
+    values: Values,
     pub window: Window,
     /// The operations of the view that have failed at least once.
     affected: Affected,
@@ -66,6 +74,8 @@ impl Explore {
             histogram: Histogram::default(),
             detail: None,
             views: Views::new(shared.now),
+            around: None,
+            values: Values::default(),
             window: Window::default(),
             affected: Affected::default(),
             counted_at: Timestamp(0),
@@ -113,7 +123,7 @@ impl Explore {
         let all = shared.filter.is_all();
         self.affected = if all { Affected::default() } else { shared.store.affected(shared.store.rows()) };
         self.list.tell(Telling::of(&shared.store, shared.store.rows(), names_a_system(&shared.filter)));
-        self.facets.count(shared);
+        self.facets.count(&self.values, shared);
         self.histogram.count(shared);
     }
 
@@ -211,95 +221,6 @@ impl Explore {
         }
     }
 
-    /// Moves in the list, and opens what is selected.
-    fn in_list(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
-        let height = self.height(shared);
-        if action == Action::TOP
-            && let Some(effects) = self.go_to_oldest(shared)
-        {
-            return Some(effects);
-        }
-        if self.list.act(action, &shared.store, height) {
-            return Some(self.look(shared));
-        }
-        match action {
-            Action::OPEN => return self.open_current(None, shared).or(Some(Vec::new())),
-            Action::RETRIES => return self.open_current(Some(Tab::Retries), shared).or(Some(Vec::new())),
-            Action::TRACE => return self.open_current(Some(Tab::Trace), shared).or(Some(Vec::new())),
-            Action::NEXT_FAILURE | Action::PREVIOUS_FAILURE => {
-                // While following, the next failure is the newest one there is.
-                let wants_newest = action == Action::NEXT_FAILURE && self.list.follow;
-                let newer = action == Action::NEXT_FAILURE && !wants_newest;
-                let newest = self.current(shared).filter(|row| wants_newest && shared.store.is_failure(*row));
-                match newest.or_else(|| self.list.find_failure(&shared.store, newer)) {
-                    Some(row) if self.detail.is_some() => {
-                        ask_to_open(row, None, shared);
-                        shared.ask(Request::Focus(self.focus));
-                    }
-                    Some(row) => {
-                        self.select(row, shared);
-                        if wants_newest {
-                            shared.notify("the newest failure; E goes to the one before");
-                        }
-                    }
-                    None => match self.find_failure(newer, shared) {
-                        Some(effects) => return Some(effects),
-                        None => self.say_last_failure(newer, shared),
-                    },
-                }
-            }
-            Action::NEXT_MARK => self.next_mark(shared),
-            Action::KEEP | Action::EXCLUDE => {
-                let field = COLUMNS[self.list.column];
-                let value = |row| value_text(&shared.store.get(row), field, shared.store.names());
-                match self.current(shared).and_then(value) {
-                    Some(value) => {
-                        let clause = format!("{}:{}", field.name(), quote(&value));
-                        shared.ask(Request::Filter(shared.filter_with(&clause, action == Action::EXCLUDE)));
-                    }
-                    None => shared.notify(format!("this activity has no {}", field.name())),
-                }
-            }
-            _ => return None,
-        }
-        Some(Vec::new())
-    }
-
-    /// Says that there is no further failure, and where the last one is.
-    fn say_last_failure(&self, newer: bool, shared: &mut Shared) {
-        let (which, back) = if newer { ("newest", "E") } else { ("oldest", "e") };
-        let is_here = self.current(shared).is_some_and(|row| shared.store.is_failure(row));
-        let text = match self.list.find_failure(&shared.store, !newer) {
-            Some(_) if is_here => format!("this is the {which} failure of the view; {back} goes back"),
-            Some(row) => {
-                let (store, today) = (&shared.store, day(shared.zone, shared.now));
-                let at = clock(shared.zone, store.started(row), today);
-                let system = store.symbols().get(store.system(row));
-                let of = if system.is_empty() { String::new() } else { format!(" of {system}") };
-                format!(
-                    "no {} failure; the {which}{of} began at {at}; {back} goes to it",
-                    if newer { "newer" } else { "older" }
-                )
-            }
-            None if is_here => "this is the only failure of the view".to_owned(),
-            None => "no failure in this view".to_owned(),
-        };
-        shared.notify(text);
-    }
-
-    /// Selects the next marked row in the view.
-    fn next_mark(&mut self, shared: &mut Shared) {
-        let position = self.current(shared).and_then(|row| shared.store.position(row)).unwrap_or(0);
-        let rows = shared.marks.keys().filter_map(|id| shared.store.find(id));
-        let mut marked: Vec<(usize, Row)> = rows.filter_map(|row| Some((shared.store.position(row)?, row))).collect();
-        marked.sort_unstable();
-        let next = marked.iter().find(|(at, _)| *at > position).or(marked.first());
-        match next.copied() {
-            Some((_, row)) => self.select(row, shared),
-            None => shared.notify("no marks in this view; m sets one"),
-        }
-    }
-
     /// Chooses panels, and what they show.
     fn in_panels(&mut self, action: Action, shared: &Shared) -> bool {
         match action {
@@ -325,10 +246,6 @@ impl Explore {
             self.set_focus(*next, shared);
         }
     }
-}
-
-fn ask_to_open(row: Row, tab: Option<Tab>, shared: &mut Shared) {
-    shared.ask(Request::Open(Some(row), Box::new(shared.store.get(row)), tab));
 }
 
 /// The actions of the list's screen beside those of its panels.
@@ -370,6 +287,7 @@ impl Screen for Explore {
             &Facets::ACTIONS,
             &Histogram::ACTIONS,
             &Detail::ACTIONS,
+            &Around::ACTIONS,
             &outgoing::ACTIONS,
         ]
         .concat()
@@ -444,6 +362,7 @@ impl Screen for Explore {
             self.list.unseen += delta.added_to_view;
         }
         let mut effects = self.noted(news, shared);
+        self.note_stale(news, shared);
         let of_detail = self.detail.as_mut().map_or_else(Vec::new, |detail| detail.news(news, shared));
         effects.extend(of_detail);
         effects.extend(self.look(shared));
@@ -454,6 +373,13 @@ impl Screen for Explore {
         let reply = match self.took(ticket, reply, shared) {
             Ok(effects) => return Ok(effects),
             Err(reply) => reply,
+        };
+        let reply = match reply {
+            Reply::PathValues(values) => match self.took_values(ticket, values, shared) {
+                Ok(effects) => return Ok(effects),
+                Err(reply) => reply,
+            },
+            other => other,
         };
         let room = self.room(shared);
         match &mut self.detail {

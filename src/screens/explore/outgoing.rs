@@ -2,6 +2,7 @@
 
 use super::{Detail, Explore};
 use crate::action::Action;
+use crate::config::listed;
 use crate::effect::{Effect, ExternalProgram, Incident, Mark, Program};
 use crate::screens::request::{PromptKind, Request};
 use crate::screens::shared::{Shared, affected_lines, outcomes_of};
@@ -11,7 +12,9 @@ use crosstail_engine::window::{Bounds, Range};
 use crosstail_export::{FullRecord, curl, markdown, record_json, shell_quote};
 
 /// The actions by which something leaves.
-pub(super) const ACTIONS: [Action; 16] = [
+pub(super) const ACTIONS: [Action; 18] = [
+    Action::TOOLS,
+    Action::RESEND,
     Action::JQ,
     Action::EDITOR,
     Action::PAGER,
@@ -38,6 +41,18 @@ impl Explore {
             Action::EDITOR => return Some(self.run_external(Program::Editor, shared)),
             Action::PAGER => return Some(self.run_external(Program::Pager, shared)),
             Action::PIPE => shared.ask(Request::Prompt(PromptKind::Pipe, String::new())),
+            Action::TOOLS => match self.current_activity(shared) {
+                Some(activity) => shared.ask(Request::Tools(Box::new(activity))),
+                None => shared.notify("nothing is selected"),
+            },
+            Action::RESEND => {
+                // Its screen asks what it is about: the marks, or else this.
+                shared.to_send = match current_marks(shared) {
+                    marks if marks.is_empty() => self.current_activity(shared).into_iter().collect(),
+                    marks => marks.into_iter().map(|mark| mark.activity).collect(),
+                };
+                return None;
+            }
             Action::NOTE => self.note(shared),
             Action::BUNDLE => ask_for_incident(shared),
             Action::MARK => self.mark(shared),
@@ -77,7 +92,7 @@ impl Explore {
     }
 
     /// The opened activity, or else the selected one.
-    fn current_activity(&self, shared: &Shared) -> Option<Activity> {
+    pub(super) fn current_activity(&self, shared: &Shared) -> Option<Activity> {
         match &self.detail {
             Some(detail) => Some(detail.activity.clone()),
             None => self.current(shared).map(|row| shared.store.get(row)),
@@ -142,6 +157,12 @@ impl Explore {
         }
         if !filter.is_empty() {
             command.push_str(&format!(" --filter {}", shell_quote(&filter)));
+        }
+        let layout = &shared.layout;
+        for (option, names) in [("--columns", listed(&layout.columns)), ("--facets", listed(&layout.facets))] {
+            if !names.is_empty() {
+                command.push_str(&format!(" {option} {}", shell_quote(&names)));
+            }
         }
         match &shared.range {
             // The filter says the time.

@@ -15,6 +15,10 @@ pub(super) const COLUMN: Part = Part("column");
 pub(super) const FACET: Part = Part("facet");
 /// The histogram.
 pub(super) const BARS: Part = Part("bars");
+/// What activities around one have in common with it.
+pub(super) const SCOPE: Part = Part("scope");
+/// How far the neighbourhood reaches.
+pub(super) const SPAN: Part = Part("span");
 /// The opened activity.
 pub(super) const DETAIL: Part = Part("detail");
 /// A tab of it.
@@ -71,6 +75,18 @@ impl Explore {
                 if again {
                     return self.facets.handle(Action::OPEN, shared).unwrap_or_default();
                 }
+            }
+            (SCOPE, Gesture::Press) => {
+                if let Some(around) = &mut self.around {
+                    around.scope = index;
+                }
+                return self.show_around(shared);
+            }
+            (SPAN, Gesture::Press) => {
+                if let Some(around) = &mut self.around {
+                    around.span = index;
+                }
+                return self.show_around(shared);
             }
             (DETAIL, Gesture::Press) => self.focus = Focus::Detail,
             (CLOSE, Gesture::Press) => shared.ask(Request::CloseDetail),

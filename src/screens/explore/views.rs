@@ -2,6 +2,7 @@
 
 use super::Explore;
 use crate::action::Action;
+use crate::config::{Layout, ViewEntry};
 use crate::effect::Effect;
 use crate::screens::request::{Focus, PromptKind, Request};
 use crate::screens::shared::Shared;
@@ -19,6 +20,7 @@ struct ViewSnapshot {
     /// Text of the filter.
     filter: String,
     range: Range,
+    layout: Layout,
     /// Selected row.
     selected: Option<Row>,
 }
@@ -43,6 +45,11 @@ impl Explore {
     pub(super) fn in_views(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         match action {
             Action::BACK => {
+                if self.detail.is_none()
+                    && let Some(effects) = self.leave_around(shared)
+                {
+                    return Some(effects);
+                }
                 if let Some(effects) = self.stop_searching(shared) {
                     return Some(effects);
                 }
@@ -58,6 +65,8 @@ impl Explore {
             }
             Action::FILTER => shared.ask(Request::Focus(Focus::Filter)),
             Action::CLEAR_FILTER => shared.ask(Request::Filter(String::new())),
+            Action::AROUND => return Some(self.look_around(shared)),
+            Action::VIEW_BACK if self.around.is_some() => return self.leave_around(shared),
             Action::VIEW_BACK => return Some(self.walk_history(-1, shared)),
             Action::VIEW_FORWARD => return Some(self.walk_history(1, shared)),
             Action::RANGE => {
@@ -65,13 +74,16 @@ impl Explore {
                 shared.ask(Request::Prompt(PromptKind::Range, text));
             }
             Action::ZOOM_IN | Action::ZOOM_OUT => {
+                if let Some(effects) = self.reach(action == Action::ZOOM_OUT, shared) {
+                    return Some(effects);
+                }
                 let range = shared.range.step(action == Action::ZOOM_OUT);
                 return Some(self.set_range(range, shared));
             }
             other => {
-                let filter = shared.settings.views.get(other.number()?).map(|view| view.filter.clone());
-                if let Some(filter) = filter {
-                    shared.ask(Request::Show(filter));
+                let view = shared.settings.views.get(other.number()?).cloned();
+                if let Some(view) = view {
+                    shared.ask(Request::View(Box::new(view)));
                 }
             }
         }
@@ -84,6 +96,27 @@ impl Explore {
         // The history keeps the row that is selected before the list adapts.
         self.remember(shared);
         self.apply(&predicate, shared)
+    }
+
+    /// Shows a saved view: its filter, its columns and its facets.
+    pub(in crate::screens) fn show_view(&mut self, view: &ViewEntry, shared: &mut Shared) -> Vec<Effect> {
+        let Some(predicate) = self.compile(&view.filter, shared) else { return Vec::new() };
+        match view.layout() {
+            Ok(layout) => shared.layout = layout,
+            Err(problem) => shared.notify(format!("view {}: {problem}", view.name)),
+        }
+        self.remember(shared);
+        let mut effects = self.lay_out(shared);
+        effects.extend(self.apply(&predicate, shared));
+        effects
+    }
+
+    /// Other columns or facets are chosen.
+    pub(in crate::screens) fn lay_out(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        self.list.show_columns(&shared.layout);
+        self.forget_values();
+        self.facets.count(&self.values, shared);
+        self.look(shared)
     }
 
     /// Puts a filter in force, without a place in the history (`--filter`).
@@ -148,11 +181,15 @@ impl Explore {
 
     /// Adds the current view with its selected row to the history.
     pub(super) fn remember(&mut self, shared: &Shared) {
+        // Somebody goes on from a neighbourhood: it is a view from now on, and the one before it is the last of the history.
+        self.around = None;
         let selected = self.list.selected.filter(|_| !self.list.follow);
         let (filter, range) = (shared.filter.text().to_owned(), shared.range.clone());
-        let now = ViewSnapshot { filter, range, selected };
+        let now = ViewSnapshot { filter, range, layout: shared.layout.clone(), selected };
         let Views { history, at, .. } = &mut self.views;
-        if history.get(*at).is_some_and(|last| last.filter == now.filter && last.range == now.range) {
+        let is_same =
+            |last: &ViewSnapshot| (&last.filter, &last.range, &last.layout) == (&now.filter, &now.range, &now.layout);
+        if history.get(*at).is_some_and(is_same) {
             history[*at] = now;
             return;
         }
@@ -168,13 +205,18 @@ impl Explore {
             shared.notify(if by < 0 { "no previous view" } else { "no next view" });
             return Vec::new();
         };
+        self.around = None;
         self.views.at = to;
         let snapshot = self.views.history[to].clone();
         let Some(predicate) = self.compile(&snapshot.filter, shared) else { return Vec::new() };
         let mut effects = Vec::new();
+        if shared.layout != snapshot.layout {
+            shared.layout = snapshot.layout;
+            effects = self.lay_out(shared);
+        }
         if shared.range != snapshot.range {
             shared.range = snapshot.range;
-            effects = self.range_changed(shared);
+            effects.extend(self.range_changed(shared));
         }
         effects.extend(self.apply(&predicate, shared));
         if let Some(row) = snapshot.selected.filter(|row| shared.store.position(*row).is_some()) {

@@ -52,6 +52,7 @@ const TASKS: &[(&str, &[Action])] = &[
             Action::EXCLUDE,
             Action::NEXT_FAILURE,
             Action::PREVIOUS_FAILURE,
+            Action::AROUND,
             Action::RANGE,
             Action::ZOOM_IN,
             Action::ZOOM_OUT,
@@ -95,6 +96,8 @@ const TASKS: &[(&str, &[Action])] = &[
             Action::EDITOR,
             Action::PAGER,
             Action::PIPE,
+            Action::TOOLS,
+            Action::RESEND,
         ],
     ),
     (

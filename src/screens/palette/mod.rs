@@ -7,6 +7,7 @@ use super::request::Request;
 use super::shared::{Settings, Shared};
 use super::{Hint, Screen};
 use crate::action::Action;
+use crate::config::ViewEntry;
 use crate::effect::Effect;
 use crate::tui::{Canvas, TextField};
 use chrono_tz::Tz;
@@ -20,8 +21,8 @@ enum Command {
     Action(Action),
     /// A theme.
     Theme(String),
-    /// A filter.
-    Filter(String),
+    /// A saved view.
+    View(Box<ViewEntry>),
     /// Search for what a text identifies.
     Find(String),
     /// A time zone.
@@ -109,7 +110,7 @@ impl Palette {
         let views = settings.views.iter().map(|view| Item {
             name: format!("view {}", view.name),
             help: view.filter.clone(),
-            run: Command::Filter(view.filter.clone()),
+            run: Command::View(Box::new(view.clone())),
         });
         let themes = settings.themes.iter().map(|theme| Item {
             name: format!("theme {theme}"),
@@ -204,7 +205,7 @@ impl Palette {
         let Some(item) = self.current() else { return Vec::new() };
         match item.run.clone() {
             Command::Action(action) => shared.ask(Request::Run(action)),
-            Command::Filter(filter) => shared.ask(Request::Filter(filter)),
+            Command::View(view) => shared.ask(Request::View(view)),
             Command::Find(text) => shared.ask(Request::Find(text, None)),
             Command::Mouse(on) => shared.ask(Request::Mouse(on)),
             Command::Incomplete => {}

@@ -12,14 +12,14 @@ pub use counted::{CountState, Counted, Figure};
 pub(in crate::screens) use reading::reading;
 
 use super::request::Request;
-use crate::config::{Marker, ViewEntry};
+use crate::config::{Layout, Marker, ViewEntry};
 use crate::effect::{Effect, Mark, Ticket};
 use crate::ingest::{Batch, News, SourceStatus, ingest};
 use crate::log::{Log, NOTICE};
 use chrono_tz::Tz;
 use crosstail_core::filter::{Context, Expr, Filter};
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Names, SourceId, Timestamp};
-use crosstail_engine::insight::Policy;
+use crosstail_engine::insight::{Policy, Tool};
 use crosstail_engine::store::Store;
 use crosstail_engine::window::{Bounds, Intervals, Range};
 use crosstail_source::Jobs;
@@ -49,6 +49,8 @@ pub struct Settings {
     pub terminal_notifications: bool,
     /// Saved views.
     pub views: Vec<ViewEntry>,
+    /// Links and commands for activities.
+    pub tools: Vec<Tool>,
     /// Names of the available themes.
     pub themes: Vec<String>,
     /// Name of the current theme.
@@ -59,6 +61,8 @@ pub struct Settings {
     pub invocation: String,
     /// In whose name to write to stores; `None` if nothing may be written.
     pub writes_as: Option<String>,
+    /// Whether requests may be sent again.
+    pub may_send: bool,
     /// Who uses it, for what is handed over.
     pub who: String,
 }
@@ -72,11 +76,13 @@ impl Default for Settings {
             is_estimate_enough: false,
             terminal_notifications: true,
             views: Vec::new(),
+            tools: Vec::new(),
             themes: Vec::new(),
             theme: "dark".to_owned(),
             config_path: None,
             invocation: "crosstail".to_owned(),
             writes_as: None,
+            may_send: false,
             who: "unknown".to_owned(),
         }
     }
@@ -104,6 +110,8 @@ pub struct Shared {
     pub filter: Filter,
     /// The range of time that the view is about.
     pub range: Range,
+    /// The columns and facets of the view.
+    pub layout: Layout,
     /// The time that the filter names, which is the range while it stands.
     pub time_clause: Option<Bounds>,
     /// What the stores count, of everything and of what the filter keeps.
@@ -115,6 +123,8 @@ pub struct Shared {
     /// What people have marked, in order of time.
     pub markers: Vec<Marker>,
     pub alerts: AlertBoard,
+    /// What is to be sent again: what was marked, or else what was opened or selected.
+    pub(super) to_send: Vec<Activity>,
     /// Marked activities.
     pub marks: HashMap<Id, Mark>,
     pub notice: Option<Notice>,
@@ -147,12 +157,14 @@ impl Shared {
             log: Log::default(),
             filter: Filter::default(),
             range: Range::Everything,
+            layout: Layout::default(),
             time_clause: None,
             counted: Default::default(),
             held: Intervals::default(),
             selection: None,
             markers: Vec::new(),
             alerts: AlertBoard::default(),
+            to_send: Vec::new(),
             marks: HashMap::new(),
             notice: None,
             shows_rate: false,

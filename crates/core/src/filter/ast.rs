@@ -106,7 +106,7 @@ impl Atom {
 }
 
 /// The left side of a comparison.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Operand {
     /// A field of the activity.
     Field(Field),
@@ -115,7 +115,7 @@ pub enum Operand {
 }
 
 /// The start of a payload path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PathRoot {
     /// `req.header`
     RequestHeaders,
@@ -134,7 +134,7 @@ pub enum PathRoot {
 }
 
 /// One step of a payload path.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PathStep {
     /// `.name`
     Name(String),

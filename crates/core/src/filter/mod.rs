@@ -16,6 +16,7 @@ mod ast;
 mod compile;
 mod complete;
 mod fields;
+mod operand;
 mod parse;
 mod predicate;
 mod record;
@@ -24,6 +25,7 @@ mod scalar;
 pub use ast::{Atom, Expr, Op, Operand, PathRoot, PathStep, Scalar, ScalarForm, Value};
 pub use complete::{Completion, Vocabulary, complete};
 pub use fields::{Field, ValueType, quote, suggest};
+pub use operand::paths_of;
 pub use parse::{ParseError, begins_with_field};
 pub use predicate::combine;
 pub use predicate::{

@@ -327,7 +327,8 @@ impl JsonTest {
     }
 }
 
-/// Collects the values at a path. Names are matched exactly, else ignoring case.
+/// Collects the values at a path. Names are matched exactly, else ignoring case. The first field with the name that the steps so
+/// far make up is gone into.
 pub fn resolve_path<'a>(
     payload: &'a Payload,
     root: PathRoot,
@@ -345,11 +346,7 @@ pub fn resolve_path<'a>(
             if steps.is_empty() {
                 (!payload.metadata.is_empty()).then(|| Cow::Owned(Json::Object(payload.metadata.clone())))
             } else {
-                if let PathStep::Name(name) = &steps[0]
-                    && let Some(value) = entry(&payload.metadata, name)
-                {
-                    walk(value, &steps[1..], found);
-                }
+                walk_fields(&payload.metadata, steps, found);
                 return;
             }
         }
@@ -370,17 +367,32 @@ fn entry<'a>(map: &'a serde_json::Map<String, Json>, name: &str) -> Option<&'a J
     map.get(name).or_else(|| map.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value))
 }
 
+/// Goes on in an object. A name may have dots, as those of OpenTelemetry's attributes do: then it is several steps.
+fn walk_fields<'a>(
+    map: &'a serde_json::Map<String, Json>,
+    steps: &[PathStep],
+    found: &mut Vec<std::borrow::Cow<'a, Json>>,
+) {
+    let mut name = String::new();
+    for (at, step) in steps.iter().enumerate() {
+        let PathStep::Name(part) = step else { return };
+        if at > 0 {
+            name.push('.');
+        }
+        name.push_str(part);
+        if let Some(next) = entry(map, &name) {
+            return walk(next, &steps[at + 1..], found);
+        }
+    }
+}
+
 fn walk<'a>(value: &'a Json, steps: &[PathStep], found: &mut Vec<std::borrow::Cow<'a, Json>>) {
     let Some((step, rest)) = steps.split_first() else {
         found.push(std::borrow::Cow::Borrowed(value));
         return;
     };
     match (step, value) {
-        (PathStep::Name(name), Json::Object(map)) => {
-            if let Some(next) = entry(map, name) {
-                walk(next, rest, found);
-            }
-        }
+        (PathStep::Name(_), Json::Object(map)) => walk_fields(map, steps, found),
         (PathStep::Index(index), Json::Array(list)) => {
             if let Some(next) = list.get(*index) {
                 walk(next, rest, found);

@@ -11,9 +11,11 @@ mod health;
 mod http;
 mod identify;
 mod jq;
+mod resend;
 mod schema_fit;
 mod stack;
 mod stages;
+mod tool;
 mod trace;
 mod transform;
 
@@ -28,8 +30,10 @@ pub use health::{
 pub use http::{header_meaning, size, status_meaning};
 pub use identify::{Candidate, candidates};
 pub use jq::jq;
+pub use resend::{HeaderSource, REQUEST_ID, RESEND_OF, Resend, SendSecrets};
 pub use schema_fit::fit;
 pub use stack::{Frame, FrameKind, frames, library_runs, own_frame};
 pub use stages::{Stage, stages};
+pub use tool::{Filled, Tool};
 pub use trace::{Node, Trace};
 pub use transform::{expression, transform};

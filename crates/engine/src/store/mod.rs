@@ -349,6 +349,11 @@ impl Store {
         self.revision += 1;
     }
 
+    /// What matches by its payload, as its source found.
+    pub fn payload_matches(&self) -> Vec<Id> {
+        self.view.payload_matches.iter().filter(|row| self.holds(**row)).map(|row| self.id(*row)).collect()
+    }
+
     /// The rows that a predicate keeps. Rows whose result depends on the payload are not kept.
     pub fn matching(&self, rows: &[Row], predicate: Predicate) -> Vec<Row> {
         Evaluator::new(predicate).select(self, rows)

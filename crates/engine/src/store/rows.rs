@@ -3,7 +3,7 @@
 use super::pack::Text;
 use super::symbols::Symbol;
 use super::{Row, Store};
-use crosstail_core::model::{Activity, Direction, Kind, Level, Place, Status, Timestamp};
+use crosstail_core::model::{Activity, Direction, Id, Kind, Level, Place, Status, Timestamp};
 use std::hash::BuildHasher as _;
 
 impl Store {
@@ -12,6 +12,12 @@ impl Store {
         let (segment, at) = self.at(row);
         let activity = segment.get(at, &self.symbols, self.extra(row));
         Activity { final_outcome: self.final_outcome(row), ..activity }
+    }
+
+    /// The id of a row.
+    pub fn id(&self, row: Row) -> Id {
+        let (segment, at) = self.at(row);
+        segment.id(at, &self.symbols)
     }
 
     pub fn started(&self, row: Row) -> Timestamp {

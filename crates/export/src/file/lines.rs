@@ -1,6 +1,6 @@
 //! CSV and NDJSON: rows are appended as lines; the mark is the length of the file in bytes.
 
-use super::{ExportRow, FileSink, cell, columns, part_path, publish, row};
+use super::{ExportRow, Exported, FileSink, cell, part_path, publish};
 use crate::safe_json;
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
@@ -17,6 +17,7 @@ pub struct LinesSink {
     file: File,
     path: PathBuf,
     names: Names,
+    exported: Exported,
     /// Whether the format is CSV; otherwise it is NDJSON.
     csv: bool,
     bytes: u64,
@@ -24,7 +25,13 @@ pub struct LinesSink {
 
 impl LinesSink {
     /// Starts the file, or resumes after a mark.
-    pub fn open(path: &Path, csv: bool, payloads: bool, names: &Names, mark: Option<&Value>) -> anyhow::Result<Self> {
+    pub fn open(
+        path: &Path,
+        csv: bool,
+        exported: &Exported,
+        names: &Names,
+        mark: Option<&Value>,
+    ) -> anyhow::Result<Self> {
         let part = part_path(path);
         let what = || part.display().to_string();
         let mut file =
@@ -37,11 +44,11 @@ impl LinesSink {
         file.set_len(bytes).with_context(what)?;
         file.seek(SeekFrom::End(0)).with_context(what)?;
         if csv && bytes == 0 {
-            let header = text(&columns(payloads))?;
+            let header = text(&exported.names())?;
             file.write_all(&header).with_context(what)?;
             bytes = header.len() as u64;
         }
-        Ok(Self { file, path: path.to_owned(), names: names.clone(), csv, bytes })
+        Ok(Self { file, path: path.to_owned(), names: names.clone(), exported: exported.clone(), csv, bytes })
     }
 }
 
@@ -56,7 +63,7 @@ fn text<T: AsRef<[u8]>>(cells: &[T]) -> anyhow::Result<Vec<u8>> {
 impl FileSink for LinesSink {
     async fn step(&mut self, activities: Vec<ExportRow>) -> anyhow::Result<Value> {
         let one = |exported: &ExportRow| -> anyhow::Result<Vec<u8>> {
-            let row = row(exported, &self.names)?;
+            let row = self.exported.row(exported, &self.names)?;
             if self.csv {
                 return text(&row.values().map(cell).collect::<Vec<_>>());
             }

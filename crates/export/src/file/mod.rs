@@ -9,7 +9,7 @@ pub use lines::LinesSink;
 #[cfg(feature = "parquet")]
 pub use parquet::ParquetSink;
 
-use super::{Record, spreadsheet_cell};
+use super::{Columns, spreadsheet_cell};
 use anyhow::Context as _;
 use async_trait::async_trait;
 use crosstail_core::model::{Activity, Names, Payload, redact_json, redact_text};
@@ -73,35 +73,46 @@ pub fn publish(part: &Path, path: &Path) -> anyhow::Result<()> {
     std::fs::File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| folder.display().to_string())
 }
 
-/// The exported columns, in order.
-pub fn columns(payloads: bool) -> Vec<&'static str> {
-    let mut columns = Record::COLUMNS.to_vec();
-    if payloads {
-        columns.extend(PAYLOAD);
-    }
-    columns
+/// What of each activity is exported.
+#[derive(Debug, Clone, Default)]
+pub struct Exported {
+    pub columns: Columns,
+    /// Headers, bodies, stack and metadata, too.
+    pub payloads: bool,
 }
 
 const PAYLOAD: [&str; 6] =
     ["request_headers", "request_body", "response_headers", "response_body", "error_stack", "metadata"];
 
-/// An activity as an object with [`columns`], with secrets redacted.
-fn row((activity, payload): &ExportRow, names: &Names) -> anyhow::Result<Map<String, Value>> {
-    let Value::Object(mut row) = serde_json::to_value(Record::new(activity, names))? else {
-        anyhow::bail!("a record is an object");
-    };
-    if let Some(payload) = payload {
-        let headers = |headers: &Option<Value>| headers.as_ref().map_or(Value::Null, redact_json);
-        let sides = [&payload.request, &payload.response].map(|side| {
-            (headers(&side.headers), side.body.as_ref().map_or(Value::Null, |body| redact_json(body.value())))
-        });
-        let [(request_headers, request_body), (response_headers, response_body)] = sides;
-        let stack = payload.error.stack.as_deref().map_or(Value::Null, |stack| redact_text(stack).into_owned().into());
-        let metadata = redact_json(&Value::Object(payload.metadata.clone()));
-        let values = [request_headers, request_body, response_headers, response_body, stack, metadata];
-        row.extend(PAYLOAD.iter().map(|name| (*name).to_owned()).zip(values));
+impl Exported {
+    /// The names of the columns, in order.
+    pub fn names(&self) -> Vec<String> {
+        let payload = PAYLOAD.iter().filter(|_| self.payloads).map(|name| (*name).to_owned());
+        self.columns.names().iter().cloned().chain(payload).collect()
     }
-    Ok(row)
+
+    /// Whether payloads have to be loaded.
+    pub fn needs_payload(&self) -> bool {
+        self.payloads || self.columns.needs_payload()
+    }
+
+    /// An activity as an object with these columns, with secrets redacted.
+    fn row(&self, (activity, payload): &ExportRow, names: &Names) -> anyhow::Result<Map<String, Value>> {
+        let mut row = self.columns.row(activity, payload.as_ref(), names)?;
+        if let Some(payload) = payload.as_ref().filter(|_| self.payloads) {
+            let headers = |headers: &Option<Value>| headers.as_ref().map_or(Value::Null, redact_json);
+            let sides = [&payload.request, &payload.response].map(|side| {
+                (headers(&side.headers), side.body.as_ref().map_or(Value::Null, |body| redact_json(body.value())))
+            });
+            let [(request_headers, request_body), (response_headers, response_body)] = sides;
+            let stack = payload.error.stack.as_deref();
+            let stack = stack.map_or(Value::Null, |stack| redact_text(stack).into_owned().into());
+            let metadata = redact_json(&Value::Object(payload.metadata.clone()));
+            let values = [request_headers, request_body, response_headers, response_body, stack, metadata];
+            row.extend(PAYLOAD.iter().map(|name| (*name).to_owned()).zip(values));
+        }
+        Ok(row)
+    }
 }
 
 /// A value as text for a cell; an object becomes JSON.

@@ -1,7 +1,7 @@
 //! Parquet (<https://parquet.apache.org/docs/file-format/>). Each step writes a row group to a file of its own; at the
 //! end these are joined without being encoded again.
 
-use super::{ExportRow, FileSink, cell, columns, part_path, publish, row};
+use super::{ExportRow, Exported, FileSink, cell, part_path, publish};
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
 use crosstail_core::model::{Names, parse_timestamp};
@@ -23,7 +23,7 @@ use std::sync::Arc;
 pub struct ParquetSink {
     path: PathBuf,
     names: Names,
-    columns: Vec<&'static str>,
+    exported: Exported,
     schema: TypePtr,
     properties: WriterPropertiesPtr,
     groups: u64,
@@ -41,8 +41,8 @@ fn kind(column: &str) -> &'static str {
 
 impl ParquetSink {
     /// Starts the file, or resumes after a mark.
-    pub fn open(path: &Path, payloads: bool, names: &Names, mark: Option<&Value>) -> anyhow::Result<Self> {
-        let columns = columns(payloads);
+    pub fn open(path: &Path, exported: &Exported, names: &Names, mark: Option<&Value>) -> anyhow::Result<Self> {
+        let columns = exported.names();
         let fields: String =
             columns.iter().map(|column| format!("OPTIONAL {}; ", kind(column).replace("{}", column))).collect();
         let schema = Arc::new(parse_message_type(&format!("message activity {{ {fields} }}"))?);
@@ -60,7 +60,7 @@ impl ParquetSink {
         let sink = Self {
             path: path.to_owned(),
             names: names.clone(),
-            columns,
+            exported: exported.clone(),
             schema,
             properties: Arc::new(properties),
             groups,
@@ -78,9 +78,9 @@ impl ParquetSink {
     fn write_group(&self, file: File, rows: &[Map<String, Value>]) -> anyhow::Result<()> {
         let mut writer = SerializedFileWriter::new(file, Arc::clone(&self.schema), Arc::clone(&self.properties))?;
         let mut group = writer.next_row_group()?;
-        for column in &self.columns {
+        for column in &self.exported.names() {
             let Some(mut target) = group.next_column()? else { bail!("no column {column}") };
-            let values: Vec<&Value> = rows.iter().map(|row| row.get(*column).unwrap_or(&Value::Null)).collect();
+            let values: Vec<&Value> = rows.iter().map(|row| row.get(column).unwrap_or(&Value::Null)).collect();
             let levels: Vec<i16> = values.iter().map(|value| i16::from(!value.is_null())).collect();
             let there = values.into_iter().filter(|value| !value.is_null());
             match target.untyped() {
@@ -120,7 +120,7 @@ impl ParquetSink {
 impl FileSink for ParquetSink {
     async fn step(&mut self, activities: Vec<ExportRow>) -> anyhow::Result<Value> {
         let rows: Vec<_> =
-            activities.into_iter().map(|exported| row(&exported, &self.names)).collect::<anyhow::Result<_>>()?;
+            activities.into_iter().map(|one| self.exported.row(&one, &self.names)).collect::<anyhow::Result<_>>()?;
         if !rows.is_empty() {
             let path = self.group(self.groups + 1);
             let file = File::create(&path).with_context(|| path.display().to_string())?;

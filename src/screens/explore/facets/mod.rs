@@ -3,16 +3,20 @@
 pub(super) mod view;
 
 use crate::action::Action;
+use crate::config::Layout;
 use crate::effect::Effect;
 use crate::screens::Hint;
+use crate::screens::explore::values::{self, Values};
 use crate::screens::request::{Focus, Request};
 use crate::screens::shared::{CountState, Shared};
-use crosstail_core::filter::{Field, Filter, quote};
+use crosstail_core::filter::{Field, Filter, Operand};
 use crosstail_engine::store::{Facet, Row};
 use std::collections::HashMap;
 
 /// Values of a field that are kept.
 const SHOWN: usize = 12;
+/// Activities among which the values of a path are counted.
+pub(super) const SAMPLE: usize = 300;
 
 /// State of the facets.
 #[derive(Debug, Clone)]
@@ -20,11 +24,13 @@ pub struct Facets {
     /// Whether they are shown.
     pub is_on: bool,
     /// Each field with its values.
-    pub groups: Vec<(Field, Vec<Facet>)>,
+    pub groups: Vec<(Operand, Vec<Facet>)>,
     /// Whether only what is shown is counted, and the stores still count.
     pub is_part: bool,
     /// The fields that a store cannot count: what is held is counted.
     pub of_held: Vec<Field>,
+    /// The paths of payloads, and among how many activities their values were counted.
+    pub sampled: Vec<(Operand, usize)>,
     /// Whether some have failed and some have not: else how many have failed says nothing.
     pub tells_failures: bool,
     /// Selected value, counted over all groups.
@@ -33,18 +39,30 @@ pub struct Facets {
 
 impl Default for Facets {
     fn default() -> Self {
-        Self { is_on: true, groups: Vec::new(), is_part: false, of_held: Vec::new(), tells_failures: true, selected: 0 }
+        Self {
+            is_on: true,
+            groups: Vec::new(),
+            is_part: false,
+            of_held: Vec::new(),
+            sampled: Vec::new(),
+            tells_failures: true,
+            selected: 0,
+        }
     }
 }
 
 impl Facets {
-    /// The fields shown, in order.
-    pub(super) const FIELDS: [Field; 6] =
-        [Field::System, Field::Status, Field::Final, Field::Kind, Field::Direction, Field::Endpoint];
+    /// What is shown, in order.
+    pub(super) fn shown(shared: &Shared) -> Vec<Operand> {
+        match shared.layout.facets.as_slice() {
+            [] => Layout::FACETS.into_iter().map(Operand::Field).collect(),
+            chosen => chosen.to_vec(),
+        }
+    }
 
     /// Whether it is said of a field's values how many have failed: of what only failures have, it says nothing.
-    pub(super) fn says_failures(field: Field) -> bool {
-        !matches!(field, Field::Status | Field::Final)
+    pub(super) fn says_failures(of: &Operand) -> bool {
+        !matches!(of, Operand::Field(Field::Status | Field::Final))
     }
 
     /// Columns that they take; with room to spare, values are longer.
@@ -54,8 +72,8 @@ impl Facets {
     }
 
     /// Those of them that stores can count. What became of attempts is known only of what is held.
-    pub(super) fn counted_by_stores() -> Vec<Field> {
-        Self::FIELDS.into_iter().filter(|field| *field != Field::Final).collect()
+    pub(super) fn counted_by_stores(shared: &Shared) -> Vec<Field> {
+        fields(&Self::shown(shared)).filter(|field| *field != Field::Final).collect()
     }
 
     /// The actions that they take while they have the keys.
@@ -81,15 +99,16 @@ impl Facets {
     ];
 
     /// Counts the values of the range: those of memory, and those that the stores have counted.
-    pub fn count(&mut self, shared: &Shared) {
+    pub(super) fn count(&mut self, loaded: &Values, shared: &Shared) {
+        let all = Self::shown(shared);
         let (store, counted) = (&shared.store, shared.counted(true));
         self.is_part = counted.state != CountState::Held && counted.values.is_empty();
-        let kept = self.current().map(|(field, facet)| (field, facet.value.clone()));
+        let kept = self.current().map(|(of, facet)| (of.clone(), facet.value.clone()));
         let is_held = counted.state == CountState::Held;
         let is_counted = |field: &Field| counted.values.iter().any(|(known, _)| known == field);
         self.of_held.clear();
         if !counted.values.is_empty() {
-            self.of_held.extend(Self::FIELDS.into_iter().filter(|field| !is_counted(field)));
+            self.of_held.extend(fields(&all).filter(|field| !is_counted(field)));
         }
         let here: Vec<Row> = match counted.values.as_slice() {
             [] => Vec::new(),
@@ -120,24 +139,38 @@ impl Facets {
                     }
                 }
             }
+            facets
+        };
+        self.sampled.clear();
+        let looked_at =
+            if all.iter().any(Operand::is_of_payload) { values::sample(store.rows(), SAMPLE) } else { Vec::new() };
+        let group = |operand: Operand| {
+            let mut facets = match &operand {
+                Operand::Field(field) => of(field),
+                Operand::Path(..) => {
+                    let (facets, number) = loaded.facet(&operand, &looked_at, shared);
+                    self.sampled.push((operand.clone(), number));
+                    facets
+                }
+            };
             facets.sort_by(|a, b| (b.count, &a.value).cmp(&(a.count, &b.value)));
             facets.truncate(SHOWN);
-            (*field, facets)
+            (operand, facets)
         };
-        self.groups = Self::FIELDS.iter().map(of).filter(|(_, facets)| !facets.is_empty()).collect();
-        let said =
-            || self.groups.iter().filter(|(field, _)| Self::says_failures(*field)).flat_map(|(_, facets)| facets);
+        // A path that was chosen stands there while nothing of it is loaded, too.
+        self.groups =
+            all.into_iter().map(group).filter(|(of, facets)| of.is_of_payload() || !facets.is_empty()).collect();
+        let said = || self.groups.iter().filter(|(of, _)| Self::says_failures(of)).flat_map(|(_, facets)| facets);
         self.tells_failures = said().any(|facet| facet.failed > 0) && said().any(|facet| facet.failed < facet.count);
         // The cursor stays on its value.
-        let values =
-            || self.groups.iter().flat_map(|(field, facets)| facets.iter().map(move |facet| (*field, &facet.value)));
-        let at = kept.and_then(|(field, value)| values().position(|(known, other)| known == field && *other == value));
+        let values = || self.groups.iter().flat_map(|(of, facets)| facets.iter().map(move |facet| (of, &facet.value)));
+        let at = kept.and_then(|(of, value)| values().position(|(known, other)| *known == of && *other == value));
         self.selected = at.unwrap_or(self.selected).min(self.len().saturating_sub(1));
     }
 
     /// The selected field and value.
-    fn current(&self) -> Option<(Field, &Facet)> {
-        let mut all = self.groups.iter().flat_map(|(field, facets)| facets.iter().map(move |facet| (*field, facet)));
+    fn current(&self) -> Option<(&Operand, &Facet)> {
+        let mut all = self.groups.iter().flat_map(|(of, facets)| facets.iter().map(move |facet| (of, facet)));
         all.nth(self.selected)
     }
 
@@ -158,14 +191,22 @@ impl Facets {
             Action::BOTTOM => self.selected = last,
             Action::BACK => shared.ask(Request::Focus(Focus::List)),
             Action::OPEN | Action::KEEP | Action::EXCLUDE => {
-                let (field, facet) = self.current()?;
-                let clause = format!("{}:{}", field.name(), quote(&facet.value));
+                let (of, facet) = self.current()?;
+                let clause = of.clause(&facet.value);
                 shared.ask(Request::Filter(shared.filter_with(&clause, action == Action::EXCLUDE)));
             }
             _ => return None,
         }
         Some(Vec::new())
     }
+}
+
+/// Those of them that are fields of the activity.
+fn fields(all: &[Operand]) -> impl Iterator<Item = Field> {
+    all.iter().filter_map(|of| match of {
+        Operand::Field(field) => Some(*field),
+        Operand::Path(..) => None,
+    })
 }
 
 /// Rows of which a field is counted at most, where the filter names it: more would take too long.

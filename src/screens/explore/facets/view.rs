@@ -2,9 +2,9 @@
 
 use super::Facets;
 use crate::screens::explore::parts;
-use crate::tui::text::{count, left, put, right, safe, width};
+use crate::tui::text::{count, fit, left, put, right, safe, width};
 use crate::tui::{Canvas, Spot};
-use crosstail_core::filter::Field;
+use crosstail_core::filter::Operand;
 use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_engine::store::Facet;
 
@@ -18,18 +18,18 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
         put(buf, area.right(), y, "│", 1, if focused { theme.border_focused } else { theme.border });
     }
     let groups = &facets.groups;
-    let mut lines: Vec<(Option<usize>, &str, Option<&Facet>, Field)> = Vec::new();
+    let mut lines: Vec<(Option<usize>, Option<&Facet>, &Operand)> = Vec::new();
     let mut index = 0;
     // Each group gets an equal share of the room; earlier groups get what later ones leave.
     let share = (area.height as usize / groups.len().max(1)).saturating_sub(1).max(1);
     let mut spare: usize = groups.iter().map(|(_, values)| share.saturating_sub(values.len())).sum();
-    for (field, values) in groups {
-        lines.push((None, field.name(), None, *field));
+    for (of, values) in groups {
+        lines.push((None, None, of));
         let extra = values.len().saturating_sub(share).min(spare);
         spare -= extra;
         for (at, facet) in values.iter().enumerate() {
             if at < share + extra || focused {
-                lines.push((Some(index), "", Some(facet), *field));
+                lines.push((Some(index), Some(facet), of));
             }
             index += 1;
         }
@@ -40,15 +40,11 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
     } else {
         0
     };
-    for (row, (index, title, facet, field)) in lines.iter().skip(first).take(area.height as usize).enumerate() {
+    for (row, (index, facet, of)) in lines.iter().skip(first).take(area.height as usize).enumerate() {
         let y = area.y + saturating_u16(row);
         let Some(facet) = facet else {
-            let title = match (facets.is_part, facets.of_held.contains(field)) {
-                (true, _) => format!("{title} +…"),
-                (false, true) => format!("{title} · of what is held"),
-                (false, false) => (*title).to_owned(),
-            };
-            let end = put(buf, area.x + 1, y, &title, area.width - 2, theme.dim) + 1;
+            let title = title(facets, of);
+            let end = put(buf, area.x + 1, y, &fit(&title, area.width - 2), area.width - 2, theme.dim) + 1;
             let rule = "─".repeat(usize::from((area.right() - 1).saturating_sub(end)));
             put(buf, end, y, &rule, area.width, theme.border);
             continue;
@@ -56,7 +52,7 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
         let chosen = focused && *index == Some(facets.selected);
         let style = if chosen { theme.selected } else { theme.text };
         let room = area.width - 1;
-        let failed = if facets.tells_failures { failures(facet, *field) } else { String::new() };
+        let failed = if facets.tells_failures { failures(facet, of) } else { String::new() };
         let numbers = right(&count(saturating_usize(facet.count)), 7);
         let name = room.saturating_sub(width(&numbers) + width(&failed) + 2);
         let line = format!(" {} {numbers}", left(&safe(&facet.value), name));
@@ -69,12 +65,26 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
     }
 }
 
+/// The name of what is counted, and of how many, where that is not all.
+fn title(facets: &Facets, of: &Operand) -> String {
+    let name = safe(&of.to_string());
+    match of {
+        Operand::Path(..) => match facets.sampled.iter().find(|(known, _)| known == of) {
+            Some((_, number)) if *number > 0 => format!("{name} · of {} sampled", count(*number)),
+            _ => format!("{name} · loading"),
+        },
+        Operand::Field(_) if facets.is_part => format!("{name} +…"),
+        Operand::Field(field) if facets.of_held.contains(field) => format!("{name} · of what is held"),
+        Operand::Field(_) => name,
+    }
+}
+
 /// Columns of how many have failed.
 pub(super) const FAILURES: u16 = 14;
 
 /// How many activities with a value have failed, and which share of them.
-fn failures(facet: &Facet, field: Field) -> String {
-    if facet.failed == 0 || !Facets::says_failures(field) {
+fn failures(facet: &Facet, of: &Operand) -> String {
+    if facet.failed == 0 || !Facets::says_failures(of) {
         return " ".repeat(FAILURES.into());
     }
     let number = format!("{}✗", count(saturating_usize(facet.failed)));

@@ -3,14 +3,27 @@
 pub(super) mod view;
 
 use crate::action::Action;
-use crosstail_core::filter::Field;
+use crate::config::{Column, Layout, Shows};
+use crosstail_core::filter::{Field, Operand};
 use crosstail_core::model::{Direction, Timestamp};
 use crosstail_core::number::saturating_isize;
 use crosstail_engine::store::{Row, Store, Symbol};
 
-/// The columns that the cursor can select, for `keep` and `exclude`.
-pub const COLUMNS: &[Field] =
-    &[Field::System, Field::Status, Field::Direction, Field::Method, Field::Endpoint, Field::Http, Field::Kind];
+/// What the cursor can select in the usual columns, for `keep` and `exclude`.
+const SELECTABLE: [Field; 7] =
+    [Field::System, Field::Status, Field::Direction, Field::Method, Field::Endpoint, Field::Http, Field::Kind];
+
+/// What of a layout's columns the cursor can select. What was called has several fields; a time and how long something took are
+/// hardly the same twice.
+fn selectable(layout: &Layout) -> Vec<Operand> {
+    let of = |column: &Column| match &column.shows {
+        Shows::What => [Field::Method, Field::Endpoint, Field::Kind].map(Operand::Field).to_vec(),
+        Shows::Values(Operand::Field(Field::Time | Field::Duration | Field::Message)) => Vec::new(),
+        Shows::Values(of) => vec![of.clone()],
+    };
+    let chosen: Vec<Operand> = layout.columns.iter().flat_map(of).collect();
+    if chosen.is_empty() { SELECTABLE.into_iter().map(Operand::Field).collect() } else { chosen }
+}
 
 /// Rows that are looked at to know which columns say something. What is drawn is always looked at.
 const LOOKED_AT: usize = 20_000;
@@ -57,12 +70,12 @@ impl Telling {
         }
     }
 
-    /// Whether a column that the cursor can select is drawn.
-    const fn shows(self, field: Field) -> bool {
-        match field {
-            Field::System => self.system,
-            Field::Direction => self.direction,
-            Field::Http => self.http,
+    /// Whether one of the usual columns that the cursor can select is drawn.
+    const fn shows(self, of: &Operand) -> bool {
+        match of {
+            Operand::Field(Field::System) => self.system,
+            Operand::Field(Field::Direction) => self.direction,
+            Operand::Field(Field::Http) => self.http,
             _ => true,
         }
     }
@@ -79,7 +92,11 @@ pub struct List {
     pub selected: Option<Row>,
     /// Line of the selected row on the screen, from the top.
     pub line: usize,
-    /// Index of the selected column in [`COLUMNS`].
+    /// What the cursor can select.
+    selectable: Vec<Operand>,
+    /// Whether it is as usual: then what says nothing is not drawn.
+    is_usual: bool,
+    /// Index of what is selected.
     pub column: usize,
     /// Number of rows that arrived in the view since following stopped.
     pub unseen: usize,
@@ -96,6 +113,8 @@ impl Default for List {
             pinned: None,
             selected: None,
             line: 0,
+            selectable: SELECTABLE.into_iter().map(Operand::Field).collect(),
+            is_usual: true,
             column: 0,
             unseen: 0,
             relative_time: false,
@@ -213,16 +232,38 @@ impl List {
 
     /// The first of some columns that is drawn gets the cursor; without one, it stays.
     fn move_column(&mut self, mut columns: impl Iterator<Item = usize>) {
-        let telling = self.telling;
-        self.column = columns.find(|column| telling.shows(COLUMNS[*column])).unwrap_or(self.column);
+        self.column = columns.find(|column| self.draws(*column)).unwrap_or(self.column);
     }
 
     /// Other columns say something from now on. The cursor leaves one that is no longer drawn.
     pub fn tell(&mut self, telling: Telling) {
         self.telling = telling;
-        if !telling.shows(COLUMNS[self.column]) {
-            self.move_column(0..COLUMNS.len());
+        if !self.draws(self.column) {
+            self.move_column(0..self.selectable.len());
         }
+    }
+
+    fn draws(&self, column: usize) -> bool {
+        let is_drawn = |of: &Operand| !self.is_usual || self.telling.shows(of);
+        self.selectable.get(column).is_some_and(is_drawn)
+    }
+
+    /// What the cursor is on.
+    pub fn chosen(&self) -> &Operand {
+        self.selectable.get(self.column).unwrap_or(&Operand::Field(Field::Status))
+    }
+
+    /// The index of what the cursor can select.
+    pub fn column_of(&self, of: &Operand) -> Option<usize> {
+        self.selectable.iter().position(|known| known == of)
+    }
+
+    /// Other columns are shown. The cursor stays with what it is on.
+    pub fn show_columns(&mut self, layout: &Layout) {
+        let on = self.chosen().clone();
+        (self.selectable, self.is_usual) = (selectable(layout), layout.columns.is_empty());
+        self.column = self.column_of(&on).unwrap_or(0);
+        self.tell(self.telling);
     }
 
     /// After the view changed: keeps the selected row, or selects the nearest in time.
@@ -279,7 +320,7 @@ impl List {
             Action::TOP => self.step(store, -saturating_isize(store.rows().len()), height),
             Action::BOTTOM | Action::FOLLOW => self.start_following(),
             Action::LEFT => self.move_column((0..self.column).rev()),
-            Action::RIGHT => self.move_column(self.column + 1..COLUMNS.len()),
+            Action::RIGHT => self.move_column(self.column + 1..self.selectable.len()),
             Action::PAUSE => self.toggle_pause(store, height),
             Action::TOGGLE_TIME => self.relative_time = !self.relative_time,
             _ => return false,

@@ -40,7 +40,8 @@ impl Places {
             places.histogram = Rect { height: rows, ..middle };
             middle = Rect { y: middle.y + rows, height: middle.height.saturating_sub(rows), ..middle };
         }
-        if !explore.affected.operations.is_empty() && height >= 16 && !instead {
+        let is_said = explore.around.is_some() || (!explore.affected.operations.is_empty() && height >= 16);
+        if is_said && !instead {
             places.affected = Rect { height: 1, ..middle };
             middle = Rect { y: middle.y + 1, height: middle.height.saturating_sub(1), ..middle };
         }

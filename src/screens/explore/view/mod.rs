@@ -7,11 +7,12 @@ mod status;
 
 pub(super) use layout::Places;
 
+use super::around::{Around, SPANS};
 use super::{Explore, detail, facets, filter_bar, histogram, list, parts};
 use crate::action::Action;
 use crate::screens::request::Focus;
 use crate::screens::shared::{Shared, outcomes_of};
-use crate::tui::text::put;
+use crate::tui::text::{clock, day, fit, put, safe};
 use crate::tui::{Canvas, Frame, Spot};
 use ratatui::layout::Rect;
 
@@ -71,12 +72,59 @@ fn affected(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
     if area.height == 0 {
         return;
     }
+    if let Some(around) = &explore.around {
+        return neighbourhood(around, shared, canvas);
+    }
     canvas.spots.add(area, Spot::Action(Action::AFFECTED));
     let text = outcomes_of(&explore.affected, shared).unwrap_or_default();
     let room = area.width.saturating_sub(2);
     let end = put(canvas.buf, area.x + 1, area.y, &text, room, theme.warning) + 2;
     let keys = [(Action::AFFECTED, "lists them"), (Action::COPY_AFFECTED, "copies them")];
     canvas.put_keys(end, area.y, area.right().saturating_sub(end), ("", &keys), theme.dim);
+}
+
+/// Draws whose neighbourhood is shown, what they have in common, and how far it reaches.
+fn neighbourhood(around: &Around, shared: &Shared, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, &canvas.look.theme);
+    let at = clock(shared.zone, around.at(), day(shared.zone, shared.now));
+    let end = area.right().saturating_sub(1);
+    let mut x = put(canvas.buf, area.x + 1, area.y, &format!("▸ around {at}  "), area.width, theme.accent);
+    let title = fit(&safe(&around.title), area.width / 5);
+    if area.width >= 120 {
+        x = put(canvas.buf, x, area.y, &format!("{title}  "), end.saturating_sub(x), theme.text);
+    }
+    x = put(canvas.buf, x, area.y, "same ", end.saturating_sub(x), theme.dim);
+    for (index, scope) in around.scopes.iter().enumerate() {
+        let is_chosen = index == around.scope;
+        // With little room, what is not chosen has its name alone.
+        let value =
+            if is_chosen || area.width >= 140 { format!(" {}", fit(&safe(&scope.value), 18)) } else { String::new() };
+        let text = format!(" {}{value} ", scope.name);
+        let from = x;
+        x = put(
+            canvas.buf,
+            x,
+            area.y,
+            &text,
+            end.saturating_sub(x),
+            if is_chosen { theme.selected } else { theme.dim },
+        );
+        canvas.spots.add_text(from, area.y, x - from, Spot::Part(parts::SCOPE, index));
+    }
+    x = put(canvas.buf, x, area.y, "  ", end.saturating_sub(x), theme.dim);
+    for (index, (text, _)) in SPANS.iter().enumerate() {
+        let is_chosen = index == around.span;
+        if !is_chosen && area.width < 100 {
+            continue;
+        }
+        let from = x;
+        let style = if is_chosen { theme.selected } else { theme.dim };
+        x = put(canvas.buf, x, area.y, &format!(" {text} "), end.saturating_sub(x), style);
+        canvas.spots.add_text(from, area.y, x - from, Spot::Part(parts::SPAN, index));
+    }
+    let keys =
+        [(Action::AROUND, "scope"), (Action::ZOOM_IN, "shorter"), (Action::ZOOM_OUT, "longer"), (Action::BACK, "back")];
+    canvas.put_keys(x + 2, area.y, end.saturating_sub(x + 2), ("", &keys), theme.dim);
 }
 
 /// Draws histogram, facets, list and detail.

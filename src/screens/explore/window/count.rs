@@ -221,7 +221,7 @@ impl Explore {
         let ticket = shared.ticket();
         round.values_ticket = Some(ticket);
         let (filter, intervals) = (shared.filter.text().to_owned(), round.asked.intervals.clone());
-        let fields = Facets::counted_by_stores();
+        let fields = Facets::counted_by_stores(shared);
         let query = ValuesQuery { filter, intervals, fields, purpose: ValuesPurpose::Facets };
         Some(Effect::CountValues(ticket, Box::new(query)))
     }
@@ -256,6 +256,14 @@ impl Explore {
         let is_estimate_enough = shared.settings.is_estimate_enough;
         let query = CountQuery { filter, intervals: outside, bucket_us, filtered, is_estimate_enough };
         Some(Effect::Count(ticket, Box::new(query)))
+    }
+
+    /// Other facets are shown: their values are counted anew.
+    pub(in crate::screens::explore) fn forget_values(&mut self) {
+        for round in self.window.counts.iter_mut().filter_map(|count| count.now.as_mut()) {
+            round.values_ticket = None;
+            round.values.clear();
+        }
     }
 
     /// The filter has changed, or the range with it (`filter_only` is false): counts of the last one mean nothing.

@@ -43,6 +43,8 @@ pub struct Window {
     /// Rows whose payloads may match no longer, or match now.
     changed: Vec<(SourceId, Id)>,
     matching_again: Option<(Ticket, Vec<Id>)>,
+    /// How often something in memory was given up.
+    pub(super) given_up: u64,
     /// How the last search was divided.
     pub(super) push_down: Option<PushDown>,
 }
@@ -92,6 +94,7 @@ impl Explore {
         effects.extend(self.window.match_changed(shared));
         effects.extend(self.count_beyond(shared));
         self.show(shared);
+        effects.extend(self.load_values(shared));
         effects
     }
 

@@ -132,6 +132,29 @@ impl Window {
         present.fold(everything, |all, pane| all.and(&pane.known(shared)))
     }
 
+    /// What is known of the filter, by source.
+    pub(in crate::screens::explore) fn found(&self) -> Vec<(SourceId, Intervals)> {
+        self.panes.iter().map(|pane| (pane.id, pane.found.clone())).collect()
+    }
+
+    /// A filter is in force again of which this was known. What has been given up since is not known any more, and neither is
+    /// which payloads have arrived since and match.
+    pub(in crate::screens::explore) fn find_again(
+        &mut self,
+        found: Vec<(SourceId, Intervals)>,
+        given_up: u64,
+        shared: &Shared,
+    ) {
+        if self.given_up != given_up || looks_inside(shared) {
+            return;
+        }
+        for (id, found) in found {
+            for pane in self.panes.iter_mut().filter(|pane| pane.id == id) {
+                found.all().iter().for_each(|known| pane.found.add(*known));
+            }
+        }
+    }
+
     /// The times of which memory holds everything of every source.
     pub(super) fn held(&self) -> Intervals {
         let everything = Intervals::from_iter([Interval::EVER]);
@@ -225,7 +248,7 @@ impl Window {
     }
 
     /// Ends what is read for the view.
-    pub(super) fn stop(&mut self) -> Vec<Effect> {
+    pub(in crate::screens::explore) fn stop(&mut self) -> Vec<Effect> {
         let mut effects = Vec::new();
         for pane in self.panes.iter_mut().filter(|pane| pane.search.is_running()) {
             pane.search = Reading::Done;

@@ -196,11 +196,13 @@ impl Explore {
         };
         let mut kept: HashSet<_> = shared.marks.keys().filter_map(|id| shared.store.find(id)).collect();
         kept.extend(self.list.selected);
+        kept.extend(self.around.as_ref().and_then(super::super::around::Around::row_before));
         kept.extend(self.detail.as_ref().and_then(|detail| detail.row));
         let count = shared.store.give_up(gone.from, gone.to, &kept);
         let bytes = shared.store.bytes();
         tracing::info!(rows = count, from = %gone.from, to = %gone.to, bytes, "given up to keep the budget");
         self.window.is_full = true;
+        self.window.given_up += 1;
         let mut effects = Vec::new();
         for (pane, source) in self.window.panes.iter_mut().zip(&shared.sources) {
             if pane.filling.is_running() {

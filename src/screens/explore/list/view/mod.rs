@@ -1,6 +1,8 @@
 //! The list: one line per activity.
 
-use super::{COLUMNS, Telling};
+mod chosen;
+
+use super::Telling;
 use crate::action::Action;
 use crate::effect::Mark;
 use crate::ingest::SourceStatus;
@@ -13,7 +15,7 @@ use crate::tui::text::{
     arrow, became, clock, count, day, duration, entity_text, glyph, left, put, right, safe, short_clock, what, width,
 };
 use crate::tui::{Canvas, Context, Spot, Theme};
-use crosstail_core::filter::Field;
+use crosstail_core::filter::{Field, Operand};
 use crosstail_core::model::{Activity, Kind, Status};
 use crosstail_core::number::{saturating_u16, saturating_u64, saturating_usize};
 use crosstail_engine::store::Row;
@@ -83,55 +85,174 @@ pub(in crate::screens::explore) fn render(explore: &Explore, shared: &Shared, ro
     let visible = explore.list.visible(&shared.store, rows.height.max(1) as usize);
     let drawn = Telling::of(&shared.store, &visible, names_a_system(&shared.filter));
     let columns = Columns::of(area.width, explore.list.telling.or(drawn));
+    let chosen = chosen::Widths::of(&shared.layout.columns, area.width);
     // Times are of the last line's day, which the header names if it is not today.
     let day =
         visible.last().map_or_else(|| day(shared.zone, shared.now), |row| day(shared.zone, shared.store.started(*row)));
     if rows.y > area.y {
-        header(explore, shared, day, &columns, canvas);
+        match &chosen {
+            Some(widths) => chosen::header(explore, shared, day, widths, canvas),
+            None => header(explore, shared, day, &columns, canvas),
+        }
     }
     let current = explore.list.current(&shared.store);
     // Also the empty lines below the last one.
     canvas.spots.add(rows, Spot::Part(parts::ROW, usize::MAX));
     let buf = &mut *canvas.buf;
-    for (line, row) in visible.iter().enumerate() {
-        let area = Rect { y: rows.y + saturating_u16(line), height: 1, ..rows };
-        canvas.spots.add(area, Spot::Part(parts::ROW, line));
-        activity(explore, shared, *row, Some(*row) == current, day, area, &columns, buf, theme);
+    for (at, row) in visible.iter().enumerate() {
+        let area = Rect { y: rows.y + saturating_u16(at), height: 1, ..rows };
+        canvas.spots.add(area, Spot::Part(parts::ROW, at));
+        let line = Line::of(explore, shared, (*row, Some(*row) == current), day, area, theme);
+        match &chosen {
+            Some(widths) => chosen::activity(&line, widths, buf),
+            None => activity(&line, &columns, buf),
+        }
     }
     if visible.is_empty() {
         empty(explore, shared, rows, canvas);
     }
 }
 
+/// A line of the list.
+struct Line<'a> {
+    explore: &'a Explore,
+    shared: &'a Shared,
+    a: Activity,
+    mark: Option<&'a Mark>,
+    /// The style of the whole line, if it stands out.
+    base: Option<Style>,
+    /// Whether it only stands around another.
+    is_dim: bool,
+    day: chrono::NaiveDate,
+    area: Rect,
+    theme: &'a Theme,
+}
+
+impl<'a> Line<'a> {
+    fn of(
+        explore: &'a Explore,
+        shared: &'a Shared,
+        (row, selected): (Row, bool),
+        day: chrono::NaiveDate,
+        area: Rect,
+        theme: &'a Theme,
+    ) -> Self {
+        let a = shared.store.get(row);
+        let base = if selected && explore.focus == Focus::List {
+            Some(theme.selected)
+        } else if selected && (explore.detail.is_some() || !explore.list.follow) {
+            Some(theme.selected_dim)
+        } else {
+            None
+        };
+        let is_dim = explore.is_around_another(&a.id);
+        Self { explore, shared, mark: shared.marks.get(&a.id), a, base, is_dim, day, area, theme }
+    }
+
+    /// A style on the line.
+    fn over(&self, style: Style) -> Style {
+        let style = if self.is_dim { self.theme.dim } else { style };
+        self.base.map_or(style, |base| Style {
+            fg: if base.fg.is_some() && style.fg == self.theme.text.fg { base.fg } else { style.fg },
+            ..base
+        })
+    }
+
+    /// Draws what stands before the columns; returns the column after it.
+    fn begin(&self, buf: &mut Buffer) -> u16 {
+        let Rect { x, y, width, .. } = self.area;
+        if self.base.is_some() {
+            put(buf, x, y, &" ".repeat(width as usize), width, self.over(self.theme.text));
+        }
+        let (sign, style) = match self.mark {
+            Some(_) => ("◆", self.over(self.theme.accent)),
+            None if self.explore.is_centre(&self.a.id) => ("▸", self.over(self.theme.accent)),
+            None => (" ", self.over(self.theme.accent)),
+        };
+        put(buf, x, y, sign, 1, style);
+        x + 1
+    }
+
+    /// When it started, in so many columns.
+    fn time(&self, columns: u16) -> String {
+        let (zone, at) = (self.shared.zone, self.a.started_at);
+        if self.explore.list.relative_time {
+            relative(self.shared.now.since_us(at))
+        } else if columns < 12 {
+            short_clock(zone, at, self.day)
+        } else {
+            clock(zone, at, self.day)
+        }
+    }
+
+    fn outcome(&self) -> (&'static str, Style) {
+        let (a, theme) = (&self.a, self.theme);
+        let style = match a.status {
+            _ if a.is_failure() => theme.failure,
+            Some(Status::Success) => theme.success,
+            Some(Status::InProgress) => theme.pending,
+            _ if a.level == Some(crosstail_core::model::Level::Warn) => theme.warning,
+            _ => theme.dim,
+        };
+        (glyph(a.status, a.level), style)
+    }
+
+    fn http(&self) -> (String, Style) {
+        let code = self.a.http_status;
+        let style = if code.is_some_and(|code| code >= 400) { self.theme.failure } else { self.theme.dim };
+        (code.map_or_else(|| "–".to_owned(), |code| code.to_string()), style)
+    }
+
+    fn took(&self) -> (String, Style) {
+        let a = &self.a;
+        let took = match (a.took_us(), a.status) {
+            (Some(us), _) => duration(us),
+            (None, Some(Status::InProgress)) => duration(saturating_u64(self.shared.now.since_us(a.started_at))),
+            _ => "–".to_owned(),
+        };
+        let slow = a.took_us().is_some_and(|us| us >= 5_000_000);
+        (took, if slow { self.theme.warning } else { self.theme.dim })
+    }
+
+    fn tries(&self) -> (String, Style) {
+        let a = &self.a;
+        let tries = match (a.attempt, a.max_attempts) {
+            // That a success was the first try says nothing.
+            (Some(1), _) if !a.is_failure() => String::new(),
+            (Some(n), Some(most)) => format!("{n}/{most}"),
+            (Some(n), None) => n.to_string(),
+            _ => String::new(),
+        };
+        (tries, if a.attempt.is_some_and(|n| n > 1) { self.theme.warning } else { self.theme.dim })
+    }
+
+    /// The style of what was called.
+    fn called(&self) -> Style {
+        if self.a.is_failure() { self.theme.failure } else { self.theme.text }
+    }
+}
+
 fn header(explore: &Explore, shared: &Shared, shown: chrono::NaiveDate, columns: &Columns, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
     let mut x = area.x + 1;
-    let here = |field: Field| explore.focus == Focus::List && COLUMNS[explore.list.column] == field;
+    let on = explore.list.chosen();
+    let here = |field: Field| explore.focus == Focus::List && *on == Operand::Field(field);
     let mut cell = |text: &str, width: u16, align_right: bool, field: Option<Field>| {
         if width > 0 {
             let text = if align_right { right(text, width) } else { left(text, width) };
             let style = if field.is_some_and(here) { theme.accent } else { theme.dim };
             put(canvas.buf, x, area.y, &text, area.right().saturating_sub(x), style);
-            if let Some(column) = field.and_then(|field| COLUMNS.iter().position(|known| *known == field)) {
+            if let Some(column) = field.and_then(|field| explore.list.column_of(&Operand::Field(field))) {
                 canvas.spots.add_text(x, area.y, width, Spot::Part(parts::COLUMN, column));
             }
             x += width + 1;
         }
     };
-    let time = if shown == day(shared.zone, shared.now) {
-        "time".to_owned()
-    } else {
-        shown.format(if columns.time < 12 { "%m-%d" } else { "%Y-%m-%d" }).to_string()
-    };
-    cell(&time, columns.time, false, None);
+    cell(&time_title(shared, shown, columns.time), columns.time, false, None);
     cell("s", 1, false, Some(Field::Status));
     cell("d", columns.direction, false, Some(Field::Direction));
     cell("system", columns.system, false, Some(Field::System));
-    let what = match COLUMNS[explore.list.column] {
-        Field::Method => ("method", Field::Method),
-        Field::Kind => ("kind", Field::Kind),
-        _ => ("what", Field::Endpoint),
-    };
+    let what = what_title(on);
     cell(what.0, columns.what, false, Some(what.1));
     cell("http", columns.http, true, Some(Field::Http));
     cell("took", columns.took, true, None);
@@ -139,106 +260,67 @@ fn header(explore: &Explore, shared: &Shared, shown: chrono::NaiveDate, columns:
     cell("message", columns.message, false, None);
 }
 
-#[allow(clippy::too_many_arguments, reason = "one line of the list")]
-fn activity(
-    explore: &Explore,
-    shared: &Shared,
-    row: Row,
-    selected: bool,
-    day: chrono::NaiveDate,
-    area: Rect,
-    columns: &Columns,
-    buf: &mut Buffer,
-    theme: &Theme,
-) {
-    let a = shared.store.get(row);
-    let failed = a.is_failure();
-    let mark = shared.marks.get(&a.id);
-    let base = if selected && explore.focus == Focus::List {
-        Some(theme.selected)
-    } else if selected && (explore.detail.is_some() || !explore.list.follow) {
-        Some(theme.selected_dim)
-    } else {
-        None
-    };
-    let over = |style: Style| {
-        base.map_or(style, |base| Style {
-            fg: if base.fg.is_some() && style.fg == theme.text.fg { base.fg } else { style.fg },
-            ..base
-        })
-    };
-    if base.is_some() {
-        put(buf, area.x, area.y, &" ".repeat(area.width as usize), area.width, over(theme.text));
+/// The title of the times, which names their day if it is not today.
+fn time_title(shared: &Shared, shown: chrono::NaiveDate, columns: u16) -> String {
+    if shown == day(shared.zone, shared.now) {
+        return "time".to_owned();
     }
-    let mut x = area.x;
-    put(buf, x, area.y, if mark.is_some() { "◆" } else { " " }, 1, over(theme.accent));
-    x += 1;
+    shown.format(if columns < 12 { "%m-%d" } else { "%Y-%m-%d" }).to_string()
+}
+
+/// The title of what was called: of the field that the cursor is on.
+fn what_title(on: &Operand) -> (&'static str, Field) {
+    match on {
+        Operand::Field(Field::Method) => ("method", Field::Method),
+        Operand::Field(Field::Kind) => ("kind", Field::Kind),
+        _ => ("what", Field::Endpoint),
+    }
+}
+
+fn activity(line: &Line<'_>, columns: &Columns, buf: &mut Buffer) {
+    let Line { a, mark, area, theme, shared, .. } = line;
+    let mark = *mark;
+    let mut x = line.begin(buf);
     let mut cell = |text: &str, width: u16, align_right: bool, style: Style| {
         if width > 0 {
             let text = if align_right { right(text, width) } else { left(text, width) };
-            put(buf, x, area.y, &text, area.right().saturating_sub(x), over(style));
+            put(buf, x, area.y, &text, area.right().saturating_sub(x), line.over(style));
             x += width + 1;
         }
     };
-    let time = if explore.list.relative_time {
-        relative(shared.now.since_us(a.started_at))
-    } else if columns.time < 12 {
-        short_clock(shared.zone, a.started_at, day)
-    } else {
-        clock(shared.zone, a.started_at, day)
-    };
-    cell(&time, columns.time, false, theme.dim);
-    let outcome = match a.status {
-        _ if failed => theme.failure,
-        Some(Status::Success) => theme.success,
-        Some(Status::InProgress) => theme.pending,
-        _ if a.level == Some(crosstail_core::model::Level::Warn) => theme.warning,
-        _ => theme.dim,
-    };
-    cell(glyph(a.status, a.level), 1, false, outcome);
+    cell(&line.time(columns.time), columns.time, false, theme.dim);
+    let (sign, outcome) = line.outcome();
+    cell(sign, 1, false, outcome);
     cell(arrow(a.direction), columns.direction, false, theme.dim);
     cell(&safe(a.system.as_deref().unwrap_or("–")), columns.system, false, theme.text);
-    let shown = what(&a);
+    let shown = what(a);
     // A line of a log has only its text, which takes the room of what it lacks.
     let has_no_more = a.http_status.is_none() && a.took_us().is_none() && a.attempt.is_none() && a.error.is_none();
     if a.kind == Kind::Log && has_no_more && a.cpu_percent.is_none() && a.memory_mb.is_none() {
         let text = noted(mark).map_or(shown.clone(), |note| format!("{note} · {shown}"));
-        let style = if failed { theme.failure } else { theme.text };
-        cell(&text, area.width.saturating_sub(columns.before_what()), false, style);
+        cell(&text, area.width.saturating_sub(columns.before_what()), false, line.called());
         return;
     }
     // With little room, of a failure it says more which order it was, and what became of it, than what was called.
     let of_what = match columns.message {
-        1..ENOUGH if a.is_failed_attempt() => about(&a, columns.what, shared),
+        1..ENOUGH if a.is_failed_attempt() => about(a, columns.what, shared),
         _ => String::new(),
     };
-    let message = message_of(&a, mark, &shown, (columns, !of_what.is_empty()), shared);
+    let room = if columns.message == 0 { columns.what } else { columns.message };
+    let message = message_of(a, mark, &shown, (room, !of_what.is_empty()), shared);
     let called = match columns.message {
         // And where there is none, the reason.
         0 if a.is_failed_attempt() => &message,
         _ if of_what.is_empty() => &shown,
         _ => &of_what,
     };
-    cell(called, columns.what, false, if failed { theme.failure } else { theme.text });
-    let http = a.http_status.map_or_else(|| "–".to_owned(), |code| code.to_string());
-    let bad_code = a.http_status.is_some_and(|code| code >= 400);
-    cell(&http, columns.http, true, if bad_code { theme.failure } else { theme.dim });
-    let took = match (a.took_us(), a.status) {
-        (Some(us), _) => duration(us),
-        (None, Some(Status::InProgress)) => duration(saturating_u64(shared.now.since_us(a.started_at))),
-        _ => "–".to_owned(),
-    };
-    let slow = a.took_us().is_some_and(|us| us >= 5_000_000);
-    cell(&took, columns.took, true, if slow { theme.warning } else { theme.dim });
-    let tries = match (a.attempt, a.max_attempts) {
-        // That a success was the first try says nothing.
-        (Some(1), _) if !failed => String::new(),
-        (Some(n), Some(most)) => format!("{n}/{most}"),
-        (Some(n), None) => n.to_string(),
-        _ => String::new(),
-    };
-    cell(&tries, columns.tries, true, if a.attempt.is_some_and(|n| n > 1) { theme.warning } else { theme.dim });
-    cell(&message, columns.message, false, if failed { theme.text } else { theme.dim });
+    cell(called, columns.what, false, line.called());
+    for ((text, style), width) in
+        [(line.http(), columns.http), (line.took(), columns.took), (line.tries(), columns.tries)]
+    {
+        cell(&text, width, true, style);
+    }
+    cell(&message, columns.message, false, if a.is_failure() { theme.text } else { theme.dim });
 }
 
 /// Columns in which a message says of what a failure was, what became of it, and why.
@@ -250,15 +332,8 @@ fn noted(mark: Option<&Mark>) -> Option<String> {
 }
 
 /// The message: what somebody noted, what a failure says, or what happened.
-fn message_of(
-    a: &Activity,
-    mark: Option<&Mark>,
-    shown: &str,
-    (columns, is_told): (&Columns, bool),
-    shared: &Shared,
-) -> String {
+fn message_of(a: &Activity, mark: Option<&Mark>, shown: &str, (room, is_told): (u16, bool), shared: &Shared) -> String {
     let said = a.error.as_ref().or(a.message.as_ref()).map(|text| safe(text)).unwrap_or_default();
-    let room = if columns.message == 0 { columns.what } else { columns.message };
     let message = match a.status {
         Some(Status::InProgress) if a.error.is_none() => "in progress".to_owned(),
         _ if a.is_failed_attempt() && !is_told => of_failure(a, &said, room, shared),
