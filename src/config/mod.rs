@@ -4,7 +4,9 @@
 mod channel;
 mod editors;
 mod layers;
+mod marker_entry;
 mod markers;
+mod objective;
 mod private;
 mod secrets;
 mod trust;
@@ -13,7 +15,9 @@ mod zone;
 pub use channel::ChannelEntry;
 pub use editors::{JSON_SCHEMAS, write_json_schemas};
 pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting};
+pub use marker_entry::{MarkedBy, MarkersEntry, joined_markers, markers_in, tag_of};
 pub use markers::{Marker, add_marker, marker_file, markers};
+pub use objective::ObjectiveEntry;
 pub use private::{private_folder, write_private};
 pub use trust::{Project, Trust};
 pub use zone::zone;
@@ -24,6 +28,7 @@ use crosstail_core::filter::suggest;
 use crosstail_core::model::{RedactionConfig, configure_redaction};
 use crosstail_core::schema::Schema;
 use crosstail_engine::insight::alerting::Rule;
+use crosstail_engine::insight::objective::Objective;
 use crosstail_formats::Formats;
 use crosstail_source::{CommandLine, Run, SourceConfig};
 use etcetera::BaseStrategy as _;
@@ -62,6 +67,11 @@ pub struct Config {
     /// Channels to which `crosstail watch` sends notifications.
     #[serde(rename = "channel")]
     pub channels: Vec<ChannelEntry>,
+    /// Objectives: which share of some activities shall be good.
+    #[serde(rename = "objective")]
+    pub objectives: Vec<ObjectiveEntry>,
+    /// Moments that are marked elsewhere: in a file, by a filter, by the tags of a repository.
+    pub markers: Vec<MarkersEntry>,
     /// What is hidden as a secret, besides what the shipped rules find.
     pub redaction: RedactionConfig,
     /// Settings that `--profile NAME` applies on top of the others.
@@ -237,6 +247,14 @@ impl Config {
             self.channels.retain(|known| known.name != entry.name);
             self.channels.push(entry);
         }
+        for entry in over.markers {
+            self.markers.retain(|known| known.name != entry.name);
+            self.markers.push(entry);
+        }
+        for entry in over.objectives {
+            self.objectives.retain(|known| known.name != entry.name);
+            self.objectives.push(entry);
+        }
         if !over.views.is_empty() {
             self.views = over.views;
         }
@@ -248,6 +266,18 @@ impl Config {
         let text = self.week_start.as_deref().unwrap_or("monday");
         let parsed: Option<Weekday> = text.parse().ok();
         parsed.with_context(|| format!("week_start '{text}': write a day of the week, for example monday or sunday"))
+    }
+
+    /// The objectives that can be used.
+    pub fn objectives(&self) -> (Vec<Objective>, Vec<String>) {
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        for entry in &self.objectives {
+            match entry.objective() {
+                Ok(objective) => all.push(objective),
+                Err((_, problem)) => problems.push(format!("objective {}: {problem}", entry.name)),
+            }
+        }
+        (all, problems)
     }
 
     /// Whether an estimate is enough where counting takes long.
@@ -295,6 +325,13 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "source",
         "view",
         "channel",
+        "markers",
+        "file",
+        "git",
+        "objective",
+        "good",
+        "target",
+        "window",
         "profile",
         "name",
         "at",

@@ -4,9 +4,11 @@
 use super::{MergedHistory, Work};
 use crate::config::private_folder;
 use anyhow::Result;
-use crosstail_core::filter::{Expr, Filter};
+use crosstail_core::filter::{Context, Expr, Filter};
 use crosstail_core::model::{Names, SourceId, Timestamp, redact_text};
-use crosstail_engine::failure::{DAY_US, Failures, Fingerprint, FoundFailures, Remark, Span, day_of, remark};
+use crosstail_engine::failure::{
+    DAY_US, Failures, Fingerprint, FoundFailures, KnownFailures, Remark, Span, day_of, remark,
+};
 use crosstail_memory::Memory;
 use crosstail_source::{PageQuery, Source, SourceConfig, SourceError};
 use sha2::{Digest as _, Sha256};
@@ -127,6 +129,33 @@ pub async fn failures(
         memory.close().await?;
     }
     Ok(found)
+}
+
+/// What has failed in the two weeks before a moment, for rules on groups of failures.
+pub async fn known_failures(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
+    names: &Names,
+    context: Context,
+    until: Timestamp,
+    recall: &Recall,
+) -> Result<KnownFailures> {
+    let holding: Vec<_> =
+        sources.iter().filter(|(_, source)| source.capabilities().holds_activities).cloned().collect();
+    let span = Span { fresh: until, until };
+    let mut found = FoundFailures { known_from: span.known_from(), ..FoundFailures::default() };
+    let (mut all, mut problems) = (Failures::new(span), Vec::new());
+    let filter = Filter::parse("is:failure")?;
+    let query = PageQuery { filter, context, newest_first: true, ..PageQuery::all(PAGE) };
+    // Without a memory, the stores are asked for everything.
+    let mut memory = recall.open().await.unwrap_or_default();
+    let before = Before { sources: &holding, work, names, query, recall };
+    before.read(until, &mut all, &mut found, (&mut memory, Some(&mut problems))).await?;
+    if let Some(memory) = memory {
+        memory.close().await?;
+    }
+    let is_final = problems.is_empty() && !recall.grows;
+    Ok(KnownFailures { seen: all.seen_before(), known_from: found.known_from, is_final })
 }
 
 /// What has failed before a range.

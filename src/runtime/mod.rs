@@ -11,7 +11,9 @@ mod find;
 mod grouped;
 mod incident;
 mod load;
+mod markers;
 mod merged;
+mod objectives;
 mod outcomes;
 mod patterns;
 mod read;
@@ -21,15 +23,18 @@ mod work;
 
 pub use changes::changes;
 pub use diagnose::{SourceDiagnosis, diagnose};
-pub use failures::{Recall, failures};
+pub use failures::{Recall, failures, known_failures};
 pub use figures::{answer as figures_of, figures};
 pub use find::{MAX_RESULTS, search_source};
 pub use load::{compared, keeps_whole, payload_of, related_to};
+pub use markers::{MarkerQuery, marked};
 pub use merged::MergedHistory;
+pub use objectives::{Counted, count_objective, standing};
 pub use patterns::{gap_values, patterns};
 pub use report::{figures_by_period, report_table};
 pub use work::Work;
 
+use crate::config::MarkersEntry;
 use crate::effect::{
     CountQuery, Effect, Incident, PreparedPayload, ReadPurpose, ReadQuery, Reply, ReportRange, Ticket, ValuesPurpose,
     ValuesQuery,
@@ -96,6 +101,8 @@ pub struct Runtime {
     recall: Recall,
     /// Cancels grouping when it starts again.
     grouping: CancellationToken,
+    /// Where moments are marked, besides by `crosstail mark`.
+    markers: Vec<MarkersEntry>,
 }
 
 impl Runtime {
@@ -129,6 +136,7 @@ impl Runtime {
             writers: Arc::default(),
             recall: Recall::default(),
             grouping,
+            markers: Vec::new(),
         };
         (runtime, Incoming { sources: from_sources, replies: answers })
     }

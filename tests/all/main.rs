@@ -48,6 +48,7 @@ mod mcp;
 mod measures;
 mod mongodb;
 mod mysql;
+mod objectives;
 mod outcomes;
 mod patterns;
 mod planner;
