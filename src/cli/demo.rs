@@ -16,6 +16,8 @@ use crosstail_record::write::{SqliteWriter, Writer};
 use crosstail_record::{Outcome, Start, WriteStep};
 use crosstail_source::SourceConfig;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result<u8> {
@@ -39,7 +41,9 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
     // The table must exist before the source probes it. The history is written while the screen opens.
     let mut store = SqliteWriter::open(&path).await?;
     let cancel = CancellationToken::new();
+    let is_written = Arc::new(AtomicBool::new(false));
     let writer = {
+        let written = Arc::clone(&is_written);
         let (history, clock, cancel) = (args.history, clock.clone(), cancel.clone());
         tokio::spawn(async move {
             let mut traffic = seed_history(simulation, history, &mut store).await?;
@@ -48,6 +52,7 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
             for steps in past.chunks(STEPS) {
                 store.write(steps).await?;
             }
+            written.store(true, Ordering::Release);
             let mut writers: [Box<dyn Writer>; 1] = [Box::new(store)];
             live(&mut traffic, &mut writers, &clock, &cancel, |_| true).await?;
             writers[0].finish().await
@@ -66,7 +71,7 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
     };
     // What is said about invented groups goes with them. Their past is being written.
     let recall = Recall::new(Some(folder.path().join("memory.sqlite")), std::slice::from_ref(&source));
-    let recall = recall.of_a_growing_past();
+    let recall = recall.of_a_growing_past(is_written);
     let all = (names, vec![opened], std::collections::HashMap::new(), recall);
     let mut opened = explore::explorer_over(all, &args.look, invocation, &config, log)?;
     // What is new is told; in a configuration this is a file in the folder of rules.

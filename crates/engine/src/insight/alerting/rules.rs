@@ -135,7 +135,7 @@ impl Alerting {
             return None;
         }
         // An answer may leave something out: so again, and then more and more rarely.
-        let wait = USUAL_AGAIN_US * (times + 1).min(USUAL_EVERY_US / USUAL_AGAIN_US);
+        let wait = (EVERY_US * (times + 1) * (times + 1)).min(USUAL_EVERY_US);
         self.failures_asked = (Some(now.plus_us(wait)), times + 1);
         Some(now.plus_us(-window_us))
     }
