@@ -4,10 +4,11 @@ use super::args::{ChangesArgs, ListFormat};
 use super::output::{aligned, moment, print_error};
 use super::{progress, sources};
 use crate::config::{self, Marker, Overrides};
-use crate::runtime::{Work, changes};
+use crate::runtime::{MarkerQuery, Work, changes, marked};
 use anyhow::Result;
 use crosstail_core::model::{Tz, redact_text, visible_line};
 use crosstail_engine::change::{Shift, Window};
+use crosstail_engine::window::Bounds;
 use crosstail_export::{csv_cell, safe_json};
 use crosstail_source::PageQuery;
 use serde_json::{Value, json};
@@ -30,6 +31,12 @@ pub(super) async fn run(args: &ChangesArgs, choice: &Overrides) -> Result<u8> {
         None => Vec::new(),
     };
     let work = Work::command("changes");
+    let asked = MarkerQuery { entries: config.markers.clone(), context, bounds: Bounds { since, until } };
+    let (more, wrong) = marked(&opened.sources, &work, &opened.names, &asked).await;
+    let markers = config::joined_markers([markers, more].concat());
+    for problem in wrong {
+        print_error(&problem);
+    }
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(0) };
     let mut problems = Vec::new();
     let reading = changes(&opened.sources, &work, &opened.names, query, Some(&mut problems));

@@ -2,7 +2,7 @@
 
 use super::exit;
 use super::output::print_error;
-use crate::config::{self, Config, LayeredConfig, Overrides, SourceEntry};
+use crate::config::{self, Config, LayeredConfig, MarkedBy, Overrides, SourceEntry};
 use crate::kinds;
 use crate::screens::vocabulary;
 use crate::tui::{ColourDepth, Keymap, Theme};
@@ -64,6 +64,26 @@ pub(super) fn problems(config: &Config, layered: &LayeredConfig, sources: &[Resu
             let list = error.split(':').next().unwrap_or_default();
             let at = place(&format!("view.{}.{list}", view.name));
             problems.push(format!("{at}view {}: {error}", view.name));
+        }
+    }
+    for entry in &config.markers {
+        let at = place(&format!("markers.{}", entry.name));
+        let wrong = match entry.marked_by() {
+            Ok(MarkedBy::Filter(text)) => {
+                Filter::parse(text).err().map(|error| format!("markers {}:\n{}", entry.name, error.with_carets(text)))
+            }
+            Ok(MarkedBy::File(path)) => {
+                config::markers_in(path).err().map(|error| format!("markers {}: {error:#}", entry.name))
+            }
+            Ok(MarkedBy::Git(_)) => None,
+            Err(problem) => Some(problem),
+        };
+        problems.extend(wrong.map(|problem| format!("{at}{problem}")));
+    }
+    for objective in &config.objectives {
+        if let Err((key, error)) = objective.objective() {
+            let at = place(&format!("objective.{}.{key}", objective.name));
+            problems.push(format!("{at}objective {}: {error}", objective.name));
         }
     }
     if let Some(zone) = &config.time_zone {

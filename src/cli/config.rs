@@ -3,7 +3,7 @@
 use super::args::{ConfigArgs, ConfigCommand, TextOrJson};
 use super::output::{aligned, print_error};
 use super::{UsageError, check, exit};
-use crate::config::{self, LayeredConfig, Overrides, PROJECT_FILE, Project, Trust};
+use crate::config::{self, LayeredConfig, MarkedBy, Overrides, PROJECT_FILE, Project, Trust};
 use crate::kinds;
 use anyhow::{Context as _, Result, bail, ensure};
 use crosstail_core::model::{Names, redact_text, visible, visible_line};
@@ -156,9 +156,22 @@ fn wants_of(layered: &LayeredConfig) -> Vec<[String; 3]> {
             rows.push([does.to_owned(), what, format!("as the source {}", entry.name)]);
         }
     }
+    for entry in &layered.config.markers {
+        let (does, place) = match entry.marked_by() {
+            Ok(MarkedBy::File(path)) => ("read", path),
+            Ok(MarkedBy::Git(folder)) => ("run git in", folder),
+            Ok(MarkedBy::Filter(_)) | Err(_) => continue,
+        };
+        rows.push([does.to_owned(), place.display().to_string(), format!("for the markers {}", entry.name)]);
+    }
     for setting in &layered.settings {
         let (table, last) = setting.name.rsplit_once('.').unwrap_or(("", &setting.name));
-        if table.starts_with("source.") && ["at", "command"].contains(&last) {
+        let is_told = match table.split('.').next() {
+            Some("source") => ["at", "command"].contains(&last),
+            Some("markers") => ["file", "git"].contains(&last),
+            _ => false,
+        };
+        if is_told {
             continue;
         }
         if (table.starts_with("command.") && last == "run") || (table.starts_with("link.") && last == "url") {

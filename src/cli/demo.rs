@@ -2,22 +2,27 @@
 
 use super::args::DemoArgs;
 use super::explore;
-use crate::config::{Config, Marker, Overrides};
+use super::past::failures_before;
+use crate::config::{Config, Marker, ObjectiveEntry, Overrides};
 use crate::kinds;
 use crate::log::Log;
 use crate::runtime::Recall;
 use crate::screens;
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Clock, Direction, Kind, Names, Status, Timestamp};
+use crosstail_engine::insight::alerting::Rule;
 use crosstail_record::simulate::{Simulation, live, seed_history};
 use crosstail_record::write::{SqliteWriter, Writer};
 use crosstail_record::{Outcome, Start, WriteStep};
 use crosstail_source::SourceConfig;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
 
 pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result<u8> {
-    let config = Config::load(&args.look.over(choice))?;
+    let mut config = Config::load(&args.look.over(choice))?;
+    config.objectives.push(objective());
     ensure!(
         args.rate > 0.0 && args.rate <= 100_000.0,
         super::UsageError("--rate must be above 0 and at most 100000".to_owned())
@@ -36,11 +41,18 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
     // The table must exist before the source probes it. The history is written while the screen opens.
     let mut store = SqliteWriter::open(&path).await?;
     let cancel = CancellationToken::new();
+    let is_written = Arc::new(AtomicBool::new(false));
     let writer = {
+        let written = Arc::clone(&is_written);
         let (history, clock, cancel) = (args.history, clock.clone(), cancel.clone());
         tokio::spawn(async move {
             let mut traffic = seed_history(simulation, history, &mut store).await?;
             store.write(&broken_by_deploy(simulation.anchor)).await?;
+            let past = tokio::task::spawn_blocking(move || failures_before(&simulation)).await?;
+            for steps in past.chunks(STEPS) {
+                store.write(steps).await?;
+            }
+            written.store(true, Ordering::Release);
             let mut writers: [Box<dyn Writer>; 1] = [Box::new(store)];
             live(&mut traffic, &mut writers, &clock, &cancel, |_| true).await?;
             writers[0].finish().await
@@ -59,15 +71,45 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
     };
     // What is said about invented groups goes with them. Their past is being written.
     let recall = Recall::new(Some(folder.path().join("memory.sqlite")), std::slice::from_ref(&source));
-    let recall = recall.of_a_growing_past();
+    let recall = recall.of_a_growing_past(is_written);
     let all = (names, vec![opened], std::collections::HashMap::new(), recall);
     let mut opened = explore::explorer_over(all, &args.look, invocation, &config, log)?;
+    // What is new is told; in a configuration this is a file in the folder of rules.
+    let (_, rule) = Rule::from_toml(NEW_FAILURE, "new failure")?;
+    opened.explorer.shared.alerts.alerting.rules.extend(rule);
     let deploy = Marker { at: simulation.anchor.plus_us(-DEPLOY_US), text: "deployed 1.4.3".to_owned() };
-    opened.explorer.shared.markers.push(deploy);
+    opened.explorer.shared.set_own_markers(vec![deploy]);
     let code = screens::run(opened, Clock::system(), &mut explore::Fixed).await?;
     cancel.cancel();
     let _ = tokio::time::timeout(std::time::Duration::from_millis(500), writer).await;
     Ok(code)
+}
+
+/// So many rows are written at once.
+const STEPS: usize = 1000;
+
+/// The rule of the demonstration.
+const NEW_FAILURE: &str = r#"
+name = "NewFailure"
+title = "New failure"
+severity = "warning"
+when = ">= 10"
+window = "1h"
+
+[activities]
+measure = "new_group"
+"#;
+
+/// What is promised in the demonstration.
+fn objective() -> ObjectiveEntry {
+    let text = |text: &str| text.to_owned();
+    ObjectiveEntry {
+        name: text("calls to SAP succeed"),
+        filter: text("system:SAP kind:api_call"),
+        good: text("status:success"),
+        target: text("98 %"),
+        window: text("7d"),
+    }
 }
 
 /// So long before the demonstration begins something was deployed, in microseconds.

@@ -10,7 +10,7 @@ use crate::screens::{self, Event, Explorer, Opened, Reopen, Settings};
 use anyhow::Result;
 use async_trait::async_trait;
 use crosstail_core::model::{Clock, Names, SourceId, redact_text};
-use crosstail_engine::insight::alerting::Alerting;
+use crosstail_engine::insight::alerting::{Alerting, Objectives};
 use crosstail_engine::window::Range;
 use crosstail_export::shell_quote;
 use crosstail_source::Source;
@@ -126,8 +126,13 @@ pub(super) fn explorer_over(
     if let Some(problem) = problems.first() {
         shared.notify(format!("a rule was skipped: {problem}"));
     }
+    let (objectives, problems) = config.objectives();
+    shared.alerts.alerting.objectives = Objectives::new(objectives);
+    if let Some(problem) = problems.into_iter().next() {
+        shared.notify(problem);
+    }
     match config::marker_file().map(|path| config::markers(&path)) {
-        Some(Ok(markers)) => shared.markers = markers,
+        Some(Ok(markers)) => shared.set_own_markers(markers),
         Some(Err(error)) => shared.notify(format!("{error:#}")),
         None => {}
     }
@@ -137,6 +142,8 @@ pub(super) fn explorer_over(
     if let Some(problem) = wrong.into_iter().next() {
         shared.notify(problem);
     }
+    shared.configured_markers.are_there = !config.markers.is_empty();
+    shared.configured_markers.ask_stores = config.markers.iter().any(|entry| entry.filter.is_some());
     let who = look.writes.who.clone().unwrap_or_else(|| "unknown".to_owned());
     shared.settings = Settings {
         history_limit: config.history_limit.unwrap_or(usize::MAX),
@@ -172,6 +179,7 @@ pub(super) fn explorer_over(
     runtime.set_alert_writers(writers);
     runtime.set_recall(recall);
     runtime.set_send_secrets(secrets);
+    runtime.set_markers(config.markers.clone());
     for effect in effects {
         runtime.run(effect);
     }

@@ -3,12 +3,14 @@
 use super::args::{HealthArgs, HealthFormat};
 use super::output::{aligned, print_error};
 use super::{exit, progress, sources};
-use crate::config::Overrides;
-use crate::runtime::{MergedHistory, Work};
+use crate::config::{Config, Overrides};
+use crate::runtime::{MergedHistory, Work, standing};
 use anyhow::Result;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Check, Clock, HealthState, Metric, SourceId, Vitals, redact_text, visible_line};
 use crosstail_core::number::saturating_i64;
+use crosstail_engine::insight::alerting::length;
+use crosstail_engine::insight::objective::{Burn, Objective, Standing, percent};
 use crosstail_engine::insight::{Health, SystemHealth};
 use crosstail_export::{Exposition, safe_json};
 use crosstail_source::pump::VITALS_SPAN_US;
@@ -35,6 +37,8 @@ struct SourceReport {
 }
 
 struct HealthReport {
+    /// By name: how it stands, or why that is not known.
+    objectives: Vec<(Objective, Result<Standing, String>)>,
     systems: Vec<SystemHealth>,
     told: Vec<SourceReport>,
 }
@@ -57,7 +61,15 @@ pub(super) async fn run(args: &HealthArgs, choice: &Overrides) -> Result<u8> {
     let window_us = saturating_i64(args.window.as_micros());
     let mut health = systems(&reachable, &opened.names, context, window_us).await?;
     health.apply_checks(told.iter().flat_map(|told| &told.vitals.checks));
-    let report = HealthReport { systems: health.systems, told };
+    let work = Work::command("health");
+    let mut objectives = Vec::new();
+    for objective in config_objectives(&config)? {
+        let known =
+            progress::shown(&work, async { anyhow::Ok(standing(&reachable, &work, context, &objective).await) })
+                .await?;
+        objectives.push((objective, known));
+    }
+    let report = HealthReport { objectives, systems: health.systems, told };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     match args.output {
         HealthFormat::Table => table(&report, &mut out)?,
@@ -65,13 +77,19 @@ pub(super) async fn run(args: &HealthArgs, choice: &Overrides) -> Result<u8> {
         HealthFormat::Prometheus => exposition(&report, &mut out)?,
     }
     out.flush()?;
-    if report.systems.is_empty() && report.checks().next().is_none() {
+    if report.systems.is_empty() && report.objectives.is_empty() && report.checks().next().is_none() {
         let minutes = args.window.as_secs().div_ceil(60);
         print_error(&format!(
             "no activity in the last {minutes} minutes, and no check: nothing to judge; --window 1h looks further back"
         ));
     }
     Ok(report.exit_code())
+}
+
+fn config_objectives(config: &Config) -> Result<Vec<Objective>> {
+    let (objectives, problems) = config.objectives();
+    anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
+    Ok(objectives)
 }
 
 async fn query_source(name: String, kind: &'static Kind, source: &dyn Source) -> SourceReport {
@@ -139,13 +157,25 @@ impl HealthReport {
 
     /// 1: something is degraded or down. 2: a source or a check is unknown, or nothing is known at all.
     fn exit_code(&self) -> u8 {
-        let states = || self.systems.iter().map(|s| s.state).chain(self.checks().map(|(_, check)| check.state));
+        let objectives = || self.objectives.iter().map(|(_, standing)| state(standing));
+        let systems = || self.systems.iter().map(|s| s.state);
+        let states = || objectives().chain(systems()).chain(self.checks().map(|(_, check)| check.state));
         if states().any(|state| matches!(state, HealthState::Down | HealthState::Degraded)) {
             return exit::DEGRADED;
         }
         let silent = self.told.iter().any(|told| told.server.is_err());
-        let unknown = self.checks().any(|(_, check)| check.state == HealthState::Unknown);
+        let unknown =
+            self.checks().map(|(_, check)| check.state).chain(objectives()).any(|state| state == HealthState::Unknown);
         if silent || unknown || states().all(|state| state == HealthState::Unknown) { exit::UNKNOWN } else { exit::OK }
+    }
+}
+
+/// An objective whose budget is spent too fast is missed soon.
+fn state(standing: &Result<Standing, String>) -> HealthState {
+    match standing {
+        Ok(standing) if standing.is_burning() => HealthState::Degraded,
+        Ok(_) => HealthState::Healthy,
+        Err(_) => HealthState::Unknown,
     }
 }
 
@@ -189,6 +219,12 @@ fn table(report: &HealthReport, out: &mut impl Write) -> Result<()> {
             .collect();
         aligned(out, &["system", "state", "count", "failed", "success %", "p50_ms", "p95_ms", "p99_ms", "why"], &rows)?;
     }
+    if !report.objectives.is_empty() {
+        between(out)?;
+        let rows: Vec<[String; 8]> = report.objectives.iter().map(objective_row).collect();
+        let header = ["objective", "state", "good", "target", "budget left", "window", "burns", "why"];
+        aligned(out, &header, &rows)?;
+    }
     let mut rows: Vec<[String; 5]> = Vec::new();
     for told in &report.told {
         if let Err(error) = &told.server {
@@ -222,6 +258,40 @@ fn table(report: &HealthReport, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
+fn objective_row((objective, standing): &(Objective, Result<Standing, String>)) -> [String; 8] {
+    let dash = || "–".to_owned();
+    let known = standing.as_ref().ok();
+    let rate = |burn: &Burn| format!("{:.1}× in {}", burn.long, length(burn.long_us));
+    [
+        safe(&objective.name),
+        state(standing).to_string(),
+        known.and_then(Standing::share).map_or_else(dash, |share| percent(share, objective.target)),
+        percent(objective.target, objective.target),
+        known.map_or_else(dash, |standing| format!("{:.0} %", 100.0 * standing.budget().max(0.0))),
+        length(objective.window_us),
+        known.map_or_else(dash, |standing| standing.burns.iter().map(rate).collect::<Vec<_>>().join(", ")),
+        standing.as_ref().err().map(|error| safe(error)).unwrap_or_default(),
+    ]
+}
+
+fn objective_line((objective, standing): &(Objective, Result<Standing, String>)) -> Value {
+    let known = standing.as_ref().ok();
+    let burn = |burn: &Burn| {
+        json!({
+            "limit": burn.limit, "long_s": burn.long_us / 1_000_000, "short_s": burn.short_us / 1_000_000,
+            "long": round(burn.long), "short": round(burn.short), "burning": burn.is_beyond(burn.limit),
+        })
+    };
+    json!({
+        "type": "objective", "objective": safe(&objective.name), "state": state(standing),
+        "target": objective.target, "window_s": objective.window_us / 1_000_000,
+        "count": known.map(|standing| standing.count.total), "bad": known.map(|standing| standing.count.bad()),
+        "share": known.and_then(Standing::share), "budget_left": known.map(Standing::budget),
+        "burn": known.map(|standing| standing.burns.iter().map(burn).collect::<Vec<_>>()),
+        "filter": safe(objective.bad()), "error": standing.as_ref().err().map(|error| safe(error)),
+    })
+}
+
 fn lines(report: &HealthReport, out: &mut impl Write) -> Result<()> {
     for system in &report.systems {
         let latency = |q| system.figures.latencies.quantile_ms(q).map(round);
@@ -233,6 +303,9 @@ fn lines(report: &HealthReport, out: &mut impl Write) -> Result<()> {
             "last_failure": system.last_failure.map(|at| at.rfc3339()), "last_success": system.last_success.map(|at| at.rfc3339()),
         });
         writeln!(out, "{}", safe_json(&line)?)?;
+    }
+    for one in &report.objectives {
+        writeln!(out, "{}", safe_json(&objective_line(one))?)?;
     }
     for told in &report.told {
         let line = json!({
@@ -287,6 +360,23 @@ fn exposition(report: &HealthReport, out: &mut impl Write) -> Result<()> {
                 let labels = [("system", system.system.as_str()), ("quantile", name)];
                 page.sample("crosstail_system_latency_seconds", &labels, ms / 1e3);
             }
+        }
+    }
+    page.family("crosstail_objective_budget_ratio", "gauge", "Share of the error budget of an objective that is left.");
+    for standing in report.objectives.iter().filter_map(|(_, standing)| standing.as_ref().ok()) {
+        page.sample("crosstail_objective_budget_ratio", &[("objective", &standing.name)], standing.budget());
+    }
+    page.family(
+        "crosstail_objective_burn_rate",
+        "gauge",
+        "How many times faster than it lasts an error budget is spent.",
+    );
+    for standing in report.objectives.iter().filter_map(|(_, standing)| standing.as_ref().ok()) {
+        for (us, rate) in
+            standing.burns.iter().flat_map(|burn| [(burn.long_us, burn.long), (burn.short_us, burn.short)])
+        {
+            let over = length(us);
+            page.sample("crosstail_objective_burn_rate", &[("objective", &standing.name), ("over", &over)], rate);
         }
     }
     page.family("crosstail_source_up", "gauge", "Whether a source could be queried.");

@@ -22,6 +22,7 @@ mod mark;
 #[cfg(feature = "mcp")]
 mod mcp;
 mod output;
+mod past;
 mod patterns;
 mod progress;
 mod query;

@@ -5,13 +5,14 @@ use super::output::{aligned, moment, print_error};
 use super::sources::OpenSources;
 use super::{UsageError, exit, progress, sources};
 use crate::config::{self, Overrides};
-use crate::runtime::Work;
+use crate::runtime::{Recall, Work};
 use crate::watch::{self, Backtest, Backtested, Channel, Notification, Settings};
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Clock, Timestamp, Tz, Unit, redact_text, visible_line};
 use crosstail_core::number::saturating_i64;
 use crosstail_engine::insight::alerting::{Alert, AlertChange, AlertState, Severity, Transition, group_text};
+use crosstail_engine::insight::objective::Objective;
 use crosstail_export::safe_json;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -36,9 +37,12 @@ pub(super) async fn run(args: &WatchArgs, choice: &Overrides) -> Result<u8> {
         return test(&channels).await;
     }
     let context = sources::context(&args.source, &config)?;
+    // What is skipped would never fire: better not to start.
+    let (objectives, problems) = config.objectives();
+    ensure!(problems.is_empty(), "{}", problems.join("\n"));
     if let Some(span) = args.backtest {
         let opened = sources::open_args(&args.source, &config).await?;
-        return backtest(args, span, &opened, context).await;
+        return Box::pin(backtest(args, span, &opened, (context, objectives))).await;
     }
     let opened = sources::open_named(&args.source, &config)?;
     // A dry run sends nothing: it neither needs nor changes the state of a real watch.
@@ -58,9 +62,11 @@ pub(super) async fn run(args: &WatchArgs, choice: &Overrides) -> Result<u8> {
         zone: context.zone,
         channels,
         rules: args.rules.clone(),
+        objectives,
         state,
         listen: args.listen,
         dry_run: args.dry_run,
+        recall: Recall::new(config::memory_file(), &opened.configs),
         log,
     };
     watch::run(settings, Clock::system(), stop).await?;
@@ -75,7 +81,12 @@ fn log(text: &str) {
 }
 
 /// Prints what the rules would have said about the past.
-async fn backtest(args: &WatchArgs, span: Duration, opened: &OpenSources, context: Context) -> Result<u8> {
+async fn backtest(
+    args: &WatchArgs,
+    span: Duration,
+    opened: &OpenSources,
+    (context, objectives): (Context, Vec<Objective>),
+) -> Result<u8> {
     let (rules, problems) = config::rules(args.rules.as_deref());
     ensure!(problems.is_empty(), "{}", problems.join("\n"));
     let range = RangeArgs { since: None, until: args.until.clone() };
@@ -83,7 +94,9 @@ async fn backtest(args: &WatchArgs, span: Duration, opened: &OpenSources, contex
     let since = until.plus_us(-saturating_i64(span.as_micros()));
     let work = Work::command("backtest");
     let count = rules.len();
-    let what = Backtest { sources: &opened.sources, names: &opened.names, zone: context.zone, rules, work: &work };
+    let recall = Recall::new(config::memory_file(), &opened.configs);
+    let (sources, names, zone) = (&opened.sources[..], &opened.names, context.zone);
+    let what = Backtest { sources, names, zone, rules, objectives, work: &work, recall: &recall };
     let found = progress::shown(&work, watch::backtest(what, since, until)).await?;
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     if args.dry_run {

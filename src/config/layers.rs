@@ -331,6 +331,9 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
     for entry in &mut config.sources {
         entry.is_of_project = true;
     }
+    for place in config.markers.iter_mut().flat_map(|entry| [&mut entry.file, &mut entry.git]).flatten() {
+        *place = folder.join(&*place);
+    }
     for entry in config.sources.iter_mut().filter(|entry| entry.command.is_none()) {
         let anchored = entry.addresses().into_iter().map(|at| {
             let is_program = crate::kinds::ALL.runs_a_program(&at);

@@ -5,7 +5,9 @@ mod channel;
 mod editors;
 mod layers;
 mod layout;
+mod marker_entry;
 mod markers;
+mod objective;
 mod private;
 mod secrets;
 mod send;
@@ -17,7 +19,9 @@ pub use channel::ChannelEntry;
 pub use editors::{JSON_SCHEMAS, write_json_schemas};
 pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting};
 pub use layout::{Column, Layout, Shows, listed};
+pub use marker_entry::{MarkedBy, MarkersEntry, joined_markers, markers_in, tag_of};
 pub use markers::{Marker, add_marker, marker_file, markers};
+pub use objective::ObjectiveEntry;
 pub use private::{private_folder, write_private};
 pub use send::{SendEntry, send_value};
 pub use tools::{CommandEntry, LinkEntry};
@@ -30,6 +34,7 @@ use crosstail_core::filter::suggest;
 use crosstail_core::model::{RedactionConfig, configure_redaction};
 use crosstail_core::schema::Schema;
 use crosstail_engine::insight::alerting::Rule;
+use crosstail_engine::insight::objective::Objective;
 use crosstail_formats::Formats;
 use crosstail_source::{CommandLine, Run, SourceConfig};
 use etcetera::BaseStrategy as _;
@@ -77,6 +82,11 @@ pub struct Config {
     /// Where the secrets of requests that are sent again come from.
     #[serde(rename = "send")]
     pub sends: Vec<SendEntry>,
+    /// Objectives: which share of some activities shall be good.
+    #[serde(rename = "objective")]
+    pub objectives: Vec<ObjectiveEntry>,
+    /// Moments that are marked elsewhere: in a file, by a filter, by the tags of a repository.
+    pub markers: Vec<MarkersEntry>,
     /// What is hidden as a secret, besides what the shipped rules find.
     pub redaction: RedactionConfig,
     /// Settings that `--profile NAME` applies on top of the others.
@@ -280,6 +290,14 @@ impl Config {
             self.sends.retain(|known| known.host != entry.host);
             self.sends.push(entry);
         }
+        for entry in over.markers {
+            self.markers.retain(|known| known.name != entry.name);
+            self.markers.push(entry);
+        }
+        for entry in over.objectives {
+            self.objectives.retain(|known| known.name != entry.name);
+            self.objectives.push(entry);
+        }
         if !over.views.is_empty() {
             self.views = over.views;
         }
@@ -291,6 +309,18 @@ impl Config {
         let text = self.week_start.as_deref().unwrap_or("monday");
         let parsed: Option<Weekday> = text.parse().ok();
         parsed.with_context(|| format!("week_start '{text}': write a day of the week, for example monday or sunday"))
+    }
+
+    /// The objectives that can be used.
+    pub fn objectives(&self) -> (Vec<Objective>, Vec<String>) {
+        let (mut all, mut problems) = (Vec::new(), Vec::new());
+        for entry in &self.objectives {
+            match entry.objective() {
+                Ok(objective) => all.push(objective),
+                Err((_, problem)) => problems.push(format!("objective {}: {problem}", entry.name)),
+            }
+        }
+        (all, problems)
     }
 
     /// Whether an estimate is enough where counting takes long.
@@ -342,6 +372,13 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "send",
         "host",
         "run",
+        "markers",
+        "file",
+        "git",
+        "objective",
+        "good",
+        "target",
+        "window",
         "profile",
         "name",
         "at",

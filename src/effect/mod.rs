@@ -19,9 +19,11 @@ pub use values::{PathSample, PathsFor, Placed, ValuesOf, ValuesOfPaths};
 
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};
 use crosstail_engine::change::{Shift, Window};
-use crosstail_engine::failure::{Fingerprint, FoundFailures, Remark};
+use crosstail_engine::failure::{Fingerprint, FoundFailures, KnownFailures, Remark};
 use crosstail_engine::insight::Comparison;
+use crosstail_engine::insight::objective::{Count, ObjectiveQuery};
 use crosstail_engine::pattern::{FoundPatterns, GapValues};
+use crosstail_engine::window::Bounds;
 use crosstail_source::alert::AlertStatus;
 use crosstail_source::{FiguresQuery, Groups, RelatedKey, TableOffer};
 use serde_json::Value;
@@ -60,6 +62,12 @@ pub enum Reply {
     Tables(Vec<TablesOf>),
     /// Groups of failures, or why there are none.
     FailureGroups(Result<Box<FoundFailures>, String>),
+    /// What has failed before a moment, or why that is not known.
+    KnownFailures(Timestamp, Result<Box<KnownFailures>, String>),
+    /// What was counted for an objective, or why it could not be.
+    ObjectiveCounted(Box<ObjectiveQuery>, Result<Vec<(Timestamp, i64, Count)>, String>),
+    /// Markers of the configuration, in order of time, and what is wrong with some.
+    Markers(Vec<(Timestamp, String)>, Vec<String>),
     /// Changes with the buckets in which they were looked for, or why they are not known.
     Changes(Result<Box<(Window, Vec<Shift>)>, String>),
     /// Patterns, or why there are none.
@@ -87,6 +95,12 @@ pub enum Reply {
 pub enum Effect {
     /// Group the failures of a range.
     GroupFailures(Ticket, Box<ReportRange>),
+    /// Ask what has failed in the two weeks before a moment.
+    KnownFailures(Ticket, Timestamp),
+    /// Count for an objective what memory does not hold.
+    CountObjective(Ticket, Box<ObjectiveQuery>),
+    /// Read the markers of the configuration.
+    LoadMarkers(Ticket, Bounds),
     /// Find when figures changed in a range.
     FindChanges(Ticket, Box<ReportRange>),
     /// Find the patterns of a range.

@@ -4,14 +4,17 @@
 use super::{MergedHistory, Work};
 use crate::config::private_folder;
 use anyhow::Result;
-use crosstail_core::filter::{Expr, Filter};
+use crosstail_core::filter::{Context, Expr, Filter};
 use crosstail_core::model::{Names, SourceId, Timestamp, redact_text};
-use crosstail_engine::failure::{DAY_US, Failures, Fingerprint, FoundFailures, Remark, Span, day_of, remark};
+use crosstail_engine::failure::{
+    DAY_US, Failures, Fingerprint, FoundFailures, KnownFailures, Remark, Span, day_of, remark,
+};
 use crosstail_memory::Memory;
 use crosstail_source::{PageQuery, Source, SourceConfig, SourceError};
 use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Activities per page.
 const PAGE: usize = 5000;
@@ -27,6 +30,8 @@ pub struct Recall {
     scope: String,
     /// Whether the past is still being written, so that what was read of it says little of what will be there.
     grows: bool,
+    /// Of a past that is being written: whether all of it is.
+    is_written: Option<Arc<AtomicBool>>,
 }
 
 impl Recall {
@@ -43,13 +48,18 @@ impl Recall {
         let mut all: Vec<String> = sources.iter().map(one).collect();
         all.sort();
         let hash = Sha256::digest(all.join("\n").as_bytes());
-        Self { path, scope: hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect(), grows: false }
+        Self {
+            path,
+            scope: hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect(),
+            grows: false,
+            is_written: None,
+        }
     }
 
     /// Keeps what a user says, and reads the past each time.
     #[must_use]
-    pub fn of_a_growing_past(self) -> Self {
-        Self { grows: true, ..self }
+    pub fn of_a_growing_past(self, is_written: Arc<AtomicBool>) -> Self {
+        Self { grows: true, is_written: Some(is_written), ..self }
     }
 
     async fn open(&self) -> Result<Option<Memory>> {
@@ -127,6 +137,36 @@ pub async fn failures(
         memory.close().await?;
     }
     Ok(found)
+}
+
+/// What has failed in the two weeks before a moment, for rules on groups of failures.
+pub async fn known_failures(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
+    names: &Names,
+    context: Context,
+    until: Timestamp,
+    recall: &Recall,
+) -> Result<KnownFailures> {
+    let holding: Vec<_> =
+        sources.iter().filter(|(_, source)| source.capabilities().holds_activities).cloned().collect();
+    if recall.is_written.as_ref().is_some_and(|is_written| !is_written.load(Ordering::Acquire)) {
+        return Ok(KnownFailures { seen: Vec::new(), known_from: until, is_final: false });
+    }
+    let span = Span { fresh: until, until };
+    let mut found = FoundFailures { known_from: span.known_from(), ..FoundFailures::default() };
+    let (mut all, mut problems) = (Failures::new(span), Vec::new());
+    let filter = Filter::parse("is:failure")?;
+    let query = PageQuery { filter, context, newest_first: true, ..PageQuery::all(PAGE) };
+    // Without a memory, the stores are asked for everything.
+    let mut memory = recall.open().await.unwrap_or_default();
+    let before = Before { sources: &holding, work, names, query, recall };
+    before.read(until, &mut all, &mut found, (&mut memory, Some(&mut problems))).await?;
+    if let Some(memory) = memory {
+        memory.close().await?;
+    }
+    let is_final = problems.is_empty();
+    Ok(KnownFailures { seen: all.seen_before(), known_from: found.known_from, is_final })
 }
 
 /// What has failed before a range.

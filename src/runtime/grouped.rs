@@ -1,8 +1,9 @@
 //! What the screens of groups ask: failures in groups, patterns, the values of a pattern, and changes.
 
-use super::{Runtime, Work, changes, failures, gap_values, patterns};
+use super::{Runtime, Work, changes, failures, gap_values, known_failures, patterns};
 use crate::effect::{Effect, Reply, ReportRange, Ticket};
 use crosstail_core::filter::Filter;
+use crosstail_core::model::Timestamp;
 use crosstail_source::{PageQuery, Priority, SourceError};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +21,9 @@ impl Runtime {
             Effect::FindChanges(ticket, asked) => self.find_changes(ticket, &asked),
             Effect::FindPatterns(ticket, asked) => self.find_patterns(ticket, &asked),
             Effect::FindValues(ticket, asked, template) => self.find_values(ticket, &asked, template),
+            Effect::KnownFailures(ticket, until) => self.known_failures(ticket, until),
+            Effect::LoadMarkers(ticket, bounds) => self.load_markers(ticket, bounds),
+            Effect::CountObjective(ticket, query) => self.count_objective(ticket, query),
             Effect::StopGrouping => drop(self.restart_scope(|this| &mut this.grouping)),
             Effect::SayOfGroup(said) => {
                 let recall = self.recall.clone();
@@ -56,6 +60,16 @@ impl Runtime {
                 }
                 Err(error) => Err(format!("{error:#}")),
             })
+        });
+    }
+
+    fn known_failures(&self, ticket: Ticket, until: Timestamp) {
+        let work = self.work("what failed before", Priority::Background, &self.cancel);
+        let (sources, names, recall) = (Arc::clone(&self.sources), self.names.clone(), self.recall.clone());
+        let context = self.context();
+        self.spawn(self.cancel.clone(), ticket, async move {
+            let known = known_failures(&sources, &work, &names, context, until, &recall).await;
+            Reply::KnownFailures(until, known.map(Box::new).map_err(|error| format!("{error:#}")))
         });
     }
 

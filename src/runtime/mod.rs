@@ -11,9 +11,11 @@ mod find;
 mod grouped;
 mod incident;
 mod load;
+mod markers;
 mod merged;
 #[cfg(not(feature = "resend"))]
 mod no_send;
+mod objectives;
 mod outcomes;
 mod patterns;
 mod read;
@@ -27,17 +29,20 @@ mod work;
 
 pub use changes::changes;
 pub use diagnose::{SourceDiagnosis, diagnose};
-pub use failures::{Recall, failures};
+pub use failures::{Recall, failures, known_failures};
 pub use figures::{answer as figures_of, figures, figures_by};
 pub use find::{MAX_RESULTS, search_source};
 pub use load::{compared, keeps_whole, payload_of, payloads_of, related_to};
+pub use markers::{MarkerQuery, marked};
 pub use merged::MergedHistory;
+pub use objectives::{Counted, count_objective, standing};
 pub use patterns::{gap_values, patterns};
 pub use report::{figures_by_period, report_table};
 #[cfg(feature = "resend")]
 pub use send::{audit_file, resendable, send};
 pub use work::Work;
 
+use crate::config::MarkersEntry;
 use crate::effect::{
     CountQuery, Effect, Incident, PathsFor, PreparedPayload, ReadPurpose, ReadQuery, Reply, ReportRange, Ticket,
     ValuesPurpose, ValuesQuery,
@@ -115,6 +120,8 @@ pub struct Runtime {
     sending: CancellationToken,
     /// Where the secrets of requests come from.
     send_secrets: Arc<[SendSecrets]>,
+    /// Where moments are marked, besides by `crosstail mark`.
+    markers: Vec<MarkersEntry>,
 }
 
 impl Runtime {
@@ -154,6 +161,7 @@ impl Runtime {
             running,
             sending,
             send_secrets: Arc::default(),
+            markers: Vec::new(),
         };
         (runtime, Incoming { sources: from_sources, replies: answers })
     }

@@ -367,7 +367,7 @@ impl Stack {
                 Err(reply) => rest = reply,
             }
         }
-        if let Err(Reply::Notice(text)) = shared.take_baseline(ticket, rest) {
+        if let Err(Reply::Notice(text)) = shared.take_for_all(ticket, rest) {
             shared.notify(text);
         }
         Vec::new()

@@ -6,10 +6,14 @@
 
 use super::notification::Notification;
 use super::process::without_old;
-use crate::runtime::{MergedHistory, Work, figures_of};
+use crate::runtime::{MergedHistory, Recall, Work, count_objective, figures_of, known_failures};
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Activity, Names, SourceId, Status, Timestamp, Tz};
-use crosstail_engine::insight::alerting::{AlertChange, Alerting, CATCH_UP_US, EVERY_US, EvaluationInput, Rule, Scope};
+use crosstail_engine::failure::KnownFailures;
+use crosstail_engine::insight::alerting::{
+    AlertChange, Alerting, CATCH_UP_US, EVERY_US, EvaluationInput, Objectives, Rule, Scope,
+};
+use crosstail_engine::insight::objective::Objective;
 use crosstail_engine::store::Store;
 use crosstail_source::{PageQuery, Source, SourceError};
 use std::cmp::Reverse;
@@ -26,7 +30,10 @@ pub struct Backtest<'a> {
     /// The zone of times in rules.
     pub zone: Tz,
     pub rules: Vec<Rule>,
+    pub objectives: Vec<Objective>,
     pub work: &'a Work,
+    /// Where what has failed is remembered.
+    pub recall: &'a Recall,
 }
 
 /// What came of it.
@@ -48,10 +55,12 @@ impl Backtested {
 
 /// Replays the activities that started from `since` to `until`, both evaluated.
 pub async fn backtest(what: Backtest<'_>, since: Timestamp, until: Timestamp) -> anyhow::Result<Backtested> {
-    let Backtest { sources, names, zone, rules, work } = what;
-    let is_of_metrics = |rule: &&Rule| rule.scopes.iter().all(|scope| !matches!(scope, Scope::Activities(_)));
+    let Backtest { sources, names, zone, rules, objectives, work, recall } = what;
+    let has_past = |scope: &Scope| matches!(scope, Scope::Activities(_) | Scope::BurnRate(_));
+    let is_of_metrics = |rule: &&Rule| !rule.scopes.iter().any(has_past);
     let silent = rules.iter().filter(is_of_metrics).map(|rule| rule.name.clone()).collect();
     let mut alerting = Alerting::new(rules);
+    alerting.objectives = Objectives::new(objectives);
     let lookback = alerting.lookback_us() + CATCH_UP_US;
     let mut past = Past::new(names.clone());
     let query = PageQuery {
@@ -75,7 +84,16 @@ pub async fn backtest(what: Backtest<'_>, since: Timestamp, until: Timestamp) ->
         if !alerting.has_started() {
             changed = alerting.catch_up(&past.store, context, at.plus_us(-CATCH_UP_US));
         }
-        let seen = EvaluationInput { context, store: &past.store, until: Timestamp(i64::MAX), sources: Vec::new() };
+        if let Some(until) = alerting.request_known_failures(at) {
+            let known = known_failures(sources, work, names, context, until, recall).await?;
+            alerting.set_known_failures(until, Some(&KnownFailures { is_final: true, ..known }));
+        }
+        let (until, held_from) = (Timestamp(i64::MAX), at.plus_us(-lookback));
+        while let Some(query) = alerting.objectives.request(at, held_from) {
+            let counts = count_objective(sources, work, context, &query).await.map_err(anyhow::Error::msg)?;
+            alerting.objectives.answer(&query, Some(&counts));
+        }
+        let seen = EvaluationInput { context, store: &past.store, until, held_from, sources: Vec::new() };
         changed.extend(alerting.evaluate(&seen));
         if !changed.is_empty() {
             changes.push((at, changed));

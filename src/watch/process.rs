@@ -8,13 +8,15 @@ use super::page::{PageContent, StatusServer};
 use super::state::{OperatorInput, StateFile, WatchState};
 use crate::config::rules;
 use crate::ingest::{News, SourceStatus, ingest};
-use crate::runtime::{Work, figures_of};
+use crate::runtime::{Counted, Recall, Work, count_objective, figures_of, known_failures};
 use anyhow::Context as _;
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Clock, Names, SourceId, Timestamp};
+use crosstail_engine::failure::KnownFailures;
 use crosstail_engine::insight::alerting::{
-    AlertChange, AlertState, Alerting, CATCH_UP_US, EVERY_US, EvaluationInput, Transition, group_text,
+    AlertChange, AlertState, Alerting, CATCH_UP_US, EVERY_US, EvaluationInput, Objectives, Transition, group_text,
 };
+use crosstail_engine::insight::objective::{Objective, ObjectiveQuery};
 use crosstail_engine::store::Store;
 use crosstail_export::{Exposition, safe_json};
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
@@ -38,12 +40,15 @@ pub struct Settings {
     pub channels: Vec<Channel>,
     /// Folder with more rules.
     pub rules: Option<PathBuf>,
+    pub objectives: Vec<Objective>,
     /// State file; `None` keeps the state in memory only.
     pub state: Option<PathBuf>,
     /// Address for `/health` and `/metrics`; `None` serves nothing.
     pub listen: Option<SocketAddr>,
     /// Print notifications, one JSON object a line, instead of sending them.
     pub dry_run: bool,
+    /// Where what has failed is remembered.
+    pub recall: Recall,
     /// Writes a line to the log.
     pub log: fn(&str),
 }
@@ -86,6 +91,8 @@ struct Process {
 enum Event {
     Sent(String, String, Result<(), String>),
     Usual(i64, Option<Groups>),
+    Failed(Timestamp, Option<KnownFailures>),
+    Objective(Box<ObjectiveQuery>, Option<Counted>),
 }
 
 /// Runs until `stop` is cancelled.
@@ -102,6 +109,7 @@ pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> a
     };
     let mut alerting = Alerting::new(rules);
     alerting.alerts = kept.alerts.clone();
+    alerting.objectives = Objectives::new(settings.objectives.clone());
     let page = StatusServer::new(clock.clone());
     let cancel = CancellationToken::new();
     if let Some(address) = settings.listen {
@@ -173,6 +181,8 @@ impl Process {
                 Some(Event::Usual(window_us, groups)) => {
                     self.alerting.set_baseline(window_us, groups.as_ref(), self.clock.now());
                 }
+                Some(Event::Objective(query, counts)) => self.alerting.objectives.answer(&query, counts.as_deref()),
+                Some(Event::Failed(until, known)) => self.alerting.set_known_failures(until, known.as_ref()),
                 None => {
                     self.evaluate(&events)?;
                     self.send(&events);
@@ -240,10 +250,13 @@ impl Process {
             changes = self.alerting.catch_up(&self.store, context, since);
         }
         let sources = self.sources.iter().map(SourceStatus::snapshot).collect();
-        let seen = EvaluationInput { context, store: &self.store, until: Timestamp(i64::MAX), sources };
+        let (until, held_from) = (Timestamp(i64::MAX), self.held_from(now));
+        let seen = EvaluationInput { context, store: &self.store, until, held_from, sources };
         changes.extend(self.alerting.evaluate(&seen));
         self.saved.evaluated_at = Some(now);
         self.enqueue(changes, now)?;
+        self.ask_known_failures(context, events);
+        self.ask_objective(context, events);
         if let Some((window_us, asked)) = self.alerting.request_baseline(now) {
             let (sources, names, events) = (self.settings.sources.clone(), self.settings.names.clone(), events.clone());
             tokio::spawn(async move {
@@ -253,6 +266,39 @@ impl Process {
         }
         self.evict(now);
         self.save()
+    }
+
+    /// Asks what has failed before, if a rule needs to know.
+    fn ask_known_failures(&mut self, context: Context, events: &mpsc::Sender<Event>) {
+        let Some(until) = self.alerting.request_known_failures(context.now) else { return };
+        let (sources, names, events) = (self.settings.sources.clone(), self.settings.names.clone(), events.clone());
+        let (recall, log) = (self.settings.recall.clone(), self.settings.log);
+        tokio::spawn(async move {
+            let known = known_failures(&sources, &Work::command("watch"), &names, context, until, &recall).await;
+            if let Err(error) = &known {
+                log(&format!("what has failed before is not known: {error:#}"));
+            }
+            let _ = events.send(Event::Failed(until, known.ok())).await;
+        });
+    }
+
+    /// Asks the stores for what memory does not hold of an objective.
+    fn ask_objective(&mut self, context: Context, events: &mpsc::Sender<Event>) {
+        let held_from = self.held_from(context.now);
+        let Some(query) = self.alerting.objectives.request(context.now, held_from) else { return };
+        let (sources, events, log) = (self.settings.sources.clone(), events.clone(), self.settings.log);
+        tokio::spawn(async move {
+            let counts = count_objective(&sources, &Work::command("watch"), context, &query).await;
+            if let Err(error) = &counts {
+                log(&format!("objective {} is not counted: {error}", query.name));
+            }
+            let _ = events.send(Event::Objective(Box::new(query), counts.ok())).await;
+        });
+    }
+
+    /// Memory holds everything that has started since.
+    fn held_from(&self, now: Timestamp) -> Timestamp {
+        now.plus_us(-self.lookback_us()).max(self.began.plus_us(-self.lookback_us()))
     }
 
     /// Applies silences and acknowledgements from `crosstail alerts`.

@@ -81,3 +81,55 @@ fn what_is_marked_is_listed_and_kept_for_the_user_alone() {
     let wrong = crosstail(folder.path(), &["mark", "--at", "12:00"]);
     assert_eq!(wrong.status.code(), Some(64), "{}", said(&wrong));
 }
+
+/// A file, a filter and the tags of a repository each name the deploy before the change.
+#[test]
+fn markers_come_from_where_the_configuration_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    log(folder.path());
+    let path = folder.path().join("app.log");
+    let event = "{\"time\":\"2026-11-20T11:58:20Z\",\"service\":\"deploys\",\"msg\":\"deployed 1.4.4\"}\n";
+    std::fs::write(&path, std::fs::read_to_string(&path).expect("read") + event).expect("written");
+    std::fs::write(folder.path().join("deploys.csv"), "time,version\n2026-11-20T11:58:10Z,1.4.3\n").expect("written");
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.args(["-C", "shop", "-c", "user.name=ann", "-c", "user.email=ann@example.com"]).args(arguments);
+        command.current_dir(folder.path()).env("HOME", folder.path()).env("GIT_COMMITTER_DATE", "2026-11-20T11:58:00Z");
+        let output = command.output().expect("git runs");
+        assert!(output.status.success(), "{}", said(&output));
+    };
+    std::fs::create_dir(folder.path().join("shop")).expect("a folder");
+    git(&["init", "--quiet"]);
+    git(&["commit", "--quiet", "--allow-empty", "--message", "first"]);
+    git(&["tag", "v1.4.5"]);
+    let config = folder.path().join(".config/crosstail");
+    std::fs::create_dir_all(&config).expect("a folder");
+    let range =
+        ["changes", "-s", "app.log", "--since", "2026-11-20T10:00", "--until", "2026-11-20T14:00", "-o", "json"];
+    for (entry, expected) in [
+        ("file = \"deploys.csv\"", "1.4.3"),
+        ("filter = \"system:deploys\"", "deployed 1.4.4"),
+        ("git = \"shop\"", "v1.4.5"),
+    ] {
+        std::fs::write(config.join("config.toml"), format!("[[markers]]\nname = \"deploys\"\n{entry}\n"))
+            .expect("written");
+        let found = lines(&crosstail(folder.path(), &range));
+        let of_sap = found.iter().find(|change| change["system"] == "SAP" && change["measure"] == "failure_share");
+        assert_eq!(of_sap.expect("the change")["marker"], expected, "{found:#?}");
+        let checked = crosstail(folder.path(), &["config", "check"]);
+        assert!(checked.status.success(), "{entry}: {}", said(&checked));
+    }
+    // What is wrong is said, and the changes are told all the same.
+    std::fs::write(config.join("config.toml"), "[[markers]]\nname = \"deploys\"\ngit = \"nowhere\"\n")
+        .expect("written");
+    let output = crosstail(folder.path(), &range);
+    assert!(said(&output).contains("markers deploys: git for-each-ref in nowhere"), "{}", said(&output));
+    assert!(!lines(&output).is_empty());
+    std::fs::write(config.join("config.toml"), "[[markers]]\nname = \"deploys\"\n").expect("written");
+    let checked = crosstail(folder.path(), &["config", "check"]);
+    assert!(
+        !checked.status.success() && said(&checked).contains("name one of file, filter and git"),
+        "{}",
+        said(&checked)
+    );
+}

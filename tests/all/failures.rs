@@ -120,3 +120,44 @@ fn a_person_reads_a_table_and_a_folder_that_cannot_be_written_is_said() {
         said(&output)
     );
 }
+
+/// What is new fires once, and so does what is back again; what goes on does not. The filter of the alert opens the failures.
+#[test]
+fn a_backtest_tells_each_group_that_is_new_or_back_again_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("app.log"), old() + &of_the_day()).expect("written");
+    let rules = folder.path().join(".config/crosstail/rules");
+    std::fs::create_dir_all(&rules).expect("a folder");
+    for (name, measure, when) in [("New", "new_group", ">= 2"), ("Back", "back_again", ">= 1")] {
+        let rule = format!(
+            "name = \"{name}\"\nseverity = \"warning\"\nwhen = \"{when}\"\nwindow = \"1h\"\n[activities]\nmeasure = \"{measure}\"\n"
+        );
+        std::fs::write(rules.join(format!("{measure}.toml")), rule).expect("written");
+    }
+    let output = crosstail(folder.path(), "watch", &["--backtest", "6h", "--until", "2026-11-20T16:00", "--dry-run"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let all: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let told: Vec<(&str, &str, &str)> = all
+        .iter()
+        .filter(|one| one["rule"] == "New" || one["rule"] == "Back")
+        .flat_map(|one| one["alerts"].as_array().expect("alerts").iter().map(move |alert| (one, alert)))
+        .map(|(one, alert)| {
+            let of = |value: &'static str| one[value].as_str().expect("text");
+            (of("rule"), of("turn"), alert["reason"].as_str().expect("a reason"))
+        })
+        .collect();
+    let firing: Vec<_> =
+        told.iter().filter(|(_, turn, _)| *turn == "firing").map(|(rule, _, why)| (*rule, *why)).collect();
+    let expected = [
+        ("New", "SAP error line: order <*> refused: 2 in 1 h, not in the 14 days before"),
+        ("Back", "Tally error line: no ledger: 1 in 1 h, after 5 days of silence"),
+    ];
+    assert_eq!(firing, expected, "{told:#?}");
+    let resolved = told.iter().filter(|(_, turn, _)| *turn == "resolved").count();
+    assert_eq!(resolved, 2, "both are silent by then: {told:#?}");
+    let filter = all.iter().find(|one| one["rule"] == "New").expect("told")["alerts"][0]["filter"].clone();
+    let output =
+        crosstail(folder.path(), "query", &[filter.as_str().expect("a filter"), "--since", "2026-11-20", "-o", "json"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 30, "{filter}");
+}

@@ -49,6 +49,7 @@ mod mcp;
 mod measures;
 mod mongodb;
 mod mysql;
+mod objectives;
 mod outcomes;
 mod patterns;
 mod planner;

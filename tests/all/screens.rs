@@ -1308,6 +1308,27 @@ fn patterns_are_narrowed_excluded_and_looked_into() {
 }
 
 #[test]
+fn the_histogram_has_a_tick_where_failures_begin() {
+    let picture = |begin: i64| {
+        let mut stage = Stage::new(160, 48, "dark");
+        let call = |second: i64| {
+            let mut call = Activity::new(Id::Text(format!("call {second}").into()), EPOCH.plus_ms(second * 1000));
+            call.system = Some("SAP".into());
+            call.status = Some(if second >= begin && second % 2 == 0 { Status::Failed } else { Status::Success });
+            call
+        };
+        let (source, items) = (crosstail_core::model::SourceId(0), (0..1260).map(call).collect());
+        stage.event(Event::Pump(PumpEvent::Batch { source, items, live: false }));
+        stage.explorer.count(true);
+        stage.picture()
+    };
+    let ticks = |picture: &str| picture.matches('▾').count();
+    let changed = picture(900);
+    assert!(ticks(&changed) >= 1, "{changed}");
+    assert_eq!(ticks(&picture(i64::MAX)), ticks(&changed) - 1, "without failures there is one less: {changed}");
+}
+
+#[test]
 fn changes_stand_between_what_was_marked() {
     let mut stage = Stage::new(160, 48, "dark");
     let text = "deployed 1.4.3\u{1b}[31m".to_owned();

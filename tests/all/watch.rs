@@ -497,6 +497,8 @@ async fn an_outage_of_a_source_neither_ends_the_watch_nor_its_alerts() {
         state: Some(watch.path("crosstail/watch.json")),
         listen: Some(([127, 0, 0, 1], watch.page).into()),
         dry_run: false,
+        objectives: Vec::new(),
+        recall: crosstail::runtime::Recall::default(),
         log: |text| *SAID.lock().expect("lock") += &format!("{text}\n"),
     };
     let said = || SAID.lock().expect("lock").clone();
@@ -614,6 +616,8 @@ async fn a_backtest_says_what_a_watch_has_said() {
         state: None,
         listen: Some(([127, 0, 0, 1], watch.page).into()),
         dry_run: false,
+        objectives: Vec::new(),
+        recall: crosstail::runtime::Recall::default(),
         log: |_| (),
     };
     let stop = CancellationToken::new();

@@ -1,5 +1,7 @@
 //! Health of the systems, worst first.
 
+mod objectives;
+
 use super::HealthScreen;
 use crate::action::Action;
 use crate::screens::shared::Shared;
@@ -10,15 +12,17 @@ use crate::tui::{Canvas, Part, Spot};
 use compact_str::CompactString;
 use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
 use crosstail_core::number::{saturating_u16, saturating_usize};
-use crosstail_engine::insight::{Baseline, ERROR_LINE, SystemHealth};
+use crosstail_engine::failure::ERROR_LINE;
+use crosstail_engine::insight::{Baseline, SystemHealth};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 pub(super) fn render(screen: &HealthScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
-    let buf = &mut *canvas.buf;
     let Some(health) = &screen.figures.health else { return };
+    let area = objectives::render(shared, area, canvas);
+    let buf = &mut *canvas.buf;
     let (area, beside) = divide(shared, area);
     if let Some(beside) = beside {
         measured(screen, shared, beside, buf, theme);

@@ -91,6 +91,10 @@ pub struct AlertBoard {
     rows: BTreeSet<Row>,
     /// Ticket of the query for a baseline, and its window in microseconds.
     baseline: (Ticket, i64),
+    /// Ticket of the query for what has failed before.
+    known: Ticket,
+    /// Ticket of the last query for an objective.
+    objective: Ticket,
 }
 
 impl AlertBoard {
@@ -129,23 +133,58 @@ impl Shared {
         let changes = self.evaluate_rules();
         self.list_alerts();
         self.say_firing(&changes);
-        let Some((window_us, query)) = self.alerts.alerting.request_baseline(self.now) else { return Vec::new() };
+        let mut effects: Vec<Effect> = self.ask_known_failures().into_iter().collect();
+        effects.extend(self.ask_baseline());
+        effects.extend(self.ask_objective());
+        effects
+    }
+
+    /// Asks the stores for what memory does not hold of an objective.
+    fn ask_objective(&mut self) -> Option<Effect> {
+        let held_from = self.complete_from();
+        let query = self.alerts.alerting.objectives.request(self.now, held_from)?;
+        self.alerts.objective = self.ticket();
+        Some(Effect::CountObjective(self.alerts.objective, Box::new(query)))
+    }
+
+    /// Asks what has failed before, for rules on groups of failures.
+    fn ask_known_failures(&mut self) -> Option<Effect> {
+        let until = self.alerts.alerting.request_known_failures(self.now)?;
+        self.alerts.known = self.ticket();
+        Some(Effect::KnownFailures(self.alerts.known, until))
+    }
+
+    fn ask_baseline(&mut self) -> Option<Effect> {
+        let (window_us, query) = self.alerts.alerting.request_baseline(self.now)?;
         let range = query.since..query.until;
         if self.held.covers(Interval { from: range.start, to: range.end }) {
             let groups = self.store.outcomes_by_system(range, window_us);
             self.alerts.alerting.set_baseline(window_us, Some(&groups), self.now);
-            return Vec::new();
+            return None;
         }
         let ticket = self.ticket();
         self.alerts.baseline = (ticket, window_us);
-        vec![Effect::Figures(ticket, Box::new(query))]
+        Some(Effect::Figures(ticket, Box::new(query)))
     }
 
-    /// Takes the answer to a query for a baseline; gives back any other reply.
-    pub(in crate::screens) fn take_baseline(&mut self, ticket: Ticket, reply: Reply) -> Result<(), Reply> {
+    /// Takes the answer to what is asked for all screens: by rules, and for markers. Gives back any other reply.
+    pub(in crate::screens) fn take_for_all(&mut self, ticket: Ticket, reply: Reply) -> Result<(), Reply> {
         match reply {
             Reply::Figures(_, result) if ticket == self.alerts.baseline.0 => {
                 self.alerts.alerting.set_baseline(self.alerts.baseline.1, result.as_ref().ok(), self.now);
+                Ok(())
+            }
+            Reply::Markers(markers, problems) => {
+                self.take_markers(ticket, markers, problems);
+                Ok(())
+            }
+            // Those of several objectives may be under way.
+            Reply::ObjectiveCounted(query, counts) if ticket <= self.alerts.objective => {
+                self.alerts.alerting.objectives.answer(&query, counts.ok().as_deref());
+                Ok(())
+            }
+            Reply::KnownFailures(until, known) if ticket == self.alerts.known => {
+                self.alerts.alerting.set_known_failures(until, known.ok().as_deref());
                 Ok(())
             }
             other => Err(other),
@@ -162,8 +201,8 @@ impl Shared {
     fn evaluate_rules(&mut self) -> Vec<AlertChange> {
         self.store.follow_operations();
         let sources = self.sources.iter().map(SourceStatus::snapshot).collect();
-        let (context, until) = (self.context(), Timestamp(i64::MAX));
-        self.alerts.alerting.evaluate(&EvaluationInput { context, store: &self.store, until, sources })
+        let (context, until, held_from) = (self.context(), Timestamp(i64::MAX), self.complete_from());
+        self.alerts.alerting.evaluate(&EvaluationInput { context, store: &self.store, until, held_from, sources })
     }
 
     fn say_firing(&mut self, changes: &[AlertChange]) {

@@ -3,12 +3,14 @@
 mod affected;
 mod alerts;
 mod counted;
+mod markers;
 mod reading;
 
 pub(in crate::screens) use affected::{affected_lines, outcomes_of};
 pub(in crate::screens) use alerts::record_of;
 pub use alerts::{AlertBoard, AlertLine, AlertOrigin, LineState, of_activity, of_rule};
 pub use counted::{CountState, Counted, Figure};
+pub use markers::ConfiguredMarkers;
 pub(in crate::screens) use reading::reading;
 
 use super::request::Request;
@@ -122,6 +124,8 @@ pub struct Shared {
     pub(super) selection: Option<(Timestamp, Timestamp)>,
     /// What people have marked, in order of time.
     pub markers: Vec<Marker>,
+    /// Those that the configuration names.
+    pub configured_markers: Box<ConfiguredMarkers>,
     pub alerts: AlertBoard,
     /// What is to be sent again: what was marked, or else what was opened or selected.
     pub(super) to_send: Vec<Activity>,
@@ -163,6 +167,7 @@ impl Shared {
             held: Intervals::default(),
             selection: None,
             markers: Vec::new(),
+            configured_markers: Box::default(),
             alerts: AlertBoard::default(),
             to_send: Vec::new(),
             marks: HashMap::new(),
@@ -245,7 +250,9 @@ impl Shared {
         while self.arrivals.front().is_some_and(|(second, _)| *second < now.0 / 1_000_000 - 10) {
             self.arrivals.pop_front();
         }
-        self.evaluate_due_rules()
+        let mut effects = self.evaluate_due_rules();
+        effects.extend(self.ask_markers());
+        effects
     }
 
     /// Live arrivals per second, over the last five seconds.

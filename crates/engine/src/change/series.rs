@@ -254,6 +254,28 @@ mod tests {
         assert!(found[0].after > 850.0 && found[0].before < 160.0, "{found:#?}");
     }
 
+    /// Figures add up in whatever order activities arrive.
+    #[test]
+    fn the_order_of_arrival_changes_no_change() {
+        let window = Window::of(Timestamp(0), Timestamp(4 * 3_600_000_000), 200);
+        let found = |calls: &[Activity]| {
+            let mut figures = Groups::new();
+            for call in calls {
+                let bucket = call.started_at.0.div_euclid(window.bucket_us) * window.bucket_us;
+                let key = (vec![call.system.as_ref().map(ToString::to_string)], Some(Timestamp(bucket)));
+                figures.entry(key).or_default().add(call);
+            }
+            shifts(&figures, window)
+        };
+        let mut all = calls();
+        let expected = found(&all);
+        assert!(!expected.is_empty());
+        for seed in 0..5 {
+            fastrand::Rng::with_seed(seed).shuffle(&mut all);
+            assert_eq!(found(&all), expected, "seed {seed}");
+        }
+    }
+
     #[test]
     fn what_grows_slowly_changes_at_no_moment() {
         let window = Window::of(Timestamp(0), Timestamp(8 * 3_600_000_000), 480);

@@ -13,7 +13,7 @@ pub struct Fingerprint {
     pub system: Option<CompactString>,
     /// The endpoint, or else the operation.
     pub endpoint: Option<CompactString>,
-    /// HTTP status, error class, timeout: see [`crate::insight::error_kind`].
+    /// HTTP status, error class, timeout: see [`error_kind`](super::error_kind).
     pub kind: CompactString,
     /// What they say.
     pub pattern: Pattern,
@@ -141,24 +141,28 @@ impl FailureGroup {
 
     /// The clauses of that.
     pub fn clauses(&self) -> Vec<String> {
-        let Fingerprint { system, endpoint, pattern, .. } = &self.fingerprint;
-        let example = &self.example;
-        let (_, kind) = crate::insight::error_kind(example.status, example.http_status, example.error_type.as_deref());
-        let of = |name: &str, text: &Option<CompactString>| match text {
-            Some(text) => format!("{name}:{}", quote(text)),
-            None => format!("-{name}:*"),
-        };
-        let place = match (&example.endpoint, endpoint) {
-            (Some(_), _) => of("endpoint", endpoint),
-            (None, Some(_)) => format!("-endpoint:* {}", of("operation", endpoint)),
-            (None, None) => "-endpoint:* -operation:*".to_owned(),
-        };
-        let said = match pattern.text.as_str() {
-            "" => "-pattern:*".to_owned(),
-            _ => pattern.clause(),
-        };
-        vec!["is:failure".to_owned(), kind, of("system", system), place, said]
+        clauses(&self.fingerprint, &self.example)
     }
+}
+
+/// The clauses of the filter for the failures of a group, one of which is known.
+pub(super) fn clauses(of: &Fingerprint, example: &Activity) -> Vec<String> {
+    let Fingerprint { system, endpoint, pattern, .. } = of;
+    let (_, kind) = super::error_kind(example.status, example.http_status, example.error_type.as_deref());
+    let of = |name: &str, text: &Option<CompactString>| match text {
+        Some(text) => format!("{name}:{}", quote(text)),
+        None => format!("-{name}:*"),
+    };
+    let place = match (&example.endpoint, endpoint) {
+        (Some(_), _) => of("endpoint", endpoint),
+        (None, Some(_)) => format!("-endpoint:* {}", of("operation", endpoint)),
+        (None, None) => "-endpoint:* -operation:*".to_owned(),
+    };
+    let said = match pattern.text.as_str() {
+        "" => "-pattern:*".to_owned(),
+        _ => pattern.clause(),
+    };
+    vec!["is:failure".to_owned(), kind, of("system", system), place, said]
 }
 
 /// What is new first, the largest first; what is muted last.

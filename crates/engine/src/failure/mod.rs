@@ -5,10 +5,13 @@
 //! them ([`Seen`]). Patterns are of all of it, so that a group has one pattern, whether its failures are remembered or read.
 
 mod group;
+mod kind;
+mod ledger;
 
 pub use group::{FailureGroup, Fingerprint, Mute, Remark, State, remark};
+pub use kind::{ERROR_LINE, error_kind};
+pub use ledger::{KnownFailures, Ledger, Occurring};
 
-use crate::insight::error_kind;
 use crate::pattern::{Masked, Pattern, Patterns, Trend};
 use compact_str::CompactString;
 use crosstail_core::model::{Activity, FinalOutcome, Timestamp, redact_text};
@@ -183,6 +186,16 @@ impl Failures {
             let text = self.patterns.masked(*masked);
             let (system, endpoint, kind) = (system.clone(), endpoint.clone(), kind.clone());
             Some(Seen { system, endpoint, kind, text, first: *first, last: *last })
+        });
+        seen.collect()
+    }
+
+    /// What is known of the time before what is fresh: of what says the same, the last one.
+    pub fn seen_before(&self) -> Vec<Seen> {
+        let seen = self.numbers.iter().filter_map(|(key, number)| {
+            let at = self.tallies[*number].before?;
+            let Key { system, endpoint, kind, masked } = key.clone();
+            Some(Seen { system, endpoint, kind, text: self.patterns.masked(masked), first: at, last: at })
         });
         seen.collect()
     }

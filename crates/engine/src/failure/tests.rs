@@ -189,3 +189,37 @@ proptest! {
         prop_assert_eq!(shown(first.settle()), shown(second.settle()));
     }
 }
+
+proptest! {
+    /// What a ledger tells is the same in whatever order failures arrive, in however many batches.
+    #[test]
+    fn the_order_of_arrival_changes_nothing_that_a_ledger_tells(
+        failures in prop::collection::vec((0_usize..3, 0_i64..90, 0_usize..8), 1..40),
+        seed in any::<u64>(),
+    ) {
+        let words = ["ann", "bob", "cyrus", "dora", "emil", "fritz", "greta", "hans"];
+        let all: Vec<Activity> = (1_u128..)
+            .zip(&failures)
+            .map(|(number, (system, minutes, word))| {
+                let at = NOW.plus_us(-minutes * 60_000_000);
+                failure(number, ["SAP", "Zoho", "Tally"][*system], at, &format!("refused by {}", words[*word]))
+            })
+            .collect();
+        let since = NOW.plus_us(-HOUR_US);
+        let known = KnownFailures { seen: Vec::new(), known_from: ago(15 * 24), is_final: true };
+        let told = |batches: Vec<Vec<Activity>>| {
+            let mut store = crate::store::Store::new(Names::default());
+            let mut ledger = Ledger::new(&known, since.plus_us(-HOUR_US));
+            for batch in batches {
+                store.ingest(batch);
+                ledger.follow(&store, since.plus_us(-HOUR_US)..Timestamp(i64::MAX), NOW);
+            }
+            let groups = ledger.occurring(since, &[]);
+            groups.into_iter().map(|g| (g.fingerprint, g.began, g.before, g.rows.len())).collect::<Vec<_>>()
+        };
+        let expected = told(vec![all.clone()]);
+        let mut shuffled = all;
+        fastrand::Rng::with_seed(seed).shuffle(&mut shuffled);
+        prop_assert_eq!(told(shuffled.chunks(7).map(<[Activity]>::to_vec).collect()), expected);
+    }
+}

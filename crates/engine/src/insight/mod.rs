@@ -11,6 +11,7 @@ mod health;
 mod http;
 mod identify;
 mod jq;
+pub mod objective;
 mod resend;
 mod schema_fit;
 mod stack;
@@ -24,9 +25,7 @@ pub use chain::{Chain, LinkedBy};
 pub use compare::{Comparison, Difference, Section, SectionDiff, compare, successes_like};
 pub use contrast::{Contrast, Distinction, SYMPTOM_FIELDS, Tally};
 pub use explain::{Policy, attempt, codes, describe_mapping};
-pub use health::{
-    Attempt, Baseline, Course, ERROR_LINE, Health, HealthFigures, HealthInput, SystemHealth, Windows, error_kind,
-};
+pub use health::{Attempt, Baseline, Course, Health, HealthFigures, HealthInput, SystemHealth, Windows};
 pub use http::{header_meaning, size, status_meaning};
 pub use identify::{Candidate, candidates};
 pub use jq::jq;

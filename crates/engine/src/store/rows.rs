@@ -79,6 +79,15 @@ impl Store {
         segment.text(at, Text::ErrorType)
     }
 
+    /// What a row says: its error, or else its message.
+    pub fn said(&self, row: Row) -> Symbol {
+        let (segment, at) = self.at(row);
+        match segment.text(at, Text::Error) {
+            Symbol::ABSENT => segment.text(at, Text::Message),
+            error => error,
+        }
+    }
+
     pub fn operation(&self, row: Row) -> Symbol {
         let (segment, at) = self.at(row);
         segment.text(at, Text::Operation)

@@ -1,5 +1,6 @@
 //! The histogram: failures and totals over time, and the range selected in it.
 
+mod ticks;
 pub(super) mod view;
 
 use crate::action::Action;
@@ -11,6 +12,7 @@ use crosstail_core::filter::Field;
 use crosstail_core::model::Timestamp;
 use crosstail_core::number::{saturating_i64, saturating_u32, saturating_usize};
 use crosstail_engine::store::{Histogram as Counts, Row};
+use ticks::Ticks;
 
 /// State of the histogram.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub struct Histogram {
     pressed: Option<(usize, bool)>,
     /// Columns that are counted.
     columns: usize,
+    /// When what is shown changed.
+    ticks: Ticks,
 }
 
 impl Default for Histogram {
@@ -46,6 +50,7 @@ impl Default for Histogram {
             mark: None,
             pressed: None,
             columns: 0,
+            ticks: Ticks::default(),
         }
     }
 }
@@ -189,6 +194,7 @@ impl Histogram {
             }
         }
         self.cursor = self.cursor.min(columns - 1);
+        self.ticks.find(&self.data, &self.unknown, shared.now);
     }
 
     /// The end of what is shown, and the width of a column; `None` where there is nothing to show.

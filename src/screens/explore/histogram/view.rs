@@ -7,6 +7,7 @@ use crate::tui::Theme;
 use crate::tui::text::{count, duration, fit, put, right, safe, width};
 use crosstail_core::model::Timestamp;
 use crosstail_core::number::{saturating_i64, saturating_u16, saturating_u32, saturating_u64, saturating_usize};
+use crosstail_engine::change::{Measure, Shift};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Style};
@@ -69,6 +70,11 @@ pub(in crate::screens::explore) fn render(
             put(buf, x, area.y + row, symbol, 1, style);
         }
     }
+    for shift in panel.ticks.all() {
+        if let Some(column) = column_of(panel, shift.at) {
+            put(buf, area.x + 1 + saturating_u16(column), area.y, CHANGED, 1, style_of(shift, theme));
+        }
+    }
     for column in shared.markers.iter().filter_map(|marker| column_of(panel, marker.at)) {
         put(buf, area.x + 1 + saturating_u16(column), area.y, MARKED, 1, theme.accent);
     }
@@ -77,6 +83,18 @@ pub(in crate::screens::explore) fn render(
 
 /// Where something was marked.
 const MARKED: &str = "◆";
+
+/// Where the rate or the share of failures went to another level.
+const CHANGED: &str = "▾";
+
+/// More failures are worse; of a rate, nobody knows.
+fn style_of(shift: &Shift, theme: &Theme) -> Style {
+    match shift.measure {
+        Measure::Failures if shift.after > shift.before => theme.failure,
+        Measure::Failures => theme.success,
+        Measure::Rate | Measure::Latency => theme.warning,
+    }
+}
 
 /// The column of a moment.
 fn column_of(panel: &Histogram, at: Timestamp) -> Option<usize> {
@@ -176,6 +194,13 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
         let is_here = |marker: &&Marker| column_of(panel, marker.at) == Some(panel.cursor);
         let marked = shared.markers.iter().rev().find(is_here);
         let marked = marked.map(|marker| format!("{MARKED} {} · ", fit(&safe(&marker.text), 40))).unwrap_or_default();
+        let changed = panel.ticks.all().iter().filter(|shift| column_of(panel, shift.at) == Some(panel.cursor));
+        let changed: String = changed
+            .map(|shift| {
+                let [before, after] = [shift.before, shift.after].map(|value| shift.measure.shown(value));
+                format!("{CHANGED} {} {before} → {after} · ", shift.measure.words())
+            })
+            .collect();
         let at = at.format("%m-%d %H:%M:%S");
         let is_unknown = panel.unknown.get(panel.cursor) == Some(&true);
         let what = match (is_unknown, bucket.total) {
@@ -183,7 +208,7 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
             (true, 0) if !panel.is_timed => "not counted".to_owned(),
             (true, total) => format!("{total}, failures not counted"),
         };
-        format!(" {marked}{at} · {what} · {hint} ")
+        format!(" {marked}{changed}{at} · {what} · {hint} ")
     } else {
         let most = data.buckets.iter().map(|bucket| bucket.total).max().unwrap_or(0);
         match most {

@@ -8,7 +8,7 @@ use compact_str::CompactString;
 use crosstail_core::filter::quote;
 use crosstail_core::model::{Figures, Latencies, Timestamp};
 use crosstail_core::number::{saturating_i64, saturating_usize, truncated_u64, truncated_usize};
-use crosstail_engine::insight::error_kind;
+use crosstail_engine::failure::error_kind;
 use crosstail_engine::store::{Affected, Row, Store, Symbol};
 use std::collections::{BTreeMap, HashMap};
 

@@ -4,6 +4,7 @@ use super::message;
 use super::rule::{
     ActivityMeasure, MetricMeasure, OfActivities, OfMetric, Rule, Scope, Severity, Threshold, ValueUnit,
 };
+use crate::failure::State;
 use crosstail_core::filter::{Field, Filter, Operand, duration_us, suggest};
 use crosstail_core::number::truncated_i64;
 use crosstail_core::schema::json_schema::one_of;
@@ -84,6 +85,8 @@ struct Definition {
     metric: Vec<Metrics>,
     /// What to measure of the sources themselves.
     source: Option<Sources>,
+    /// What to measure of the objectives of the configuration.
+    objective: Option<OfObjectives>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -133,6 +136,21 @@ struct Sources {
     measure: String,
 }
 
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct OfObjectives {
+    /// How many times faster than it lasts the error budget is spent.
+    #[schemars(schema_with = "objective_measures")]
+    measure: String,
+    /// A window that ends sooner than the rule's: the rate must be beyond the limit in both.
+    #[serde(default = "five_minutes")]
+    short: String,
+}
+
+fn objective_measures(_: &mut SchemaGenerator) -> schemars::Schema {
+    one_of([BURN_RATE])
+}
+
 fn activity_measures(_: &mut SchemaGenerator) -> schemars::Schema {
     one_of(ACTIVITY_MEASURES.iter().copied())
 }
@@ -165,9 +183,22 @@ const fn yes() -> bool {
     true
 }
 
-const ACTIVITY_MEASURES: &[&str] =
-    &["count", "per_second", "per_minute", "share", "p50", "p95", "p99", "mean", "silence", "drop"];
+const ACTIVITY_MEASURES: &[&str] = &[
+    "count",
+    "per_second",
+    "per_minute",
+    "share",
+    "p50",
+    "p95",
+    "p99",
+    "mean",
+    "silence",
+    "drop",
+    "new_group",
+    "back_again",
+];
 const UNREACHABLE: &str = "unreachable";
+const BURN_RATE: &str = "burn_rate";
 const METRIC_MEASURES: &[&str] = &["value", "per_second", "per_minute", "share", "ratio"];
 const KEYS: &[&str] = &[
     "name",
@@ -184,6 +215,8 @@ const KEYS: &[&str] = &[
     "activities",
     "metric",
     "source",
+    "objective",
+    "short",
     "filter",
     "measure",
     "of",
@@ -276,10 +309,17 @@ impl Definition {
             scopes.push(Scope::Unreachable);
             units.push(Some(ValueUnit::Milliseconds));
         }
+        if let Some(of) = &self.objective {
+            if of.measure != BURN_RATE {
+                return Err(("measure", unknown("[objective] measure", &of.measure, &[BURN_RATE])));
+            }
+            scopes.push(Scope::BurnRate(length("short", &of.short)?));
+            units.push(Some(ValueUnit::Times));
+        }
         if scopes.is_empty() {
             return Err((
                 "name",
-                "a rule needs something to measure: add [activities], [[metric]] or [source]".to_owned(),
+                "a rule needs something to measure: add [activities], [[metric]], [source] or [objective]".to_owned(),
             ));
         }
         let (threshold, written) = limit(&self.when).map_err(|message| ("when", message))?;
@@ -307,7 +347,12 @@ impl Definition {
                 ),
             ));
         }
-        let message = if self.message.is_empty() { message::DEFAULT.to_owned() } else { self.message.clone() };
+        let of_failures = |scope: &Scope| matches!(scope, Scope::Activities(of) if of.measure.of_failures().is_some());
+        let message = match self.message.as_str() {
+            "" if scopes.iter().any(of_failures) => message::OF_FAILURES.to_owned(),
+            "" => message::DEFAULT.to_owned(),
+            own => own.to_owned(),
+        };
         message::check(&message).map_err(|message| ("message", message))?;
         let window_us = length("window", &self.window)?;
         if window_us <= 0 {
@@ -382,6 +427,8 @@ impl Activities {
             "mean" => (ActivityMeasure::Mean, ValueUnit::Milliseconds),
             "silence" => (ActivityMeasure::Silence, ValueUnit::Percent),
             "drop" => (ActivityMeasure::Drop, ValueUnit::Deviations),
+            "new_group" => (ActivityMeasure::Failures(State::New), ValueUnit::Count),
+            "back_again" => (ActivityMeasure::Failures(State::BackAgain), ValueUnit::Count),
             other => return Err(("measure", unknown("[activities] measure", other, ACTIVITY_MEASURES))),
         };
         let field = |name: &String| {
@@ -389,6 +436,9 @@ impl Activities {
             Field::parse(name).ok_or_else(|| ("by", unknown("by", name, &known)))
         };
         let by = self.by.texts().iter().map(field).collect::<Result<Vec<_>, _>>()?;
+        if matches!(measure, ActivityMeasure::Failures(_)) && !by.is_empty() {
+            return Err(("by", "by: each group of failures is an alert of its own: leave by out".to_owned()));
+        }
         let usual = matches!(measure, ActivityMeasure::Silence | ActivityMeasure::Drop);
         if usual && by != [Field::System] {
             return Err(("by", "by: the baseline is per system: write by = \"system\"".to_owned()));
@@ -462,6 +512,7 @@ mod tests {
             ("by = \"system\"", "by = \"sistem\"", 7, "did you mean 'system'?"),
             ("measure = \"share\"", "measure = \"shares\"", 5, "did you mean 'share'?"),
             ("measure = \"share\"", "measure = \"drop\"", 3, "write it as"),
+            ("measure = \"share\"", "measure = \"new_group\"", 7, "leave by out"),
             ("[activities]", "message = \"{valu}\"\n[activities]", 4, "did you mean '{value}'?"),
         ] {
             let error = Definition::read(&GOOD.replacen(from, to, 1), "r.toml").expect_err(to);

@@ -1,10 +1,13 @@
 //! Measurements of the activities in memory for rules.
 
 use super::baseline::{ActivityBaseline, Window, success};
-use super::machine::Evaluation;
+use super::failures;
+use super::machine::{Alert, Evaluation};
 use super::metric;
+use super::objectives::Objectives;
 use super::rule::{ActivityMeasure, Group, Measured, OfActivities, Rule, Scope, ValueUnit};
 use super::seen::EvaluationInput;
+use crate::failure::Ledger;
 use crate::insight::confidence::surely;
 use crate::store::{Row, Store, Symbol};
 use crosstail_core::filter::{Field, Filter, quote};
@@ -14,10 +17,20 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, HashMap};
 
 /// Baselines by length of window, in microseconds, and by system.
-type Baselines = BTreeMap<i64, BTreeMap<String, ActivityBaseline>>;
+pub(super) type Baselines = BTreeMap<i64, BTreeMap<String, ActivityBaseline>>;
+
+/// What is known beside the activities in memory.
+pub(super) struct Known<'a> {
+    pub(super) baselines: &'a Baselines,
+    /// The failures of the last two weeks; `None` while they are not known.
+    pub(super) failures: Option<&'a Ledger>,
+    pub(super) objectives: &'a Objectives,
+    /// The alerts as they were.
+    pub(super) active: &'a [Alert],
+}
 
 /// Evaluates all rules.
-pub(super) fn evaluations<'r>(rules: &'r [Rule], usual: &Baselines, seen: &EvaluationInput<'_>) -> Vec<Evaluation<'r>> {
+pub(super) fn evaluations<'r>(rules: &'r [Rule], known: &Known<'_>, seen: &EvaluationInput<'_>) -> Vec<Evaluation<'r>> {
     let unreachable = seen.sources.iter().any(|source| source.unreachable_since.is_some());
     let one = |rule: &'r Rule| {
         let mut evaluation = Evaluation { rule, measured: Vec::new(), blind: false };
@@ -25,11 +38,23 @@ pub(super) fn evaluations<'r>(rules: &'r [Rule], usual: &Baselines, seen: &Evalu
             match scope {
                 Scope::Activities(of) => {
                     evaluation.blind |= unreachable;
-                    evaluation.measured.extend(Measuring { rule, of, seen, blind: unreachable }.measure(usual));
+                    if let ActivityMeasure::Failures(state) = of.measure {
+                        let groups = failures::measure((rule, of), state, known, seen);
+                        evaluation.blind |= groups.is_none();
+                        evaluation.measured.extend(groups.into_iter().flatten());
+                    } else {
+                        let measuring = Measuring { rule, of, seen, blind: unreachable };
+                        evaluation.measured.extend(measuring.measure(known.baselines));
+                    }
                 }
                 Scope::Metric(of) => {
                     evaluation.blind |= metric::is_blind(seen);
                     evaluation.measured.extend(metric::measure(rule, of, seen));
+                }
+                Scope::BurnRate(short_us) => {
+                    let (measured, is_blind) = known.objectives.measure(rule, *short_us, seen.context.now);
+                    evaluation.blind |= is_blind || unreachable;
+                    evaluation.measured.extend(measured);
                 }
                 Scope::Unreachable => evaluation.measured.extend(unreachables(seen)),
             }
@@ -54,7 +79,7 @@ fn unreachables<'a>(seen: &'a EvaluationInput<'_>) -> impl Iterator<Item = Measu
 }
 
 /// A filter in parentheses where it needs them, for use in a longer one.
-fn part(filter: &Filter) -> String {
+pub(super) fn part(filter: &Filter) -> String {
     match filter.clauses().len() {
         0 => String::new(),
         _ if filter.text().contains(char::is_whitespace) => format!("({})", filter.text()),
@@ -135,7 +160,7 @@ impl Measuring<'_> {
                 let latencies = took();
                 ((latencies.mean_ms()?, latencies.count(), 0), slow)
             }
-            ActivityMeasure::Silence | ActivityMeasure::Drop => return None,
+            ActivityMeasure::Silence | ActivityMeasure::Drop | ActivityMeasure::Failures(_) => return None,
         };
         let (figures, of) = figures;
         (figures.1 >= self.of.at_least).then(|| self.measured(values, figures, &of))

@@ -7,14 +7,25 @@ use crosstail_core::model::Unit;
 /// The message of a rule that has none.
 pub(super) const DEFAULT: &str = "{group}: {value} in {window}, limit {limit}";
 
+/// That of a rule on groups of failures.
+pub(super) const OF_FAILURES: &str = "{group}: {count} in {window}, {usual}";
+
 /// The placeholders that a message may have.
 const PLACES: &[&str] = &["group", "value", "limit", "count", "of", "window", "usual", "for"];
+
+/// The label of what the failures of a group say.
+pub(super) const PATTERN: &str = "pattern";
 
 /// A group for people: the value where there is one label, else `label=value` for each; `everything` without labels.
 pub fn group_text(group: &Group) -> String {
     match group.as_slice() {
         [] => "everything".to_owned(),
         [(_, value)] => value.clone(),
+        // A group of failures: what fails, and what it says.
+        [whose @ .., (label, said)] if label == PATTERN => {
+            let whose: Vec<&str> = whose.iter().map(|(_, value)| value.as_str()).collect();
+            format!("{}: {}", whose.join(" "), if said.is_empty() { "says nothing" } else { said })
+        }
         many => many.iter().map(|(label, value)| format!("{label}={value}")).collect::<Vec<_>>().join(" "),
     }
 }
@@ -46,7 +57,7 @@ pub(super) fn check(message: &str) -> Result<(), String> {
 }
 
 /// A duration in words: `5 min`, `30 s`.
-fn length(us: i64) -> String {
+pub fn length(us: i64) -> String {
     let seconds = us / 1_000_000;
     match seconds {
         s if s % 86_400 == 0 && s > 0 => format!("{} d", s / 86_400),

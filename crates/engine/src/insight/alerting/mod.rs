@@ -3,10 +3,12 @@
 
 mod baseline;
 mod definition;
+mod failures;
 mod machine;
 mod measure;
 mod message;
 mod metric;
+mod objectives;
 mod rule;
 mod rules;
 mod seen;
@@ -15,7 +17,8 @@ pub use baseline::{ActivityBaseline, Window};
 pub use definition::RuleError;
 pub use machine::{Alert, AlertChange, AlertState, Alerts, Evaluation, Silence, Transition};
 pub use measure::behind;
-pub use message::{group_text, reason};
+pub use message::{group_text, length, reason};
+pub use objectives::Objectives;
 pub use rule::{
     ActivityMeasure, Group, Measured, MetricMeasure, OfActivities, OfMetric, Rule, Scope, Severity, Threshold,
     ValueUnit,

@@ -1,5 +1,6 @@
 //! A rule: what it measures, how it groups, and when a value is an alert.
 
+use crate::failure::State;
 use crosstail_core::filter::{Field, Filter};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,8 @@ pub enum ValueUnit {
     Milliseconds,
     /// Standard deviations.
     Deviations,
+    /// A factor.
+    Times,
 }
 
 impl ValueUnit {
@@ -57,6 +60,7 @@ impl ValueUnit {
             Self::Percent => Shown::Percent.text(value),
             Self::Milliseconds => Shown::Milliseconds.text(value),
             Self::Deviations => format!("{value:.1} σ"),
+            Self::Times => format!("{value:.1}×"),
         }
     }
 }
@@ -116,6 +120,18 @@ pub enum ActivityMeasure {
     Silence,
     /// By how many standard deviations the success rate is below the baseline.
     Drop,
+    /// Failures of a group that did not occur in the two weeks before, or that is back after a day of silence.
+    Failures(State),
+}
+
+impl ActivityMeasure {
+    /// The state of the groups of failures that it measures, if it does.
+    pub const fn of_failures(&self) -> Option<State> {
+        match self {
+            Self::Failures(state) => Some(*state),
+            _ => None,
+        }
+    }
 }
 
 /// A condition on activities.
@@ -164,6 +180,8 @@ pub enum Scope {
     Metric(OfMetric),
     /// How long a source has been unreachable, in milliseconds.
     Unreachable,
+    /// The burn rate of each objective, over the rule's window and one of so many microseconds.
+    BurnRate(i64),
 }
 
 /// An alert rule.
@@ -200,6 +218,13 @@ impl Rule {
         self.scopes.iter().any(|scope| {
             matches!(scope, Scope::Activities(of) if matches!(of.measure, ActivityMeasure::Silence | ActivityMeasure::Drop))
         })
+    }
+}
+
+impl Rule {
+    /// Whether it measures groups of failures, for which it must be known what failed before.
+    pub fn needs_known_failures(&self) -> bool {
+        self.scopes.iter().any(|scope| matches!(scope, Scope::Activities(of) if of.measure.of_failures().is_some()))
     }
 }
 

@@ -3,9 +3,11 @@
 
 use super::baseline::{ActivityBaseline, Window};
 use super::machine::{AlertChange, Alerts, Evaluation, Silence};
-use super::measure::evaluations;
+use super::measure::{Known, evaluations};
+use super::objectives::Objectives;
 use super::rule::{Rule, Scope};
 use super::seen::EvaluationInput;
+use crate::failure::{KnownFailures, Ledger};
 use crate::store::Store;
 use crosstail_core::filter::{Context, Field};
 use crosstail_core::model::Timestamp;
@@ -31,11 +33,16 @@ pub struct Alerting {
     pub rules: Vec<Rule>,
     pub alerts: Alerts,
     pub silences: Vec<Silence>,
+    pub objectives: Objectives,
     /// Baselines by length of window, in microseconds, and by system.
     baselines: BTreeMap<i64, BTreeMap<String, ActivityBaseline>>,
     evaluated_at: Option<Timestamp>,
     /// By length of window: when the baseline is requested next, and the number of requests so far.
     asked_at: BTreeMap<i64, (Timestamp, u32)>,
+    /// The failures of the last two weeks, once the stores have said which there were.
+    failures: Option<Box<Ledger>>,
+    /// When the stores are asked for them next, and how often they have been.
+    failures_asked: (Option<Timestamp>, i64),
 }
 
 impl Alerting {
@@ -59,7 +66,14 @@ impl Alerting {
         let now = seen.context.now;
         self.evaluated_at = Some(now);
         self.silences.retain(|silence| now < silence.until);
-        let evaluations = evaluations(&self.rules, &self.baselines, seen);
+        let window_us = self.group_window_us();
+        if let Some(ledger) = &mut self.failures {
+            ledger.follow(seen.store, now.plus_us(-window_us)..seen.until, now);
+        }
+        self.objectives.follow(seen);
+        let (baselines, failures) = (&self.baselines, self.failures.as_deref());
+        let known = Known { baselines, failures, objectives: &self.objectives, active: &self.alerts.active };
+        let evaluations = evaluations(&self.rules, &known, seen);
         self.alerts.evaluate(now, &evaluations, &self.silences)
     }
 
@@ -70,15 +84,24 @@ impl Alerting {
             Silence { rule: "*".to_owned(), group: "*".to_owned(), until: Timestamp(i64::MAX), why: String::new() };
         let silences = std::mem::replace(&mut self.silences, vec![everything]);
         // Earlier metrics are unknown, so rules on metrics alone start now.
-        let looks = |rule: &Rule| rule.scopes.iter().any(|scope| matches!(scope, Scope::Activities(_)));
+        let looks = |rule: &Rule| {
+            !rule.needs_known_failures() && rule.scopes.iter().any(|scope| matches!(scope, Scope::Activities(_)))
+        };
         let (rules, others): (Vec<Rule>, Vec<Rule>) = std::mem::take(&mut self.rules).into_iter().partition(looks);
         let partly = |rule: &Rule| rule.scopes.len() > 1;
         let mut changes = Vec::new();
         let mut at = since;
         while at < context.now {
-            let seen =
-                EvaluationInput { context: Context { now: at, ..context }, store, until: at, sources: Vec::new() };
-            let mut evaluations = evaluations(&rules, &self.baselines, &seen);
+            let seen = EvaluationInput {
+                context: Context { now: at, ..context },
+                store,
+                until: at,
+                held_from: at,
+                sources: Vec::new(),
+            };
+            let (baselines, objectives) = (&self.baselines, &self.objectives);
+            let known = Known { baselines, failures: None, objectives, active: &self.alerts.active };
+            let mut evaluations = evaluations(&rules, &known, &seen);
             for evaluation in &mut evaluations {
                 evaluation.blind |= partly(evaluation.rule);
             }
@@ -94,7 +117,39 @@ impl Alerting {
 
     /// How far back the rules measure, in microseconds.
     pub fn lookback_us(&self) -> i64 {
-        self.rules.iter().map(|rule| rule.window_us).max().unwrap_or(0)
+        // What is counted for objectives is kept as counts.
+        let counts = |rule: &&Rule| rule.scopes.iter().all(|scope| matches!(scope, Scope::BurnRate(_)));
+        self.rules.iter().filter(|rule| !counts(rule)).map(|rule| rule.window_us).max().unwrap_or(0)
+    }
+
+    /// The longest window of a rule on groups of failures, in microseconds; 0 without such a rule.
+    fn group_window_us(&self) -> i64 {
+        self.rules.iter().filter(|rule| rule.needs_known_failures()).map(|rule| rule.window_us).max().unwrap_or(0)
+    }
+
+    /// The moment up to which the stores are to be asked what has failed in the two weeks before, if that is due.
+    pub fn request_known_failures(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let window_us = self.group_window_us();
+        let (next, times) = self.failures_asked;
+        if window_us == 0 || next.is_some_and(|next| now < next) {
+            return None;
+        }
+        // An answer may leave something out: so again, and then more and more rarely.
+        let wait = (EVERY_US * (times + 1) * (times + 1)).min(USUAL_EVERY_US);
+        self.failures_asked = (Some(now.plus_us(wait)), times + 1);
+        Some(now.plus_us(-window_us))
+    }
+
+    /// Sets what has failed before a moment; `None` where the query failed.
+    pub fn set_known_failures(&mut self, until: Timestamp, known: Option<&KnownFailures>) {
+        let Some(known) = known else { return };
+        match &mut self.failures {
+            Some(ledger) => ledger.learn(known),
+            None => self.failures = Some(Box::new(Ledger::new(known, until))),
+        }
+        if known.is_final {
+            self.failures_asked.0 = Some(Timestamp(i64::MAX));
+        }
     }
 
     /// The length of window whose baseline is due now, and the query for it.

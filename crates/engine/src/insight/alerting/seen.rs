@@ -22,5 +22,7 @@ pub struct EvaluationInput<'a> {
     /// Activities that started later are ignored. When the present is evaluated, it is late enough to include those of
     /// clocks that are ahead.
     pub until: Timestamp,
+    /// The store holds everything that has started since.
+    pub held_from: Timestamp,
     pub sources: Vec<SourceSnapshot<'a>>,
 }
