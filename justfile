@@ -31,7 +31,7 @@ ci:
 
 # the packages of a release, from an optimised build; and each tried in a fresh place
 packages:
-    cargo build --locked --profile dist --features full
+    GNUMAKEFLAGS=LIBSUBDIRS=src cargo build --locked --profile dist --features full
     scripts/package --from target/dist/crosstail
     scripts/test-packages
 
