@@ -360,7 +360,7 @@ impl Reader {
         }
         match self.formats.pieces(text) {
             Ok(pieces) => self.read_each(&pieces, at, out),
-            Err(_) if !text.starts_with("{\"") && !text.starts_with("{ \"") => {
+            Err(_) if !text.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"')) => {
                 out.push(self.formats.record(text, at, 0));
             }
             Err(offset) => out.push(unreadable(text, at, offset)),

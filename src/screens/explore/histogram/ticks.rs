@@ -9,15 +9,12 @@ use crosstail_source::Groups;
 use foldhash::fast::FixedState;
 use std::hash::BuildHasher as _;
 
-/// While activities arrive, it is computed again after this, in microseconds.
-const AGAIN_US: i64 = 3_000_000;
-
 /// The changes, and of what they are.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ticks {
     all: Vec<Shift>,
-    /// Start and width of the columns, a hash of their counts, and when they were looked at.
-    of: Option<(Timestamp, i64, u64, Timestamp)>,
+    /// Start and width of the columns, and a hash of their counts.
+    of: Option<(Timestamp, i64, u64)>,
 }
 
 impl Ticks {
@@ -25,28 +22,28 @@ impl Ticks {
         &self.all
     }
 
-    /// Looks for changes. The first and the last column may not be whole; while something is not counted, there are none.
-    pub(super) fn find(&mut self, data: &Counts, unknown: &[bool], now: Timestamp) {
+    /// Looks for changes, behind the first activity: that there is nothing before it is no change. The first and the last column
+    /// may not be whole; while something is not counted, there are none.
+    pub(super) fn find(&mut self, data: &Counts, unknown: &[bool]) {
         let columns = data.buckets.len();
-        if columns < 3 || unknown.contains(&true) {
+        let first = data.buckets.iter().position(|bucket| bucket.total > 0).unwrap_or(columns) + 1;
+        if first + 1 >= columns || unknown.contains(&true) {
             *self = Self::default();
             return;
         }
-        let whole = &data.buckets[1..columns - 1];
+        let whole = &data.buckets[first..columns - 1];
         let counts: Vec<(u32, u32)> = whole.iter().map(|bucket| (bucket.total, bucket.failed)).collect();
         let hash = FixedState::default().hash_one(&counts);
-        if let Some((start, width, known, at)) = self.of
-            && (start, width) == (data.start, data.width_us)
-            && (known == hash || now.since_us(at) < AGAIN_US)
-        {
+        let of = Some((data.start, data.width_us, hash));
+        if self.of == of {
             return;
         }
-        self.of = Some((data.start, data.width_us, hash, now));
+        self.of = of;
         let moment = |column: usize| data.start.plus_us(data.width_us.saturating_mul(saturating_i64(column)));
-        let window = Window { from: moment(1), to: moment(columns - 1), bucket_us: data.width_us };
+        let window = Window { from: moment(first), to: moment(columns - 1), bucket_us: data.width_us };
         let figures = |(index, (total, failed)): (usize, (u32, u32))| {
             let figures = Figures { count: total.into(), failed: failed.into(), ..Figures::default() };
-            ((Vec::new(), Some(moment(index + 1))), figures)
+            ((Vec::new(), Some(moment(first + index))), figures)
         };
         let groups: Groups = counts.into_iter().enumerate().map(figures).collect();
         self.all = shifts(&groups, window);
