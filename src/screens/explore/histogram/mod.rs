@@ -194,7 +194,7 @@ impl Histogram {
             }
         }
         self.cursor = self.cursor.min(columns - 1);
-        self.ticks.find(&self.data, &self.unknown);
+        self.ticks.find(&self.data, &self.unknown, shared.now);
     }
 
     /// The end of what is shown, and the width of a column; `None` where there is nothing to show.

@@ -2,7 +2,7 @@
 //! buckets.
 
 use crosstail_core::model::{Figures, Timestamp};
-use crosstail_core::number::saturating_i64;
+use crosstail_core::number::{saturating_i64, saturating_usize};
 use crosstail_engine::change::{Shift, Window, shifts};
 use crosstail_engine::store::Histogram as Counts;
 use crosstail_source::Groups;
@@ -22,16 +22,18 @@ impl Ticks {
         &self.all
     }
 
-    /// Looks for changes, behind the first activity: that there is nothing before it is no change. The first and the last column
-    /// may not be whole; while something is not counted, there are none.
-    pub(super) fn find(&mut self, data: &Counts, unknown: &[bool]) {
+    /// Looks for changes, from the first activity to now: that there is nothing before or behind is no change. The first and the
+    /// last column may not be whole; while something is not counted, there are none.
+    pub(super) fn find(&mut self, data: &Counts, unknown: &[bool], now: Timestamp) {
         let columns = data.buckets.len();
         let first = data.buckets.iter().position(|bucket| bucket.total > 0).unwrap_or(columns) + 1;
-        if first + 1 >= columns || unknown.contains(&true) {
+        let past = saturating_usize(now.since_us(data.start).max(0) / data.width_us.max(1));
+        let end = past.min(columns.saturating_sub(1));
+        if first >= end || unknown.contains(&true) {
             *self = Self::default();
             return;
         }
-        let whole = &data.buckets[first..columns - 1];
+        let whole = &data.buckets[first..end];
         let counts: Vec<(u32, u32)> = whole.iter().map(|bucket| (bucket.total, bucket.failed)).collect();
         let hash = FixedState::default().hash_one(&counts);
         let of = Some((data.start, data.width_us, hash));
@@ -40,7 +42,7 @@ impl Ticks {
         }
         self.of = of;
         let moment = |column: usize| data.start.plus_us(data.width_us.saturating_mul(saturating_i64(column)));
-        let window = Window { from: moment(first), to: moment(columns - 1), bucket_us: data.width_us };
+        let window = Window { from: moment(first), to: moment(end), bucket_us: data.width_us };
         let figures = |(index, (total, failed)): (usize, (u32, u32))| {
             let figures = Figures { count: total.into(), failed: failed.into(), ..Figures::default() };
             ((Vec::new(), Some(moment(first + index))), figures)
