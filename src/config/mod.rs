@@ -270,34 +270,13 @@ impl Config {
         self.memory = over.memory.or(self.memory.take());
         self.figures = over.figures.or(self.figures.take());
         self.terminal_notifications = over.terminal_notifications.or(self.terminal_notifications);
-        for entry in over.sources {
-            self.sources.retain(|known| known.name != entry.name);
-            self.sources.push(entry);
-        }
-        for entry in over.channels {
-            self.channels.retain(|known| known.name != entry.name);
-            self.channels.push(entry);
-        }
-        for entry in over.links {
-            self.links.retain(|known| known.name != entry.name);
-            self.links.push(entry);
-        }
-        for entry in over.commands {
-            self.commands.retain(|known| known.name != entry.name);
-            self.commands.push(entry);
-        }
-        for entry in over.sends {
-            self.sends.retain(|known| known.host != entry.host);
-            self.sends.push(entry);
-        }
-        for entry in over.markers {
-            self.markers.retain(|known| known.name != entry.name);
-            self.markers.push(entry);
-        }
-        for entry in over.objectives {
-            self.objectives.retain(|known| known.name != entry.name);
-            self.objectives.push(entry);
-        }
+        replace(&mut self.sources, over.sources, |entry| &entry.name);
+        replace(&mut self.channels, over.channels, |entry| &entry.name);
+        replace(&mut self.links, over.links, |entry| &entry.name);
+        replace(&mut self.commands, over.commands, |entry| &entry.name);
+        replace(&mut self.sends, over.sends, |entry| &entry.host);
+        replace(&mut self.markers, over.markers, |entry| &entry.name);
+        replace(&mut self.objectives, over.objectives, |entry| &entry.name);
         if !over.views.is_empty() {
             self.views = over.views;
         }
@@ -351,6 +330,14 @@ impl Config {
     /// The sources with passwords and schemas resolved, ready to open.
     pub fn source_configs(&self) -> anyhow::Result<Vec<SourceConfig>> {
         self.sources.iter().map(SourceEntry::config).collect()
+    }
+}
+
+/// Adds entries; each takes the place of one of the same name.
+fn replace<T>(known: &mut Vec<T>, over: Vec<T>, name: fn(&T) -> &str) {
+    for entry in over {
+        known.retain(|known| name(known) != name(&entry));
+        known.push(entry);
     }
 }
 
