@@ -386,6 +386,8 @@ impl Frontend {
             }
             Input::Resized => {
                 self.resize();
+                // A terminal cuts or wraps its lines at every size: also at one between two pictures of the same size.
+                self.painter.invalidate();
                 return None;
             }
             Input::Stop => Event::Action(Action::SUSPEND),

@@ -151,8 +151,10 @@ impl Terminal {
 
     pub fn resize(&self, columns: u16, rows: u16) {
         let size = PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 };
+        // Nothing drawn for the new size may arrive on a screen of the old one.
+        let mut seen = self.seen.lock().expect("lock");
         self.master.as_ref().expect("open").resize(size).expect("resized");
-        self.seen.lock().expect("lock").screen.screen_mut().set_size(size_of(rows), size_of(columns));
+        seen.screen.screen_mut().set_size(size_of(rows), size_of(columns));
     }
 
     pub fn wait_for_end(&mut self) -> u32 {

@@ -122,6 +122,24 @@ fn a_size_that_changes_all_the_time_is_followed() {
     terminal.assert_restored();
 }
 
+/// A size that is back before the next picture: the terminal has cut its lines meanwhile.
+#[test]
+fn what_a_size_of_a_moment_has_cut_is_drawn_again() {
+    let mut terminal = Terminal::run(demo(), 100, 30);
+    terminal.wait_for("connected");
+    for _ in 0..20 {
+        terminal.settle();
+        let whole = terminal.screen();
+        let footer = whole.lines().rfind(|line| !line.trim().is_empty()).expect("a footer").to_owned();
+        terminal.resize(20, 5);
+        terminal.resize(100, 30);
+        terminal.wait_for(&footer);
+    }
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+}
+
 /// A terminal of few abilities, and a system without UTF-8.
 #[test]
 fn few_abilities_are_enough() {

@@ -248,6 +248,21 @@ impl Consumer {
         }
     }
 
+    /// The first offset of a partition, and the one behind its last.
+    pub(super) fn bounds(&self, topic: &str, partition: i32) -> Result<(i64, i64), Error> {
+        patiently(|| self.fetch_watermarks(topic, partition, TIME_LIMIT)).map_err(|error| self.error(&error))
+    }
+
+    /// The list with the offsets that its own ask for: ends, beginnings, or the first at or after a time.
+    pub(super) fn offsets(&self, list: &TopicPartitionList) -> Result<TopicPartitionList, Error> {
+        let asked = patiently(|| {
+            let found = self.offsets_for_times(list.clone(), TIME_LIMIT)?;
+            found.elements().iter().try_for_each(|element| element.error())?;
+            Ok(found)
+        });
+        asked.map_err(|error| self.error(&error))
+    }
+
     /// An error with the reason that librdkafka reported.
     pub(super) fn error(&self, error: &KafkaError) -> Error {
         // Polling delivers the reason, a moment later.
@@ -264,6 +279,33 @@ impl Consumer {
             None => Error::Broker { code: error.rdkafka_error_code(), text: plain(&error.to_string()) },
         }
     }
+}
+
+/// Asks again while a partition changes its leader: when a broker restarts, or behind the creation of a topic.
+fn patiently<T>(ask: impl Fn() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
+    let until = Instant::now() + TIME_LIMIT;
+    loop {
+        match ask() {
+            Err(error) if changes_leader(&error) && Instant::now() < until => {
+                std::thread::park_timeout(Duration::from_millis(100));
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether an error says only that another broker has, or will have, the partition.
+pub(super) fn changes_leader(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::NotLeaderForPartition
+                | Code::LeaderNotAvailable
+                | Code::OffsetNotAvailable
+                | Code::FencedLeaderEpoch
+                | Code::UnknownLeaderEpoch
+        )
+    )
 }
 
 /// A reason without the name of the broker's thread and without the count of attempts.
@@ -293,6 +335,22 @@ pub(super) async fn blocking<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_partition_that_changes_its_leader_is_asked_again() {
+        let asked = std::cell::Cell::new(0);
+        let answer = |errors: &'static [Code]| {
+            asked.set(0);
+            patiently(|| {
+                let error = errors.get(asked.replace(asked.get() + 1));
+                error.map_or(Ok(()), |code| Err(KafkaError::MetadataFetch(*code)))
+            })
+        };
+        assert_eq!(answer(&[Code::NotLeaderForPartition, Code::OffsetNotAvailable]), Ok(()));
+        assert_eq!(asked.get(), 3);
+        assert!(answer(&[Code::TopicAuthorizationFailed]).is_err(), "what waiting does not mend");
+        assert_eq!(asked.get(), 1);
+    }
 
     #[test]
     fn addresses_name_brokers_topics_and_how_to_get_in() {

@@ -1,12 +1,11 @@
 //! Follows every partition from its position. New partitions are read from their beginning. Where the broker no longer
 //! retains the next message, a notice reports the gap, and reading resumes at the first message left.
 
-use super::connection::{Consumer, TIME_LIMIT};
+use super::connection::Consumer;
 use super::read::{CHUNK, CHUNK_BYTES};
 use super::topics::{Offsets, Topic};
 use super::{Error, Kafka, is_transport};
 use crosstail_source::{Job, Position, Sink, SourceEvent};
-use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message as _;
 use serde::{Deserialize, Serialize};
@@ -165,10 +164,7 @@ impl Follower<'_> {
     fn check_retained(&mut self) -> Result<(), Error> {
         for (topic, partitions) in &mut self.at.0 {
             for (partition, next) in partitions {
-                let (low, high) = self
-                    .asking
-                    .fetch_watermarks(topic, *partition, TIME_LIMIT)
-                    .map_err(|error| self.asking.error(&error))?;
+                let (low, high) = self.asking.bounds(topic, *partition)?;
                 let text = if *next < low && *next > 0 {
                     format!(
                         "topic {topic}, partition {partition}: offsets {next} to {} have expired and were not read",

@@ -140,12 +140,8 @@ impl std::fmt::Display for Error {
 
 /// Whether the connection is down for now.
 fn is_transport(error: &KafkaError) -> bool {
-    use Code::{
-        AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NetworkException, NotLeaderForPartition, Resolve,
-    };
-    let transport =
-        [AllBrokersDown, BrokerTransportFailure, LeaderNotAvailable, NetworkException, NotLeaderForPartition, Resolve];
-    error.rdkafka_error_code().is_some_and(|code| transport.contains(&code))
+    let transport = [Code::AllBrokersDown, Code::BrokerTransportFailure, Code::NetworkException, Code::Resolve];
+    connection::changes_leader(error) || error.rdkafka_error_code().is_some_and(|code| transport.contains(&code))
 }
 
 impl KafkaSource {

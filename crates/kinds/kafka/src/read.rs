@@ -1,7 +1,6 @@
 //! Reads what topics retain: history as batches and as pages, related messages, figures, the payload of one message.
 
 use super::collect::{Collect, Wanted};
-use super::connection::TIME_LIMIT;
 use super::history::{History, Known};
 use super::range::{Ranges, range};
 use super::topics::{Offsets, Topic, ends};
@@ -12,7 +11,6 @@ use crosstail_source::{
     Cost, Cursor, Grouping, Groups, Job, Page, PageQuery, PushDown, Related, RelatedKey, Sink, SourceEvent,
 };
 use rdkafka::Offset;
-use rdkafka::consumer::Consumer as _;
 use rdkafka::message::Message as _;
 use std::collections::{BTreeMap, HashMap};
 
@@ -290,8 +288,7 @@ pub(super) fn payload(
     let consumer = kafka.address.consumer()?;
     let topics = kafka.topics(&consumer, job)?;
     let Some(topic) = topics.activities.into_iter().find(|known| known.name == topic) else { return Ok(None) };
-    let (low, high) =
-        consumer.fetch_watermarks(&topic.name, partition, TIME_LIMIT).map_err(|error| consumer.error(&error))?;
+    let (low, high) = consumer.bounds(&topic.name, partition)?;
     if offset < low || offset >= high {
         return Ok(None);
     }

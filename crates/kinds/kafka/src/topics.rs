@@ -1,7 +1,7 @@
 //! Topics: which exist, how their messages map to activities, and where their partitions start and end.
 
 use super::Error;
-use super::connection::{Consumer, TIME_LIMIT};
+use super::connection::Consumer;
 use super::envelope::{About, Record, records, text_of};
 use super::registry::{Decoder, encoded};
 use crosstail_core::model::{
@@ -9,7 +9,6 @@ use crosstail_core::model::{
 };
 use crosstail_core::schema::json;
 use crosstail_core::schema::{Assembler, Schema};
-use rdkafka::consumer::Consumer as _;
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Map, Value, json};
@@ -182,19 +181,13 @@ pub(super) fn ends(consumer: &Consumer, topics: &[Topic], at: Offset) -> Result<
     if list.count() == 0 {
         return Ok(Offsets::new());
     }
-    let list = consumer.offsets_for_times(list, TIME_LIMIT).map_err(|error| consumer.error(&error))?;
+    let list = consumer.offsets(&list)?;
     let mut offsets = Offsets::new();
     for element in list.elements() {
-        element.error().map_err(|error| consumer.error(&error))?;
         // No message is that recent: the end of the partition.
         let offset = match element.offset() {
             Offset::Offset(offset) => offset,
-            _ => {
-                let (_, high) = consumer
-                    .fetch_watermarks(element.topic(), element.partition(), TIME_LIMIT)
-                    .map_err(|error| consumer.error(&error))?;
-                high
-            }
+            _ => consumer.bounds(element.topic(), element.partition())?.1,
         };
         offsets.insert((element.topic().to_owned(), element.partition()), offset);
     }
