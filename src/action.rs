@@ -43,6 +43,7 @@ actions! {
     TRACE = "trace", "trace of the activity";
     RETRIES = "retries", "retry chain of the activity";
     COMPARE = "compare", "with the last success; in the list: failures with the rest";
+    COMPARE_WITH = "compare_with", "compare this view with another filter or time";
     FIND = "find", "find what an id, address, number or line identifies";
     JQ = "jq", "a jq expression over the body";
     NEXT_TAB = "next_tab", "next tab of the detail";

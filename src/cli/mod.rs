@@ -4,6 +4,7 @@ mod alerts;
 mod args;
 mod changes;
 mod check;
+mod compare;
 mod complete;
 mod config;
 mod demo;
@@ -175,6 +176,7 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Stats(args)) => stats::run(&args, &choice).await,
         Some(Command::Patterns(args)) => patterns::run(&args, &choice).await,
         Some(Command::Changes(args)) => changes::run(&args, &choice).await,
+        Some(Command::Compare(args)) => compare::run(&args, &choice).await,
         Some(Command::Mark(args)) => mark::run(&args, &choice),
         Some(Command::Failures(args)) => failures::run(&args, &choice).await,
         Some(Command::Show(args)) => show::run(&args, &choice).await,

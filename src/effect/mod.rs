@@ -20,8 +20,8 @@ pub use values::{PathSample, PathsFor, Placed, ValuesOf, ValuesOfPaths};
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};
 use crosstail_engine::change::{Shift, Window};
 use crosstail_engine::failure::{Fingerprint, FoundFailures, KnownFailures, Remark};
-use crosstail_engine::insight::Comparison;
 use crosstail_engine::insight::objective::{Count, ObjectiveQuery};
+use crosstail_engine::insight::{Comparison, SetContrast};
 use crosstail_engine::pattern::{FoundPatterns, GapValues};
 use crosstail_engine::window::Bounds;
 use crosstail_source::alert::AlertStatus;
@@ -70,6 +70,8 @@ pub enum Reply {
     Markers(Vec<(Timestamp, String)>, Vec<String>),
     /// Changes with the buckets in which they were looked for, or why they are not known.
     Changes(Result<Box<(Window, Vec<Shift>)>, String>),
+    /// What tells two sets apart, or why that is not known.
+    SetsCompared(Result<Box<SetContrast>, String>),
     /// Patterns, or why there are none.
     Patterns(Result<Box<FoundPatterns>, String>),
     /// The values of each gap of a pattern, or why they are not known.
@@ -103,6 +105,8 @@ pub enum Effect {
     LoadMarkers(Ticket, Bounds),
     /// Find when figures changed in a range.
     FindChanges(Ticket, Box<ReportRange>),
+    /// Find what tells two sets apart: these, then the others.
+    CompareSets(Ticket, Box<[ReportRange; 2]>),
     /// Find the patterns of a range.
     FindPatterns(Ticket, Box<ReportRange>),
     /// Count the values of the gaps of a template in a range.
@@ -278,6 +282,10 @@ pub struct Incident {
     pub marks: Vec<Mark>,
     /// What became of the operations of the view that failed; `None` if none did.
     pub outcomes: Option<String>,
+    /// When the first of them failed.
+    pub since: Option<Timestamp>,
+    /// Failures of the view by system, as far as memory holds them, the most first.
+    pub systems: Vec<(String, u64)>,
     /// Activities of the view, and failures among those that memory holds.
     pub count: u64,
     pub failed: u64,

@@ -1,6 +1,6 @@
 //! What the screens of groups ask: failures in groups, patterns, the values of a pattern, and changes.
 
-use super::{Runtime, Work, changes, failures, gap_values, known_failures, patterns};
+use super::{Runtime, Work, changes, contrast_sets, failures, gap_values, known_failures, patterns};
 use crate::effect::{Effect, Reply, ReportRange, Ticket};
 use crosstail_core::filter::Filter;
 use crosstail_core::model::Timestamp;
@@ -21,6 +21,7 @@ impl Runtime {
             Effect::FindChanges(ticket, asked) => self.find_changes(ticket, &asked),
             Effect::FindPatterns(ticket, asked) => self.find_patterns(ticket, &asked),
             Effect::FindValues(ticket, asked, template) => self.find_values(ticket, &asked, template),
+            Effect::CompareSets(ticket, sets) => self.compare_sets(ticket, &sets),
             Effect::KnownFailures(ticket, until) => self.known_failures(ticket, until),
             Effect::LoadMarkers(ticket, bounds) => self.load_markers(ticket, bounds),
             Effect::CountObjective(ticket, query) => self.count_objective(ticket, query),
@@ -41,10 +42,30 @@ impl Runtime {
     fn asked(&mut self, purpose: &str, asked: &ReportRange) -> (CancellationToken, Work, PageQuery) {
         let scope = self.restart_scope(|this| &mut this.grouping);
         let work = self.work(purpose, Priority::View, &scope);
+        (scope, work, self.page_query(asked))
+    }
+
+    fn page_query(&self, asked: &ReportRange) -> PageQuery {
         let filter = Filter::parse(&asked.filter).unwrap_or_default();
         let (since, until) = (asked.bounds.since, asked.bounds.until);
-        let query = PageQuery { filter, context: self.context(), since, until, ..PageQuery::all(0) };
-        (scope, work, query)
+        PageQuery { filter, context: self.context(), since, until, ..PageQuery::all(0) }
+    }
+
+    fn compare_sets(&mut self, ticket: Ticket, [these, others]: &[ReportRange; 2]) {
+        let (scope, work, these) = self.asked("compare two sets", these);
+        let queries = [these, self.page_query(others)];
+        let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+        self.spawn(scope, ticket, async move {
+            let mut problems = Vec::new();
+            let found = contrast_sets(&sources, &work, &names, queries, Some(&mut problems)).await;
+            Reply::SetsCompared(match found {
+                Ok(mut found) => {
+                    found.problem = first(&problems);
+                    Ok(Box::new(found))
+                }
+                Err(error) => Err(format!("{error:#}")),
+            })
+        });
     }
 
     fn group_failures(&mut self, ticket: Ticket, asked: &ReportRange) {

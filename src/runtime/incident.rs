@@ -10,7 +10,7 @@ use crosstail_engine::insight::{Chain, Trace};
 use crosstail_export::{FullRecord, markdown};
 use crosstail_export::{IncidentEntry, write_incident};
 use crosstail_source::RelatedKey;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -141,16 +141,16 @@ fn head(incident: &Incident, document: &Path) -> String {
     let failed = marks.iter().filter(|mark| mark.activity.is_failure()).count();
     let says = incident.outcomes.clone().unwrap_or_else(|| format!("{failed} of the marked activities failed"));
     row("what", &says);
-    let failures = || marks.iter().map(|mark| &mark.activity).filter(|activity| activity.is_failure());
-    let first = failures().map(|a| a.started_at).min().or_else(|| marks.iter().map(|m| m.activity.started_at).min());
-    row("since", &first.map(|at| format!("{} (the first that is marked)", at.rfc3339())).unwrap_or_default());
-    let all = if incident.failed > 0 { format!("; {} failures in the view", incident.failed) } else { String::new() };
-    row("how many", &format!("{} marked of {}{all}", marks.len(), incident.count));
-    let mut systems: BTreeMap<&str, usize> = BTreeMap::new();
-    for mark in marks {
-        *systems.entry(mark.activity.system.as_deref().unwrap_or("no system")).or_default() += 1;
-    }
-    row("systems", &systems.iter().map(|(name, n)| format!("{name} ({n})")).collect::<Vec<_>>().join(", "));
+    let marked = marks.iter().map(|mark| mark.activity.started_at).min();
+    let since = match (incident.since, marked) {
+        (Some(at), _) => format!("{} (the first failure of the view)", at.rfc3339()),
+        (None, Some(at)) => format!("{} (the first that is marked)", at.rfc3339()),
+        (None, None) => String::new(),
+    };
+    row("since", &since);
+    row("how many", &format!("{} failed of {} in the view; {} marked", incident.failed, incident.count, marks.len()));
+    let systems = incident.systems.iter().map(|(name, n)| format!("{name} ({n} failed)"));
+    row("systems", &systems.collect::<Vec<_>>().join(", "));
     row("filter", if incident.filter.is_empty() { "everything" } else { &incident.filter });
     row("open it again", &incident.reopen);
     row("by", &format!("{}, {}", incident.by, incident.at.rfc3339()));

@@ -22,6 +22,7 @@ mod read;
 mod report;
 #[cfg(feature = "resend")]
 mod send;
+mod sets;
 mod tables;
 mod tools;
 mod values;
@@ -40,6 +41,7 @@ pub use patterns::{gap_values, patterns};
 pub use report::{figures_by_period, report_table};
 #[cfg(feature = "resend")]
 pub use send::{audit_file, resendable, send};
+pub use sets::contrast_sets;
 pub use work::Work;
 
 use crate::config::MarkersEntry;

@@ -72,7 +72,10 @@ impl Explorer {
     fn apply(&mut self, event: Event) -> Vec<Effect> {
         let Self { shared, stack, .. } = self;
         match event {
-            Event::Action(action) => stack.act(action, shared),
+            Event::Action(action) => {
+                shared.forget_notice();
+                stack.act(action, shared)
+            }
             Event::Typed(stroke) => stack.typed(&stroke, shared),
             Event::Pasted(text) => stack.pasted(&text, shared),
             Event::Filter(text) => stack.explore.begin_with(&text, shared),

@@ -25,6 +25,38 @@ pub(super) const ACTIONS: [Action; 11] = [
 /// The actions that always work, even where something else wants every key.
 pub(super) const ALWAYS: [Action; 3] = [Action::QUIT, Action::SUSPEND, Action::REDRAW];
 
+/// The actions on what is selected in the list, which mean nothing while a screen covers it: nobody sees what they would act on.
+pub(super) const OF_SELECTION: [Action; 28] = [
+    Action::TOP,
+    Action::BOTTOM,
+    Action::LEFT,
+    Action::RIGHT,
+    Action::OPEN,
+    Action::NEXT_MATCH,
+    Action::PREVIOUS_MATCH,
+    Action::NEXT_FAILURE,
+    Action::PREVIOUS_FAILURE,
+    Action::KEEP,
+    Action::EXCLUDE,
+    Action::TRACE,
+    Action::RETRIES,
+    Action::JQ,
+    Action::REVEAL,
+    Action::COPY_RECORD,
+    Action::COPY_WHOLE,
+    Action::COPY_MARKDOWN,
+    Action::COPY_ID,
+    Action::COPY_BODY,
+    Action::COPY_CURL,
+    Action::COPY_PATH,
+    Action::EDITOR,
+    Action::PAGER,
+    Action::PIPE,
+    Action::MARK,
+    Action::NOTE,
+    Action::AROUND,
+];
+
 /// A report of what a screen contributes.
 pub(super) fn report(part: Option<ReportPart>, shared: &Shared) -> (Report, Option<ReportRange>) {
     let part = part.unwrap_or_default();

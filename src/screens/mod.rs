@@ -7,6 +7,7 @@ mod alerts;
 mod answer;
 mod changes;
 mod contrast;
+mod distinctions;
 mod explore;
 mod explorer;
 mod failures;
@@ -24,6 +25,7 @@ mod prompt;
 mod request;
 mod resend;
 mod run;
+mod sets;
 mod shared;
 mod sources;
 mod stack;
@@ -197,6 +199,7 @@ const SCREENS: &[Entry] = &[
     jobs::ENTRY,
     resend::ENTRY,
     contrast::ENTRY,
+    sets::ENTRY,
 ];
 
 /// Every action, with the keys that the screens give to their own.

@@ -138,6 +138,8 @@ pub enum PromptKind {
     Report,
     /// A range of time.
     Range,
+    /// The filter of the other set of a comparison.
+    OtherSet,
 }
 
 impl PromptKind {
@@ -150,6 +152,7 @@ impl PromptKind {
             Self::Bundle => "write the incident to",
             Self::Report => "write this screen as a report to",
             Self::Range => "range of time",
+            Self::OtherSet => "compare this view with",
         }
     }
 
@@ -162,6 +165,7 @@ impl PromptKind {
             Self::Pipe => "jq .error | less      secrets are redacted",
             Self::Report => "a path ending in .html, .csv or .json; secrets are redacted",
             Self::Range => "15m  1h  24h  7d  30d  everything  2026-09-01..2026-09-02      z shorter · Z longer",
+            Self::OtherSet => "a filter, its time included: system:SAP   time:-2h..-1h   status:success time:yesterday",
             Self::Bundle => "a path without extension: writes .md and .sqlite; secrets are redacted",
         }
     }

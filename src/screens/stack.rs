@@ -145,6 +145,10 @@ impl Stack {
     /// Does what an action means to the topmost that takes it.
     pub(super) fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
         for layer in self.layers() {
+            let is_unseen = matches!(layer, Layer::Explore) && self.shown.is_some();
+            if is_unseen && global::OF_SELECTION.contains(&action) {
+                continue;
+            }
             let screen = self.screen_mut(layer);
             if screen.actions().contains(&action)
                 && let Some(mut effects) = screen.handle(action, shared)

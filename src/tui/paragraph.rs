@@ -9,8 +9,14 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 /// Draws wrapped lines, from a row on; scrolling stops at the last row.
 pub fn paragraph(lines: &[(String, Style)], scroll: usize, area: Rect, buf: &mut Buffer) {
+    paragraph_of_columns(lines, 0, scroll, area, buf);
+}
+
+/// Draws lines that begin with a column of names so wide: what is wrapped stays behind it.
+pub fn paragraph_of_columns(lines: &[(String, Style)], names: u16, scroll: usize, area: Rect, buf: &mut Buffer) {
     let room = area.width.saturating_sub(2).max(1);
-    let rows = lines.iter().flat_map(|(line, style)| wrap(line, room).into_iter().map(move |row| (row, *style)));
+    let names = if names * 2 > room { 0 } else { names };
+    let rows = lines.iter().flat_map(|(line, style)| wrap(line, names, room).into_iter().map(move |row| (row, *style)));
     let all: Vec<(String, Style)> = rows.collect();
     let first = scroll.min(all.len().saturating_sub(area.height as usize));
     for (index, (row, style)) in all.iter().skip(first).take(area.height as usize).enumerate() {
@@ -18,10 +24,12 @@ pub fn paragraph(lines: &[(String, Style)], scroll: usize, area: Rect, buf: &mut
     }
 }
 
-fn wrap(line: &str, room: u16) -> Vec<String> {
+/// Rows of a line; those behind the first begin so many columns further right.
+fn wrap(line: &str, indent: u16, room: u16) -> Vec<String> {
     if width(line) <= room {
         return vec![line.to_owned()];
     }
+    let blank = " ".repeat(usize::from(indent));
     let mut rows = vec![String::new()];
     let mut used = 0;
     for grapheme in line.graphemes(true) {
@@ -31,9 +39,9 @@ fn wrap(line: &str, room: u16) -> Vec<String> {
             let row = rows.last_mut().map(std::mem::take).unwrap_or_default();
             let cut = row.trim_end().rfind(' ').map(|at| at + 1).filter(|at| width(&row[..*at]) > room * 2 / 3);
             let (kept, carried) = row.split_at(cut.unwrap_or(row.len()));
-            used = width(carried);
+            used = indent + width(carried);
             rows.pop();
-            rows.extend([kept.to_owned(), carried.to_owned()]);
+            rows.extend([kept.to_owned(), format!("{blank}{carried}")]);
         }
         if let Some(row) = rows.last_mut() {
             row.push_str(grapheme);
@@ -41,4 +49,16 @@ fn wrap(line: &str, room: u16) -> Vec<String> {
         used += wide;
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrap;
+
+    #[test]
+    fn what_is_wrapped_stays_in_its_column() {
+        let rows = wrap("http   503 Service Unavailable: may be tried again", 7, 30);
+        assert_eq!(rows, ["http   503 Service ", "       Unavailable: may be ", "       tried again"]);
+        assert_eq!(wrap("a b", 7, 30), ["a b"]);
+    }
 }

@@ -209,7 +209,8 @@ fn read_while_ours() -> Option<Vec<event::Event>> {
         return None;
     }
     let mut events = Vec::new();
-    while event::poll(Duration::ZERO).unwrap_or(false) {
+    // It reads nothing at all in no time.
+    while event::poll(Duration::from_millis(1)).unwrap_or(false) {
         let Ok(event) = event::read() else { break };
         events.push(event);
     }

@@ -133,3 +133,55 @@ fn markers_come_from_where_the_configuration_says() {
         said(&checked)
     );
 }
+
+/// What the failures of a change have more often, and what they say and send, is told by one command.
+#[test]
+fn what_was_after_a_moment_is_compared_with_what_was_before() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let line = |n: i64| {
+        let at = chrono::DateTime::from_timestamp(1_795_168_800 + n * 4, 0).expect("a time").to_rfc3339();
+        let (late, mine) = (n >= 1800, n % 2 == 0);
+        let (tenant, message) = match (mine, late) {
+            (true, true) => ("acme", format!("order {n} rejected by SAP")),
+            (true, false) => ("initech", "called".to_owned()),
+            (false, _) => ("globex", "called".to_owned()),
+        };
+        let (status, http) = if mine && late { ("failed", 503) } else { ("success", 200) };
+        format!(
+            "{{\"time\":\"{at}\",\"service\":\"SAP\",\"method\":\"POST\",\"url\":\"https://a.example/po\",\"status\":\"{status}\",\"http_status\":{http},\"duration_ms\":80,\"tenant\":\"{tenant}\",\"msg\":\"{message}\"}}\n"
+        )
+    };
+    std::fs::write(folder.path().join("app.log"), (0..3600).map(line).collect::<String>()).expect("written");
+    let compare =
+        |more: &[&str]| crosstail(folder.path(), &[&["compare", "-s", "app.log", "-o", "json"], more].concat());
+    let told = |found: &Value| -> Vec<(String, f64, f64)> {
+        let differences = found["differences"].as_array().expect("a list");
+        let share = |one: &Value, name: &str| (one[name].as_f64().expect("a number") * 10.0).round() / 10.0;
+        let each = differences.iter().map(|one| {
+            (one["filter"].as_str().expect("a filter").to_owned(), share(one, "of_these"), share(one, "of_others"))
+        });
+        each.collect()
+    };
+    let found = lines(&compare(&["--at", "2026-11-20T12:00", "--around", "2h"]));
+    let (these, others) = (&found[0]["these"], &found[0]["others"]);
+    assert_eq!((&these["count"], &others["count"]), (&Value::from(1800), &Value::from(1800)), "{found:#?}");
+    assert_eq!((&these["failed"], &others["failed"]), (&Value::from(900), &Value::from(0)));
+    let all = told(&found[0]);
+    for clause in ["http:503", "pattern:\"order <*> rejected by SAP\""] {
+        assert!(all.contains(&(clause.to_owned(), 0.5, 0.0)), "{clause}: {all:#?}");
+    }
+    let of =
+        |clause: &str| all.iter().find(|(told, ..)| told == clause).unwrap_or_else(|| panic!("{clause}: {all:#?}"));
+    // Of the sample of payloads, about half.
+    assert!(of("meta.tenant:acme").1 > 0.3 && of("meta.tenant:initech").1 == 0.0, "{all:#?}");
+    assert!(!all.iter().any(|(clause, ..)| clause == "system:SAP" || clause == "method:POST"), "{all:#?}");
+    // The same by two filters, by a filter with a time of its own, and by the time before.
+    let range = ["--since", "2026-11-20T12:00", "--until", "2026-11-20T14:00"];
+    let times = "time:2026-11-20T10:00..2026-11-20T12:00";
+    assert_eq!(lines(&compare(&[&range[..], &["--with", times]].concat()))[0]["differences"], found[0]["differences"]);
+    assert_eq!(lines(&compare(&[&range[..], &["--previous"]].concat()))[0]["differences"], found[0]["differences"]);
+    let by_status = told(&lines(&compare(&["status:failed", "--with", "status:success"]))[0]);
+    assert!(by_status.contains(&("http:503".to_owned(), 1.0, 0.0)), "{by_status:#?}");
+    let nothing = compare(&["status:failed"]);
+    assert!(!nothing.status.success() && said(&nothing).contains("--with FILTER"), "{}", said(&nothing));
+}

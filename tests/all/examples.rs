@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Every command with a help of its own.
-const COMMANDS: [&[&str]; 33] = [
+const COMMANDS: [&[&str]; 34] = [
     &[],
     &["demo"],
     &["tail"],
@@ -27,6 +27,7 @@ const COMMANDS: [&[&str]; 33] = [
     &["patterns"],
     &["failures"],
     &["changes"],
+    &["compare"],
     &["mark"],
     &["show"],
     &["health"],
@@ -54,7 +55,7 @@ const COMMANDS: [&[&str]; 33] = [
     &["man"],
 ];
 /// Commands that have to have examples.
-const WITH_EXAMPLES: [&str; 23] = [
+const WITH_EXAMPLES: [&str; 24] = [
     "",
     "tail",
     "query",
@@ -62,6 +63,7 @@ const WITH_EXAMPLES: [&str; 23] = [
     "patterns",
     "failures",
     "changes",
+    "compare",
     "mark",
     "show",
     "health",
@@ -337,6 +339,7 @@ impl World {
             "patterns",
             "failures",
             "changes",
+            "compare",
             "mark",
             "show",
             "health",
@@ -409,7 +412,7 @@ impl World {
             return;
         }
         let holds = match (words[0], words.get(1).copied().unwrap_or_default()) {
-            ("query" | "stats" | "patterns" | "failures" | "changes" | "doctor" | "health", _)
+            ("query" | "stats" | "patterns" | "failures" | "changes" | "compare" | "doctor" | "health", _)
                 if value("-o") == Some("json") =>
             {
                 !out.is_empty() && out.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
@@ -418,6 +421,7 @@ impl World {
             ("query", _) => out.contains("503") || out.contains("failed") || out.lines().count() > 1,
             ("stats" | "patterns" | "failures", _) => out.contains("count") && out.lines().count() > 1,
             ("changes", _) => out.contains("measure") || out.contains("before"),
+            ("compare", _) => out.contains("others"),
             ("mark", _) => out.is_empty(),
             ("show", _) => out.contains("po/create") || out.contains("PO-4711"),
             ("doctor", _) => out.contains('✓') || out.contains('!'),

@@ -3,12 +3,12 @@
 use crate::support::EPOCH;
 use crosstail::action::Action;
 use crosstail::effect::{
-    CompareWith, Effect, PathSample, Placed, PreparedPayload, Reply, SearchProgress, Sent, ValuesOf,
+    CompareWith, Effect, PathSample, Placed, PreparedPayload, Reply, ReportRange, SearchProgress, Sent, ValuesOf,
 };
 use crosstail::log::LogLine;
 use crosstail::screens::{AlertOrigin, Event, Explore, Explorer, Focus, Picture, Tab, draw};
 use crosstail::tui::{Appearance, ColourDepth, Gesture, Keymap, Stroke, Theme};
-use crosstail_core::filter::Operand;
+use crosstail_core::filter::{Context, Filter, NamedRecord, Operand, Truth};
 use crosstail_core::model::{
     Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status,
 };
@@ -16,7 +16,7 @@ use crosstail_core::model::{Check, HealthState, Metric, MetricKind, Vitals};
 use crosstail_engine::change::{Measure, Shift, Window};
 use crosstail_engine::failure::{Failures, FoundFailures, Span};
 use crosstail_engine::fields::PathCounts;
-use crosstail_engine::insight::{Resend, SendSecrets, Tool, compare, jq};
+use crosstail_engine::insight::{Resend, SendSecrets, SetContrast, SetCounts, Side, Tool, compare, jq};
 use crosstail_engine::pattern::{FoundPatterns, GapCounts, PatternCounts};
 use crosstail_engine::window::Range;
 use crosstail_source::alert::AlertStatus;
@@ -244,6 +244,26 @@ impl Stage {
         counts.settle()
     }
 
+    /// The activities of both sets, as the runtime reads them.
+    fn compared(&self, sets: &[ReportRange; 2]) -> SetContrast {
+        let (names, mut counts) = (Names::default(), SetCounts::default());
+        let context = Context { now: EPOCH, zone: chrono_tz::Tz::UTC };
+        for (side, set) in Side::BOTH.into_iter().zip(sets) {
+            let predicate = Filter::parse(&set.filter).expect("a filter").predicate(&context);
+            for activity in self.all() {
+                let record = NamedRecord { activity: &activity, names: &names, payload: None };
+                let within = set.bounds.interval();
+                if (within.from..within.to).contains(&activity.started_at) && predicate.test(&record) == Truth::Yes {
+                    counts.add(side, activity, &names);
+                }
+            }
+            for activity in counts.take_sample(side) {
+                counts.add_payload(side, &activity, &self.payload, &names);
+            }
+        }
+        counts.settle()
+    }
+
     /// Answers what is asked of the stores.
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in effects {
@@ -260,6 +280,7 @@ impl Stage {
                     (ticket, Reply::Compared(Ok(Box::new((*right, found)))))
                 }
                 Effect::FindChanges(ticket, _) => (ticket, Reply::Changes(Ok(Box::new(changes())))),
+                Effect::CompareSets(ticket, sets) => (ticket, Reply::SetsCompared(Ok(Box::new(self.compared(&sets))))),
                 Effect::FindPatterns(ticket, _) => (ticket, Reply::Patterns(Ok(Box::new(self.patterns())))),
                 Effect::FindValues(ticket, _, template) => {
                     let mut counts = GapCounts::new(&template);
@@ -389,7 +410,7 @@ fn the_list_in_sixteen_colours() {
 }
 
 /// Every screen: how it is reached, by its name.
-const SCREENS: [(&str, &[&str]); 24] = [
+const SCREENS: [(&str, &[&str]); 26] = [
     ("list", &[]),
     ("failures", &["1"]),
     ("detail", &["1", "up", "enter"]),
@@ -405,6 +426,8 @@ const SCREENS: [(&str, &[&str]); 24] = [
     ("values of a pattern", &["p", "down", "v"]),
     ("affected", &["O"]),
     ("contrast", &["c"]),
+    ("two sets", &["=", "s", "t", "a", "t", "u", "s", ":", "s", "u", "c", "c", "e", "s", "s", "enter"]),
+    ("after and before a change", &["~", "c"]),
     ("fields", &["C"]),
     ("a column and a facet of a path", &["C", "s", "k", "u", "enter", "tab", "esc"]),
     ("around one", &["1", "up", ".", "."]),

@@ -36,7 +36,15 @@ struct Person {
 
 impl Person {
     fn at(path: &Path, columns: u16, rows: u16) -> Self {
-        let terminal = Terminal::start(&[path.to_str().expect("UTF-8")], columns, rows);
+        Self::with(path, &[], columns, rows)
+    }
+
+    /// With variables of the environment.
+    fn with(path: &Path, environment: &[(&str, PathBuf)], columns: u16, rows: u16) -> Self {
+        let mut command = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+        command.arg(path);
+        let environment = [&[("XDG_CONFIG_HOME", "/nonexistent".into())], environment].concat();
+        let terminal = Terminal::run_as_it_is(command, &environment, columns, rows);
         terminal.wait_for("connected");
         terminal.wait_for("SAP");
         // All of it is read and counted.
@@ -186,6 +194,62 @@ fn something_tells_the_failures_apart() {
     person.ends();
 }
 
+/// A view of failures alone, in the words of an alert: they are compared with what has not failed of the same.
+#[test]
+fn failures_alone_are_told_from_what_did_not_fail() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = traffic(folder.path(), "outage:SAP");
+    let mut person = Person::at(&path, 160, 48);
+    person.press("/", "as before");
+    person.write("(http:* OR status:timeout) (http:5xx OR status:timeout)");
+    person.press("\r", "0 of");
+    person.press("c", "of failures");
+    let screen = person.screen();
+    assert!(screen.contains("of the rest") && !screen.contains("everything has failed here"), "{screen}");
+    person.ends();
+}
+
+/// When it began, beside what was deployed; and what has been otherwise since.
+#[test]
+fn somebody_has_deployed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = traffic(folder.path(), "outage:SAP");
+    let state = folder.path().join("state");
+    let mut mark = std::process::Command::new(env!("CARGO_BIN_EXE_crosstail"));
+    mark.args(["mark", "--at", "31m", "deployed", "1.4.3"]).env("XDG_STATE_HOME", &state);
+    assert!(mark.env("XDG_CONFIG_HOME", "/nonexistent").status().expect("run").success());
+    let mut person = Person::with(&path, &[("XDG_STATE_HOME", state)], 160, 48);
+    person.press("~", "deployed 1.4.3");
+    person.press("c", "what one has more often than the other");
+    let screen = person.screen();
+    for says in [" after ", " before ", "a minute", "p95", "were looked at"] {
+        assert!(screen.contains(says), "{says}: {screen}");
+    }
+    assert!(person.keys <= 2);
+    // Back to the changes, not to the list.
+    person.press("\u{1b}", "deployed 1.4.3");
+    person.ends();
+}
+
+/// What a screen does not show is acted on by no key.
+#[test]
+fn nothing_happens_to_what_is_hidden() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = traffic(folder.path(), "none");
+    let mut person = Person::at(&path, 120, 36);
+    person.press("a", "crosstail");
+    for (key, says) in
+        [("\r", "open does nothing here"), ("m", "mark does nothing here"), ("+", "keep does nothing here")]
+    {
+        person.press(key, says);
+    }
+    person.press("h", "worst first");
+    for (key, says) in [("-", "exclude does nothing here"), ("e", "next failure does nothing here")] {
+        person.press(key, says);
+    }
+    person.ends();
+}
+
 #[test]
 fn it_is_handed_over() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -201,7 +265,9 @@ fn it_is_handed_over() {
     person.write(&format!("\u{15}{}", to.display()));
     person.press("\r", "1 marked");
     let document = std::fs::read_to_string(to.with_extension("md")).expect("a document");
-    for says in ["| what | ", "operations: ", "| since | ", "| systems | ", "| by | ", "SAP is down"] {
+    for says in
+        ["| what | ", "operations: ", "(the first failure of the view)", "| systems | SAP (", "| by | ", "SAP is down"]
+    {
         assert!(document.contains(says), "{says}: {document}");
     }
     person.ends();

@@ -140,6 +140,26 @@ fn what_a_size_of_a_moment_has_cut_is_drawn_again() {
     terminal.assert_restored();
 }
 
+/// A key right behind a new size does not wait for the next key.
+#[test]
+fn the_first_key_after_a_new_size_acts() {
+    let mut terminal = Terminal::run(demo(), 100, 30);
+    terminal.wait_for("connected");
+    for rows in [28, 30, 28, 30, 28, 30] {
+        terminal.resize(100, rows);
+        terminal.settle();
+        terminal.keys("h");
+        terminal.wait_for("worst first");
+        terminal.resize(100, rows - 1);
+        terminal.settle();
+        terminal.keys("h");
+        terminal.wait_for("/ filter");
+    }
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+}
+
 /// A terminal of few abilities, and a system without UTF-8.
 #[test]
 fn few_abilities_are_enough() {

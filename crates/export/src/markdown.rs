@@ -87,16 +87,13 @@ pub fn markdown(whole: &FullRecord<'_>, note: &str, reopen: &str) -> String {
     }
     if let Some(payload) = whole.payload {
         for (name, side) in [("Request", &payload.request), ("Response", &payload.response)] {
-            let mut parts = String::new();
             if let Some(headers) = &side.headers {
-                parts.push_str(&block("json", &pretty(headers)));
+                section(&format!("{name} headers"), block("json", &pretty(headers)).trim_end().to_owned());
             }
             if let Some(body) = &side.body {
                 let text = pretty(body.value());
-                parts.push_str(&block(if text.starts_with(['{', '[']) { "json" } else { "" }, &text));
-            }
-            if !parts.is_empty() {
-                section(&body_title(name, side), parts.trim_end().to_owned());
+                let kind = if text.starts_with(['{', '[']) { "json" } else { "" };
+                section(&body_title(name, side), block(kind, &text).trim_end().to_owned());
             }
         }
     }
@@ -126,6 +123,30 @@ mod tests {
     use super::*;
     use crosstail_core::model::{Activity, Body, Id, Latencies, Names, Payload, Timestamp};
     use crosstail_engine::insight::{Chain, Trace};
+
+    /// A GET has headers and no body.
+    #[test]
+    fn headers_are_no_body() {
+        let a = Activity::new(Id::Text("r1".into()), Timestamp(0));
+        let mut payload = Payload::default();
+        payload.request.headers = Some(serde_json::json!({ "Accept": "text/plain" }));
+        payload.response.headers = Some(serde_json::json!({ "Retry-After": "30" }));
+        payload.response.body = Some(Body::from_text("busy"));
+        let (chain, trace) = (Chain::build(&a, []), Trace::build([&a]));
+        let whole = FullRecord {
+            activity: &a,
+            payload: Some(&payload),
+            chain: &chain,
+            trace: &trace,
+            usual: &Latencies::default(),
+            policy: None,
+            difference: None,
+            names: &Names::default(),
+        };
+        let text = markdown(&whole, "", "");
+        let titles: Vec<&str> = text.lines().filter(|line| line.starts_with("**")).collect();
+        assert_eq!(titles, ["**Request headers**", "**Response headers**", "**Response body, 4 B**"], "{text}");
+    }
 
     #[test]
     fn hostile_text_stays_text_and_secrets_stay_away() {

@@ -245,7 +245,8 @@ impl FileContext {
 fn said(files: usize, bytes: u64) -> String {
     let size = match bytes {
         0 => "empty (0 B)".to_owned(),
-        1..100_000 => format!("{:.1} KB", bytes as f64 / 1e3),
+        1..1000 => format!("{bytes} B"),
+        1000..100_000 => format!("{:.1} KB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
     };
     format!("{files} file{}, {size}", if files == 1 { "" } else { "s" })

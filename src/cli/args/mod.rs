@@ -7,8 +7,8 @@ mod view;
 #[cfg(feature = "mcp")]
 pub(super) use reading::McpArgs;
 pub(super) use reading::{
-    ChangesArgs, FailuresArgs, FilterArgs, Format, ListFormat, MarkArgs, OutputArgs, PatternsArgs, QueryArgs,
-    RangeArgs, Sort, StatsArgs, StatsFormat, TailArgs,
+    ChangesArgs, CompareArgs, FailuresArgs, FilterArgs, Format, ListFormat, MarkArgs, OutputArgs, PatternsArgs,
+    QueryArgs, RangeArgs, Sort, StatsArgs, StatsFormat, TailArgs,
 };
 pub(super) use stores::{
     CompleteArgs, CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ExportArgs, GenerateArgs, HelpArgs, ManArgs,
@@ -124,6 +124,8 @@ pub(super) enum Command {
     Failures(FailuresArgs),
     /// Print when rate, failures and latency of systems changed, and what was marked near it
     Changes(ChangesArgs),
+    /// Print what tells two sets of activities apart: two filters, two times, before and after a moment
+    Compare(CompareArgs),
     /// Mark a moment, such as a deploy: it is drawn over the histogram, and named beside changes
     Mark(MarkArgs),
     /// Print everything about one activity: payload, retry chain, trace

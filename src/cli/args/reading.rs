@@ -269,6 +269,40 @@ pub(in crate::cli) struct ChangesArgs {
 
 #[derive(Debug, Args)]
 #[command(
+    after_help = "What is told is more than chance: a two-proportion z-test exceeds its limit once in a thousand cases. A single store counts the values of fields; patterns are of what was read (the newest 50,000 of each set), paths of payloads of a sample of 200 of each.\n\nExamples:\n  crosstail compare system:SAP --at 09:00 -s demo.sqlite\n  crosstail compare status:failed --with status:success --since 24h -s demo.sqlite\n  crosstail compare --previous --since 1h -s demo.sqlite -o json"
+)]
+pub(in crate::cli) struct CompareArgs {
+    #[command(flatten)]
+    pub(in crate::cli) filter: FilterArgs,
+    /// Compare with what this filter keeps; in the same time, if it does not name one
+    #[arg(long = "with", value_name = "FILTER", allow_hyphen_values = true, group = "compared")]
+    pub(in crate::cli) other: Option<String>,
+    /// Compare what was after a moment with what was before it: 09:00, 15m
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, group = "compared")]
+    pub(in crate::cli) at: Option<String>,
+    /// Compare with the time before --since, as long as from then to --until
+    #[arg(long, group = "compared", requires = "since")]
+    pub(in crate::cli) previous: bool,
+    /// With --at: how long before and after it, where --since and --until do not say
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = length)]
+    pub(in crate::cli) around: i64,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    #[command(flatten)]
+    pub(in crate::cli) range: RangeArgs,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t = ListFormat::Text)]
+    pub(in crate::cli) output: ListFormat,
+}
+
+/// A length of time, in microseconds.
+fn length(text: &str) -> Result<i64, String> {
+    let us = crosstail_core::filter::duration_us(text).ok_or("write a length of time: 30m, 1h")?;
+    Ok(crosstail_core::number::truncated_i64(us))
+}
+
+#[derive(Debug, Args)]
+#[command(
     after_help = "Without a text, it lists what was marked.\n\nExamples:\n  crosstail mark 'deployed 1.4.3'\n  crosstail mark --at 15m 'partner announced maintenance'"
 )]
 pub(in crate::cli) struct MarkArgs {

@@ -158,7 +158,7 @@ impl Screen for Alerts {
             Action::ACKNOWLEDGE | Action::RESOLVE => {
                 shared.notify("acknowledge and resolve alerts on the alerts screen (a)");
             }
-            Action::SILENCE => {}
+            Action::SILENCE => shared.notify("silence rules on the alerts screen (a)"),
             _ => return None,
         }
         Some(Vec::new())

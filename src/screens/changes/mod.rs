@@ -4,7 +4,7 @@ mod view;
 
 use super::lines::Lines;
 use super::request::Request;
-use super::shared::Shared;
+use super::shared::{Shared, TwoSets};
 use super::{Entry, Hint, ReportPart, Screen};
 use crate::action::Action;
 use crate::config::Marker;
@@ -72,6 +72,27 @@ impl ChangesScreen {
         shared.ask(Request::Show(shared.filter_with(&format!("{time}{system}"), false)));
         Some(())
     }
+
+    /// Compares what was after the selected line with what was before it, as far as its neighbours, or the ends of the range.
+    fn compare(&self, shared: &mut Shared) -> Option<()> {
+        let (line, window) = (self.all().get(self.line.0)?, self.window?);
+        let at = line.at();
+        // Lines within a bucket of it are about the same change.
+        let apart = |other: &&Line| other.at().since_us(at).abs() > window.bucket_us;
+        let others = || self.all().iter().filter(apart).map(Line::at);
+        let since = others().filter(|other| *other < at).max().unwrap_or(window.from);
+        let until = others().filter(|other| *other > at).min().unwrap_or(window.to);
+        let filter = match line {
+            Line::Shift(shift) => match shift.group.first().and_then(Option::as_deref) {
+                Some(system) => shared.filter_with(&format!("system:{}", quote(system)), false),
+                None => shared.filter.text().to_owned(),
+            },
+            Line::Marker(_) => shared.filter.text().to_owned(),
+        };
+        shared.to_compare = Some(TwoSets::around(&filter, since, at, until, Action::CHANGES));
+        shared.ask(Request::Run(Action::COMPARE_WITH));
+        Some(())
+    }
 }
 
 impl Screen for ChangesScreen {
@@ -80,7 +101,7 @@ impl Screen for ChangesScreen {
     }
 
     fn actions(&self) -> Vec<Action> {
-        [&Lines::ACTIONS[..], &[Action::OPEN, Action::BACK]].concat()
+        [&Lines::ACTIONS[..], &[Action::OPEN, Action::COMPARE, Action::BACK]].concat()
     }
 
     fn is_filtered(&self) -> bool {
@@ -91,6 +112,7 @@ impl Screen for ChangesScreen {
         &[
             Hint(Action::BACK, "back"),
             Hint(Action::OPEN, "what was then"),
+            Hint(Action::COMPARE, "after with before"),
             Hint(Action::FAILURES, "failures"),
             Hint(Action::REPORT, "report"),
             Hint(Action::PALETTE, "commands"),
@@ -108,6 +130,7 @@ impl Screen for ChangesScreen {
                 return Some(vec![Effect::StopGrouping]);
             }
             Action::OPEN => self.jump(shared)?,
+            Action::COMPARE => self.compare(shared)?,
             _ => return self.line.moved(action, self.all().len()).then(Vec::new),
         }
         Some(Vec::new())

@@ -10,7 +10,7 @@ use crate::action::Action;
 use crate::effect::{Effect, Reply, Ticket, ValuesPart, ValuesPurpose, ValuesQuery};
 use crate::tui::Canvas;
 use crosstail_core::filter::{Field, Filter};
-use crosstail_engine::insight::{Contrast, Tally};
+use crosstail_engine::insight::{Contrast, SYMPTOM_FIELDS, Tally};
 use crosstail_engine::store::{Facet, Row, TALLIED, Tallies};
 use crosstail_engine::window::{Interval, Intervals};
 
@@ -35,7 +35,8 @@ pub(super) struct ContrastScreen {
 }
 
 /// Fields by which a filter chooses failures; without them, what has not failed is kept, too.
-const OUTCOME: [Field; 6] = [Field::Status, Field::Is, Field::Http, Field::Error, Field::ErrorType, Field::Level];
+const OUTCOME: [Field; 7] =
+    [Field::Status, Field::Final, Field::Is, Field::Http, Field::Error, Field::ErrorType, Field::Level];
 
 impl Screen for ContrastScreen {
     fn name(&self) -> &'static str {
@@ -193,7 +194,7 @@ impl ContrastScreen {
             let tallies = tallies.fields.into_iter().flat_map(|(field, facets)| {
                 facets.into_iter().map(move |f| Tally::of(field, f.value, f.failed, f.count - f.failed))
             });
-            Contrast::rank(failed, rest, tallies)
+            Contrast::rank(failed, rest, tallies, SYMPTOM_FIELDS)
         };
         let mut contrast = ranked(whole);
         contrast.join_part(ranked(part));

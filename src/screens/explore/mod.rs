@@ -222,10 +222,16 @@ impl Explore {
     }
 
     /// Chooses panels, and what they show.
-    fn in_panels(&mut self, action: Action, shared: &Shared) -> bool {
+    fn in_panels(&mut self, action: Action, shared: &mut Shared) -> bool {
         match action {
-            Action::TOGGLE_FACETS => self.facets.is_on = !self.facets.is_on,
-            Action::TOGGLE_HISTOGRAM => self.histogram.is_on = !self.histogram.is_on,
+            Action::TOGGLE_FACETS => {
+                self.facets.is_on = !self.facets.is_on;
+                self.say_unless_shown("facets", self.facets.is_on, Focus::Facets, shared);
+            }
+            Action::TOGGLE_HISTOGRAM => {
+                self.histogram.is_on = !self.histogram.is_on;
+                self.say_unless_shown("histogram", self.histogram.is_on, Focus::Histogram, shared);
+            }
             Action::TALLER_HISTOGRAM | Action::LOWER_HISTOGRAM => {
                 let now = self.places(shared).histogram.height.saturating_sub(1);
                 self.histogram.set_height(now, action == Action::TALLER_HISTOGRAM);
@@ -236,12 +242,22 @@ impl Explore {
         true
     }
 
-    fn cycle_focus(&mut self, forward: bool, shared: &Shared) {
+    /// Says what became of a panel where nothing is seen of it.
+    fn say_unless_shown(&self, name: &str, is_on: bool, panel: Focus, shared: &mut Shared) {
+        if is_on && !self.places(shared).shows(panel) {
+            shared.notify(format!("{name} on; there is no room for it in this window"));
+        }
+    }
+
+    fn cycle_focus(&mut self, forward: bool, shared: &mut Shared) {
         let places = self.places(shared);
         let panels = [Focus::List, Focus::Detail, Focus::Facets, Focus::Histogram];
         let order: Vec<Focus> = panels.into_iter().filter(|panel| places.shows(*panel)).collect();
         let at = order.iter().position(|focus| *focus == self.focus).unwrap_or(0);
         let by = if forward { 1 } else { order.len().saturating_sub(1) };
+        if order.len() < 2 {
+            shared.notify("no other panel is shown");
+        }
         if let Some(next) = order.get((at + by) % order.len().max(1)) {
             self.set_focus(*next, shared);
         }

@@ -10,6 +10,7 @@ use crosstail_core::filter::Field;
 use crosstail_core::model::{Activity, Timestamp, redact_json};
 use crosstail_engine::window::{Bounds, Range};
 use crosstail_export::{FullRecord, curl, markdown, record_json, shell_quote};
+use std::collections::BTreeMap;
 
 /// The actions by which something leaves.
 pub(super) const ACTIONS: [Action; 18] = [
@@ -84,6 +85,13 @@ impl Explore {
                 Ok(range) => return self.set_range(range, shared),
                 Err(problem) => shared.notify(problem),
             },
+            PromptKind::OtherSet => match shared.view_and(&text) {
+                Ok(sets) => {
+                    shared.to_compare = Some(sets);
+                    shared.ask(Request::Run(Action::COMPARE_WITH));
+                }
+                Err(problem) => shared.notify(problem),
+            },
             // The report is of whatever is shown: the stack makes it.
             // Of other screens.
             PromptKind::Report | PromptKind::GroupNote(_) => {}
@@ -129,13 +137,24 @@ impl Explore {
 
     /// The marked activities, with what whoever takes over has to know of the view.
     fn incident(&self, path: String, shared: &Shared) -> Incident {
-        let rows = shared.store.rows();
+        let store = &shared.store;
+        let affected = store.affected(store.rows());
+        let failures = || store.rows().iter().copied().filter(|row| store.is_failure(*row));
+        let mut systems: BTreeMap<&str, u64> = BTreeMap::new();
+        for row in failures() {
+            let system = store.symbols().get(store.system(row));
+            *systems.entry(if system.is_empty() { "no system" } else { system }).or_default() += 1;
+        }
+        let mut systems: Vec<(String, u64)> = systems.into_iter().map(|(name, n)| (name.to_owned(), n)).collect();
+        systems.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
         Incident {
             path,
             marks: current_marks(shared),
-            outcomes: outcomes_of(&shared.store.affected(rows), shared),
+            outcomes: outcomes_of(&affected, shared),
+            since: affected.since.or_else(|| failures().map(|row| store.started(row)).min()),
+            systems,
             count: shared.figure(true).count,
-            failed: rows.iter().filter(|row| shared.store.is_failure(**row)).count() as u64,
+            failed: failures().count() as u64,
             filter: shared.filter.text().to_owned(),
             reopen: self.reopen_command(shared),
             by: shared.settings.who.clone(),

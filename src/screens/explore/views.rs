@@ -78,6 +78,11 @@ impl Explore {
                     return Some(effects);
                 }
                 let range = shared.range.step(action == Action::ZOOM_OUT);
+                if range == shared.range {
+                    let which = if action == Action::ZOOM_OUT { "longer" } else { "shorter" };
+                    shared.notify(format!("there is no {which} range than {}; T chooses one", range.describe()));
+                    return Some(Vec::new());
+                }
                 return Some(self.set_range(range, shared));
             }
             other => {

@@ -33,7 +33,12 @@ pub(super) fn render(screen: &HealthScreen, shared: &Shared, canvas: &mut Canvas
     canvas.put_keys(area.x + 1, area.y, area.width.saturating_sub(2), (&title, &keys), theme.dim);
     let buf = &mut *canvas.buf;
     if health.systems.is_empty() {
-        put(buf, area.x + 2, area.y + 2, "no activity in this time", area.width, theme.dim);
+        let rows = shared.store.rows_between(shared.now.plus_us(-health.window_us)..shared.now).len();
+        let text = match rows {
+            0 => "no activity in this time".to_owned(),
+            _ => format!("{} activities in this time name no system", count(rows)),
+        };
+        put(buf, area.x + 2, area.y + 2, &text, area.width, theme.dim);
         return;
     }
     // Show as many systems as fit: the fewer, the more lines each gets.

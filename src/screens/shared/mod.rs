@@ -5,6 +5,7 @@ mod alerts;
 mod counted;
 mod markers;
 mod reading;
+mod sets;
 
 pub(in crate::screens) use affected::{affected_lines, outcomes_of};
 pub(in crate::screens) use alerts::record_of;
@@ -12,6 +13,7 @@ pub use alerts::{AlertBoard, AlertLine, AlertOrigin, LineState, of_activity, of_
 pub use counted::{CountState, Counted, Figure};
 pub use markers::ConfiguredMarkers;
 pub(in crate::screens) use reading::reading;
+pub use sets::TwoSets;
 
 use super::request::Request;
 use crate::config::{Layout, Marker, ViewEntry};
@@ -19,7 +21,7 @@ use crate::effect::{Effect, Mark, Ticket};
 use crate::ingest::{Batch, News, SourceStatus, ingest};
 use crate::log::{Log, NOTICE};
 use chrono_tz::Tz;
-use crosstail_core::filter::{Context, Expr, Filter};
+use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Names, SourceId, Timestamp};
 use crosstail_engine::insight::{Policy, Tool};
 use crosstail_engine::store::Store;
@@ -34,6 +36,8 @@ pub struct Notice {
     pub text: String,
     /// When it disappears.
     pub until: Timestamp,
+    /// Whether a source said it: then it is not about the last key.
+    pub of_source: bool,
 }
 
 /// What the command line and the configuration set.
@@ -122,6 +126,8 @@ pub struct Shared {
     pub held: Intervals,
     /// What was being selected in the histogram when a screen was opened: its start and its end (exclusive).
     pub(super) selection: Option<(Timestamp, Timestamp)>,
+    /// The sets that the screen which compares two is opened for.
+    pub(super) to_compare: Option<TwoSets>,
     /// What people have marked, in order of time.
     pub markers: Vec<Marker>,
     /// Those that the configuration names.
@@ -166,6 +172,7 @@ impl Shared {
             counted: Default::default(),
             held: Intervals::default(),
             selection: None,
+            to_compare: None,
             markers: Vec::new(),
             configured_markers: Box::default(),
             alerts: AlertBoard::default(),
@@ -200,7 +207,12 @@ impl Shared {
     pub fn notify(&mut self, text: impl Into<String>) {
         let text = text.into();
         tracing::info!("{NOTICE}{text}");
-        self.notice = Some(Notice { text, until: self.now.plus_ms(6000) });
+        self.notice = Some(Notice { text, until: self.now.plus_ms(6000), of_source: false });
+    }
+
+    /// Something else is done: what was said about the last key may not be true any more.
+    pub(super) fn forget_notice(&mut self) {
+        self.notice.take_if(|notice| !notice.of_source);
     }
 
     /// Asks something of the rest of the screen.
@@ -220,6 +232,7 @@ impl Shared {
             News::Said(source, texts) => {
                 let said = format!("{}: {}", self.sources[*source].name, texts[0]);
                 self.notify(said);
+                self.notice.iter_mut().for_each(|notice| notice.of_source = true);
             }
             News::Batch(Batch { delta, live, fresh, .. }) => {
                 self.alerts.note(&self.store, &delta.rows);
@@ -282,18 +295,7 @@ impl Shared {
     /// The filter in force with a clause, or its negation, added with AND. A clause that it already contains is not added
     /// again; a contrary clause stays.
     pub(super) fn filter_with(&self, clause: &str, negated: bool) -> String {
-        let clause = if negated { format!("-{clause}") } else { clause.to_owned() };
-        let text = self.filter.text().trim();
-        if self.filter.has_clause(&clause) {
-            return text.to_owned();
-        }
-        if text.is_empty() {
-            clause
-        } else if matches!(self.filter.expr(), Expr::Or(_)) {
-            format!("({text}) {clause}")
-        } else {
-            format!("{text} {clause}")
-        }
+        sets::and_clause(&self.filter, clause, negated)
     }
 
     /// What the sources' catalogues say about a system.

@@ -98,7 +98,8 @@ pub(super) fn render(screen: &Sources, shared: &Shared, canvas: &mut Canvas<'_>)
     if y < area.bottom() {
         let (used, budget) = (shared.store.bytes() >> 20, shared.settings.memory >> 20);
         let held = count(shared.store.len());
-        let text = format!("memory: {used} of {budget} MB, {held} activities");
+        let activities = if shared.store.len() == 1 { "activity" } else { "activities" };
+        let text = format!("memory: {used} of {budget} MB, {held} {activities}");
         put(buf, area.x + 1, y, &text, area.width.saturating_sub(2), theme.dim);
     }
 }

@@ -159,6 +159,23 @@ pub fn suggest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .map(|(_, word)| word)
 }
 
+/// Whether what has been typed of a word may become the name of a field: it begins one, but for a slip of one letter behind the first.
+pub fn may_become_field(word: &str) -> bool {
+    let typed = word.to_ascii_lowercase();
+    let length = typed.len();
+    let begins = |name: &str| {
+        let beginning = |letters: usize| name.get(..letters);
+        if beginning(length).is_some_and(|beginning| beginning.eq_ignore_ascii_case(&typed)) {
+            return true;
+        }
+        let near =
+            |letters: usize| beginning(letters).is_some_and(|beginning| strsim::osa_distance(beginning, &typed) <= 1);
+        length >= 3 && name.get(..1) == typed.get(..1) && (length - 1..=length + 1).any(near)
+    };
+    typed.chars().all(|c| c.is_ascii_alphanumeric() || "._".contains(c))
+        && Field::ALL.iter().any(|field| begins(field.name()) || field.aliases().iter().any(|alias| begins(alias)))
+}
+
 /// Writes a value so that a filter reads it literally: bare where that is safe, otherwise quoted.
 pub fn quote(value: &str) -> String {
     let plain = !value.is_empty()

@@ -24,7 +24,7 @@ mod scalar;
 
 pub use ast::{Atom, Expr, Op, Operand, PathRoot, PathStep, Scalar, ScalarForm, Value};
 pub use complete::{Completion, Vocabulary, complete};
-pub use fields::{Field, ValueType, quote, suggest};
+pub use fields::{Field, ValueType, may_become_field, quote, suggest};
 pub use operand::paths_of;
 pub use parse::{ParseError, begins_with_field};
 pub use predicate::combine;
@@ -33,6 +33,8 @@ pub use predicate::{
 };
 pub use record::{NamedRecord, Record, of_pattern, outcome, value_text};
 pub use scalar::{Context, offset_s};
+
+use std::ops::Range;
 
 /// A parsed filter: its text and its tree.
 #[derive(Debug, Clone, Default)]
@@ -102,33 +104,52 @@ impl Filter {
         }
     }
 
-    /// Its text without the clauses of the outermost AND that compare one of these fields, and without those that negate such
-    /// a comparison if `negated`.
+    /// Its text without the clauses of the outermost AND that compare only these fields, alone or in a group, and without those that
+    /// negate such a comparison if `negated`.
     pub fn without(&self, fields: &[Field], negated: bool) -> String {
-        let of_field = |expr: &Expr| match expr {
-            Expr::Atom(Atom { target: Operand::Field(field), span, .. }) if fields.contains(field) => {
-                Some(span.clone())
-            }
-            Expr::Not(part) if negated => match &**part {
-                Expr::Atom(Atom { target: Operand::Field(field), span, .. }) if fields.contains(field) => {
-                    // With the `-` or `NOT` before it.
-                    let sign = self.text[..span.start].trim_end();
-                    let length = if sign.ends_with('-') { 1 } else { "not".len() };
-                    Some(sign.len().saturating_sub(length)..span.end)
-                }
-                _ => None,
-            },
-            _ => None,
-        };
-        let mut text = self.text.clone();
-        let mut spans: Vec<_> = self.clauses().into_iter().filter_map(of_field).collect();
+        let of_fields = |expr: &&Expr| negated || !matches!(expr, Expr::Not(_));
+        let clauses = self.clauses().into_iter().filter(of_fields);
+        let mut spans: Vec<_> = clauses.filter_map(|expr| self.span_of(expr, fields)).collect();
         spans.sort_by_key(|span| std::cmp::Reverse(span.start));
+        let mut text = self.text.clone();
         for span in spans {
             let rest = &text[span.end..];
             let blanks = rest.len() - rest.trim_start().len();
             text.replace_range(span.start..span.end + blanks, "");
         }
-        text.trim().to_owned()
+        let text = text.trim();
+        // A group that is written in an unusual way stays.
+        if parse::parse(text).is_ok() { text.to_owned() } else { self.text.clone() }
+    }
+
+    /// Where an expression stands in the text, with its parentheses and its sign; `None` if it compares anything but these fields.
+    fn span_of(&self, expr: &Expr, fields: &[Field]) -> Option<Range<usize>> {
+        let mut span = match expr {
+            Expr::Atom(Atom { target: Operand::Field(field), span, .. }) if fields.contains(field) => span.clone(),
+            Expr::Not(part) => {
+                let span = self.span_of(part, fields)?;
+                // With the `-`, `!` or `NOT` before it.
+                let sign = self.text[..span.start].trim_end();
+                let length = if sign.ends_with(['-', '!']) { 1 } else { "not".len() };
+                sign.len().saturating_sub(length)..span.end
+            }
+            Expr::And(parts) | Expr::Or(parts) => {
+                let mut spans = parts.iter().map(|part| self.span_of(part, fields));
+                let first = spans.next()??;
+                spans.try_fold(first, |all, span| {
+                    let span = span?;
+                    Some(all.start.min(span.start)..all.end.max(span.end))
+                })?
+            }
+            Expr::Atom(_) | Expr::Text(_) | Expr::All => return None,
+        };
+        loop {
+            let (before, behind) = (self.text[..span.start].trim_end(), self.text[span.end..].trim_start());
+            if !before.ends_with('(') || !behind.starts_with(')') {
+                return Some(span);
+            }
+            span = before.len() - 1..self.text.len() - behind.len() + 1;
+        }
     }
 
     /// Whether a clause of the outermost AND is written like this.
@@ -153,6 +174,23 @@ impl Filter {
 mod tests {
     use super::*;
     use crate::model::Timestamp;
+
+    #[test]
+    fn groups_of_fields_are_taken_out_with_their_parentheses() {
+        let outcome = [Field::Status, Field::Http, Field::Is];
+        for (text, rest) in [
+            ("(http:* OR status:timeout) (http:5xx OR status:timeout) system:SAP", "system:SAP"),
+            ("system:SAP ((http:5xx OR status:timeout) OR is:failure)", "system:SAP"),
+            ("system:SAP (http:5xx OR system:Zoho)", "system:SAP (http:5xx OR system:Zoho)"),
+            ("http:5xx OR status:timeout", ""),
+            ("system:SAP -(http:2xx OR status:success) -status:success", "system:SAP"),
+            ("system:SAP (-http:2xx OR status:failed) kind:api_call", "system:SAP kind:api_call"),
+        ] {
+            assert_eq!(Filter::parse(text).expect(text).without(&outcome, true), rest, "{text}");
+        }
+        let filter = Filter::parse("-(http:2xx OR status:success) status:failed").expect("a filter");
+        assert_eq!(filter.without(&outcome, false), "-(http:2xx OR status:success)");
+    }
 
     #[test]
     fn clauses_are_found_in_the_tree_not_in_the_text() {

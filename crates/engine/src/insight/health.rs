@@ -395,8 +395,17 @@ fn judge(health: &SystemHealth, part: &HealthFigures, count_before: u64) -> (Hea
         _ if of == 0 && figures.open == figures.count => (HealthState::Unknown, "nothing has finished".to_owned()),
         _ if share > DOWN || lately || health.failing_since.is_some() => (HealthState::Down, of_failed()),
         _ if share > DEGRADED => (HealthState::Degraded, of_failed()),
-        Some((now, before)) => (HealthState::Degraded, format!("p95 is {:.1} s, was {:.1} s", now / 1e3, before / 1e3)),
+        Some((now, before)) => (HealthState::Degraded, format!("p95 is {}, was {}", seconds(now), seconds(before))),
         None => (HealthState::Healthy, String::new()),
+    }
+}
+
+/// Milliseconds as the screens write them: `4.83 s`, `12.1 s`.
+fn seconds(ms: f64) -> String {
+    match ms {
+        ..1e3 => format!("{ms:.0} ms"),
+        ..1e4 => format!("{:.2} s", ms / 1e3),
+        _ => format!("{:.1} s", ms / 1e3),
     }
 }
 

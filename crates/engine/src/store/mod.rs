@@ -18,7 +18,7 @@ pub use evaluate::RowRecord;
 pub use operations::{Affected, Operation};
 pub use summary::{Bucket, Facet, Histogram};
 pub use symbols::{Symbol, Symbols};
-pub use tally::{TALLIED, Tallies};
+pub use tally::{TALLIED, Tallies, latency_range};
 
 use crosstail_core::filter::{Field, Predicate, Truth, Vocabulary};
 use crosstail_core::model::{Activity, Id, Names, Place, Timestamp};

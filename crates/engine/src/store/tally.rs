@@ -82,6 +82,15 @@ const LATENCIES: &[(&str, u64)] = &[
     ("30s..", 30_000_000),
 ];
 
+/// The range of durations, as filters write it, that has one of so many microseconds.
+pub fn latency_range(us: u64) -> &'static str {
+    LATENCIES[latency_index(us)].0
+}
+
+fn latency_index(us: u64) -> usize {
+    LATENCIES.partition_point(|(_, from)| *from <= us) - 1
+}
+
 /// How a row counts.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OutcomeClass {
@@ -177,8 +186,7 @@ impl Store {
                 let mut counts = vec![(0, 0); LATENCIES.len()];
                 for (row, side) in rows {
                     if let Some(us) = self.took_us(*row) {
-                        let at = LATENCIES.partition_point(|(_, from)| *from <= us) - 1;
-                        add(&mut counts[at], *side);
+                        add(&mut counts[latency_index(us)], *side);
                     }
                 }
                 LATENCIES.iter().map(|(name, _)| (*name).to_owned()).zip(counts).collect()

@@ -8,7 +8,7 @@ use crate::screens::Hint;
 use crate::screens::request::{Focus, Request};
 use crate::screens::shared::Shared;
 use crate::tui::TextField;
-use crosstail_core::filter::{Completion, Field, Filter, ParseError, complete};
+use crosstail_core::filter::{Completion, Filter, ParseError, complete, may_become_field};
 use crosstail_core::number::{saturating_isize, saturating_usize};
 
 /// State of the filter bar.
@@ -32,11 +32,11 @@ impl FilterBar {
 
     /// What the key bar shows while it has the keys.
     pub const HINTS: &[Hint] = &[
+        Hint(Action::BACK, "as before"),
+        Hint(Action::OPEN, "keep"),
         Hint(Action::FOCUS_NEXT, "complete"),
         Hint(Action::UP, "choose"),
         Hint(Action::DOWN, "choose"),
-        Hint(Action::OPEN, "keep"),
-        Hint(Action::BACK, "as before"),
     ];
 
     /// Starts editing the filter in force.
@@ -75,7 +75,17 @@ impl FilterBar {
                     shared.ask(Request::Apply(filter, Box::new(predicate)));
                 }
             }
-            Err(error) => self.error = Some(error),
+            Err(error) => {
+                self.error = Some(error);
+                // What the last clause was before it became wrong is not the last good filter.
+                let before = Filter::compile(last_word(typed).0, &shared.context());
+                if let Some((filter, predicate)) = before.ok().filter(|(filter, _)| {
+                    let text = filter.text().trim();
+                    !text.is_empty() && text != shared.filter.text().trim() && shared.filter.text().starts_with(text)
+                }) {
+                    shared.ask(Request::Apply(filter, Box::new(predicate)));
+                }
+            }
         }
     }
 
@@ -139,15 +149,17 @@ impl FilterBar {
     }
 }
 
-/// A text without its last word, if that may become the name of a field.
+/// A text without its last word, if that may become the name of a field, maybe one with a slip.
 fn without_beginning(text: &str) -> &str {
+    let (before, word) = last_word(text);
+    if !word.is_empty() && may_become_field(word) { before } else { text }
+}
+
+/// A text before its last word, and that word.
+fn last_word(text: &str) -> (&str, &str) {
     let mut before = text.rmatch_indices(|c: char| c.is_whitespace() || "(!-".contains(c));
     let start = before.next().map_or(0, |(at, character)| at + character.len());
-    let word = &text[start..];
-    let begins = |name: &str| name.get(..word.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(word));
-    let may_become = word.chars().all(|c| c.is_ascii_alphanumeric() || "._".contains(c))
-        && Field::ALL.iter().any(|field| begins(field.name()) || field.aliases().iter().any(|alias| begins(alias)));
-    if word.is_empty() || !may_become { text } else { text[..start].trim_end_matches(['-', '!', '(']) }
+    (text[..start].trim_end_matches(['-', '!', '(']), &text[start..])
 }
 
 #[cfg(test)]
@@ -162,6 +174,10 @@ mod tests {
             ("status:failed -sys", "status:failed "),
             ("status:failed (sys", "status:failed "),
             ("status:failed 4711", "status:failed 4711"),
+            // A slip is seen when the name is whole: until then it is not searched for, either.
+            ("status:failed syt", "status:failed "),
+            ("status:failed stauts", "status:failed "),
+            ("status:failed gateway", "status:failed gateway"),
             ("stat ", "stat "),
             ("upstream", "upstream"),
             ("error:sys", "error:sys"),

@@ -243,7 +243,8 @@ impl Histogram {
     }
 }
 
-/// The next round width: 1, 2, 5, 10, 15, 20, 30 s, and so on up to days; all in microseconds.
+/// The next round width: 1, 2, 3, 4, 5, 6, 10, 12, 15 s, and so on up to days; all in microseconds. They lie close together, so
+/// that little of the width stays empty.
 fn nice_width(us: i64) -> i64 {
     const S: i64 = 1_000_000;
     const NICE: &[i64] = &[
@@ -254,8 +255,12 @@ fn nice_width(us: i64) -> i64 {
         S / 2,
         S,
         2 * S,
+        3 * S,
+        4 * S,
         5 * S,
+        6 * S,
         10 * S,
+        12 * S,
         15 * S,
         20 * S,
         30 * S,
@@ -264,11 +269,14 @@ fn nice_width(us: i64) -> i64 {
         180 * S,
         240 * S,
         300 * S,
+        360 * S,
         600 * S,
+        720 * S,
         900 * S,
         1200 * S,
         1800 * S,
         3600 * S,
+        5400 * S,
         7200 * S,
         10_800 * S,
         14_400 * S,

@@ -179,9 +179,14 @@ fn period(us: i64) -> String {
 fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let data = &panel.data;
     let y = area.bottom() - 1;
-    if data.buckets.is_empty() {
+    let is_known = !panel.unknown.contains(&true);
+    if data.buckets.is_empty() || (is_known && !focused && data.buckets.iter().all(|bucket| bucket.total == 0)) {
         let all = count(saturating_usize(shared.figure(false).count));
-        let none = if shared.filter.is_all() { "no activity yet".to_owned() } else { format!("0 of {all} match") };
+        let none = match (shared.filter.is_all(), data.buckets.is_empty()) {
+            (true, true) => "no activity yet".to_owned(),
+            (true, false) => "no activity in this range".to_owned(),
+            (false, _) => format!("0 of {all} match"),
+        };
         put(buf, area.x + 1, y, &none, area.width, theme.dim);
         return;
     }

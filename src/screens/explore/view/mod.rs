@@ -32,7 +32,7 @@ pub(in crate::screens) fn frame(
             canvas.buf,
             frame.filter.x + 1,
             frame.filter.y,
-            title,
+            &title.replace('_', " "),
             frame.filter.width * frame.filter.height,
             theme.title,
         );

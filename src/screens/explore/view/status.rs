@@ -27,10 +27,6 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
     let right_at = area.right().saturating_sub(width(&right));
     put(buf, right_at, area.y, &right, area.width, if dropped > 0 { theme.failure } else { theme.dim });
     let room = right_at.saturating_sub(area.x + 2);
-    if let Some(notice) = &shared.notice {
-        put(buf, area.x + 1, area.y, &fit(&safe(&notice.text), room), room, theme.accent);
-        return;
-    }
     let waiting = shared.sources.iter().find_map(|source| match &source.state {
         Source::Waiting { until, error } => {
             let left = until.since_us(shared.now).max(0) / 1_000_000;
@@ -39,6 +35,15 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
         Source::Failed { error } => Some(safe(error)),
         _ => None,
     });
+    if let Some(notice) = &shared.notice {
+        let end = put(buf, area.x + 1, area.y, &fit(&safe(&notice.text), room), room, theme.accent);
+        // A source that fails is said beside it, as far as there is room.
+        let rest = (area.x + 1 + room).saturating_sub(end + 3);
+        if let Some(text) = waiting.filter(|_| rest >= 20) {
+            put(buf, end + 3, area.y, &fit(&text, rest), rest, theme.failure);
+        }
+        return;
+    }
     if let Some(text) = waiting {
         put(buf, area.x + 1, area.y, &fit(&text, room), room, theme.failure);
         return;
@@ -48,7 +53,9 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
     let (text, key, style) = if opening {
         ("loading the payload".to_owned(), None, theme.pending)
     } else if explore.list.pinned.is_some() {
-        (format!("‖ paused · {unseen} since you paused"), Some((Action::PAUSE, "resumes")), theme.warning)
+        let at = position(explore, shared);
+        let at = if at.is_empty() { at } else { format!("{at} · ") };
+        (format!("‖ paused · {at}{unseen} since you paused"), Some((Action::PAUSE, "resumes")), theme.warning)
     } else if explore.list.follow {
         ("▼ following".to_owned(), Some((Action::PAUSE, "pauses")), theme.dim)
     } else {

@@ -3,21 +3,24 @@
 use crate::screens::explore::detail::{Detail, Loadable};
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
-use crate::tui::paragraph::paragraph;
+use crate::tui::paragraph::paragraph_of_columns;
 use crate::tui::text::{about_system, ago, became, clock, day, duration, full_time, millis, safe};
 use crosstail_core::model::{Activity, FinalOutcome};
-use crosstail_core::number::saturating_u64;
+use crosstail_core::number::{saturating_u16, saturating_u64};
 use crosstail_engine::insight::{attempt, describe_mapping, stages, status_meaning};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+
+/// Width of the names.
+const NAMES: usize = 13;
 
 pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let a = &detail.activity;
     let mut lines: Vec<(String, Style)> = Vec::new();
     let mut field = |name: &str, value: Option<String>| {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            lines.push((format!("{name:<13}{value}"), theme.text));
+            lines.push((format!("{name:<NAMES$}{value}"), theme.text));
         }
     };
     let text = |t: &Option<compact_str::CompactString>| t.as_deref().map(safe);
@@ -69,7 +72,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
     whereabouts(shared, a, &mut field);
     configuration(shared, detail, &mut lines, theme);
     metadata(detail, &mut lines, theme);
-    paragraph(&lines, detail.scroll, area, buf);
+    paragraph_of_columns(&lines, saturating_u16(NAMES), detail.scroll, area, buf);
 }
 
 /// The stores that the activity has reached, with the time each took, and those still missing.
@@ -140,7 +143,7 @@ fn explained(shared: &Shared, detail: &Detail, field: &mut impl FnMut(&str, Opti
 /// What the stores' configuration says about the activity.
 fn configuration(shared: &Shared, detail: &Detail, lines: &mut Vec<(String, Style)>, theme: &Theme) {
     let a = &detail.activity;
-    let mut add = |name: &str, value: String| lines.push((format!("{name:<13}{}", safe(&value)), theme.text));
+    let mut add = |name: &str, value: String| lines.push((format!("{name:<NAMES$}{}", safe(&value)), theme.text));
     if let Some(system) = a.system.as_deref().and_then(|system| shared.system_entry(system)) {
         add("system is", about_system(shared.now, system));
     }
