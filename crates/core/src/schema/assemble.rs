@@ -183,6 +183,8 @@ impl<'a> Assembler<'a> {
             a.error =
                 a.error.filter(|text| !matches!(text.trim(), "" | "-" | "false" | "true" | "null" | "none" | "0"));
             a.correlation_id = a.correlation_id.filter(|id| !id.contains(char::is_whitespace));
+        } else if !schema.definition().canonical {
+            a.error = a.error.filter(|text| !super::is_no_error(text));
         }
         a.error_type = self.text(Target::ErrorType);
         a.operation = self.text(Target::Operation);
@@ -213,6 +215,7 @@ impl<'a> Assembler<'a> {
         if !schema.definition().canonical
             && !a.part
             && a.duration_us.is_none()
+            && a.exact_start
             && let Some(end) = a.completed_at
         {
             a.duration_us = u64::try_from(end.since_us(a.started_at)).ok();
