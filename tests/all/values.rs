@@ -1,14 +1,16 @@
 //! Values as stores have them, the same in every kind: numbers of any unit, texts of many spellings, errors that say that there is
 //! none, rows without a start, keys of any type, names that need quotes.
 
+use crate::elasticsearch::{bulk, create, index_name, refresh};
 use crate::servers::{Kind, shared, unique_name};
 use crate::support::{crosstail, lines, open};
-use crate::tables::{calls, distinct, pages, source_at};
+use crate::tables::{calls, distinct, followed, pages, source_at};
 use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Document, doc};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, Clock, Status, Timestamp};
 use crosstail_source::{Grouping, Job, PageQuery, Source};
+use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
 use std::sync::Arc;
@@ -106,6 +108,10 @@ async fn numbers_of_two_units_in_one_column_are_told() {
     for database in databases(sql).await {
         let said = warnings(source_at(database.url.clone(), &calls("")).as_ref()).await;
         assert!(said.contains("not every at is a time, such as '1790000000'"), "{}: {said}", database.url);
+        // One that is of another unit takes no other along.
+        let source = source_at(database.url.clone(), &calls("time_unit = 's'\n"));
+        let years: Vec<String> = pages(source.as_ref(), 5, true).await.iter().map(year).collect();
+        assert_eq!(years, ["2026", "1970"], "{}", database.url);
     }
 }
 
@@ -184,9 +190,9 @@ async fn an_error_that_says_that_there_is_none_is_none() {
         let sql = format!(
             "CREATE TABLE calls (id BIG_ PRIMARY KEY, at BIG_, sys TEXT_, code {code}, err JSON_); INSERT INTO calls VALUES {}, (90, \
              1790000090, 's', '502', NULL)",
-            rows.join(", ").replace("'200'", if code == "BIG_" { "200" } else { "'200'" })
+            rows.join(", ").replace("'200'", if code == "BIG_" { "200" } else { "'HTTP/1.1 200 OK'" })
         )
-        .replace("'502'", if code == "BIG_" { "502" } else { "'502'" });
+        .replace("'502'", if code == "BIG_" { "502" } else { "'502 Bad Gateway'" });
         for database in databases(&sql).await {
             let source = source_at(database.url.clone(), WITHOUT_STATUS);
             assert_eq!(outcomes(&source, &database.url).await, (4, 3, 3), "{code} of {}", database.url);
@@ -215,7 +221,10 @@ async fn an_error_that_says_that_there_is_none_is_none() {
     });
     let collection = server.mongo_client().await.database(&name).collection::<Document>("calls");
     collection.insert_many(documents).await.expect("inserted");
-    collection.insert_one(doc! { "at": DateTime::now(), "sys": "s", "code": 502 }).await.expect("inserted");
+    collection
+        .insert_one(doc! { "at": DateTime::now(), "sys": "s", "code": "502 Bad Gateway" })
+        .await
+        .expect("inserted");
     let source = source_at(server.url(&name), &WITHOUT_STATUS.replace("id = 'id'", "id = '_id'"));
     assert_eq!(outcomes(&source, "MongoDB").await, (4, 4, 3));
 }
@@ -306,10 +315,13 @@ async fn ids_and_days_of_documents_are_times() {
     assert!((0..).zip(&all).all(|(n, one)| one.started_at == Timestamp((seconds - n * 60) * 1_000_000)));
     assert_eq!(found(source.as_ref(), "time:-10m").await, 10);
     let days = server.mongo_client().await.database(&name).collection::<Document>("days");
-    days.insert_one(doc! { "at": "2026-11-26", "sys": "s" }).await.expect("inserted");
+    let undated = [doc! { "at": "2026-11-26", "sys": "s" }, doc! { "at": "soon", "sys": "s" }, doc! { "sys": "s" }];
+    days.insert_many(undated).await.expect("inserted");
     let schema = calls("").replace("name = 'calls'\nid = 'id'", "name = 'days'\nid = '_id'");
     let source = source_at(server.url(&name), &schema);
     assert_eq!(pages(source.as_ref(), 7, true).await[0].started_at.rfc3339(), "2026-11-26T00:00:00.000Z");
+    let said = warnings(source.as_ref()).await;
+    assert!(said.contains("not every at is a time, such as 'soon'"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -410,4 +422,56 @@ async fn the_zone_of_a_database_of_postgres_is_told() {
         let said = found.iter().find(|one| one.text.contains("the server's zone is America/New_York"));
         assert_eq!(said.is_some(), told, "{found:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_of_postgres_of_which_some_columns_may_be_read_is_read_and_followed() {
+    let Some(server) = shared(Kind::Postgres).await else { return };
+    let database = server.postgres_database(&[]).await;
+    let mut on = server.postgres_connection(&database).await;
+    let role = format!("part_{database}");
+    let sql = format!(
+        "CREATE TABLE calls (id bigserial PRIMARY KEY, at timestamptz, sys text, st text, ms int, secret text); \
+         INSERT INTO calls (at, sys, st, ms) SELECT now() - i * interval '1 min', 'old', 'ok', i FROM generate_series(1, 30) i; \
+         CREATE ROLE {role} LOGIN; GRANT SELECT (id, at, sys, st) ON calls TO {role}"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut on).await.expect("made");
+    let url = server.url(&database).replace("postgres@", &format!("{role}@"));
+    let source = source_at(url, &calls(""));
+    let all = pages(source.as_ref(), 7, true).await;
+    assert_eq!((all.len(), distinct(&all)), (30, 30));
+    let payload = source.payload(&all[0].id, &all[0].places[0].locator, &Job::default()).await.expect("its payload");
+    assert!(!payload.raw[0].text().contains("secret"), "{payload:?}");
+    let said = warnings(source.as_ref()).await;
+    assert!(said.contains("[fields] duration: ms of calls may not be read: GRANT SELECT (ms)"), "{said}");
+    let insert = async {
+        let sql = "INSERT INTO calls (at, sys, st) VALUES (now(), 'new', 'ok')";
+        sqlx::raw_sql(sql).execute(&mut on).await.expect("written");
+    };
+    let told = followed(&source, insert, "new", 1).await;
+    assert_eq!(told.iter().map(|one| one.system.as_deref()).collect::<Vec<_>>(), [Some("new")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_whose_time_has_an_unusual_name_is_read() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let index = index_name("unusual");
+    let (date, words) = (json!({ "type": "date" }), json!({ "type": "keyword" }));
+    let fields = json!({ "done_on": date, "happened_when": date, "service": words, "n": { "type": "integer" } });
+    create(&server, &index, json!({ "mappings": { "properties": fields } })).await;
+    let now = Clock::system().now();
+    let documents: Vec<_> = (0..20)
+        .map(|n| {
+            let document = json!({ "happened_when": now.plus_ms(-60_000 * n).rfc3339(), "service": "sap", "n": n });
+            (json!({ "index": { "_index": index } }), document)
+        })
+        .collect();
+    bulk(&server, &documents).await;
+    refresh(&server, &index).await;
+    let (_, source) = open(&[server.url(&index)]);
+    let all = pages(source.as_ref(), 7, true).await;
+    assert_eq!((all.len(), distinct(&all)), (20, 20));
+    assert!(all.iter().all(|one| one.exact_start && now.0 - one.started_at.0 < 1_300_000_000), "{all:?}");
+    let said = warnings(source.as_ref()).await;
+    assert!(said.contains("happened_when is taken for it"), "{said}");
 }

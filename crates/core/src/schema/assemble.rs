@@ -163,7 +163,7 @@ impl<'a> Assembler<'a> {
             duration(value, unit).filter(|us| !logged || (*us <= LONGEST_LOGGED_US && !is_setting(value)))
         });
         a.completed_at = self.get(Target::CompletedAt).and_then(Scalar::time);
-        a.http_status = self.number(Target::HttpStatus).filter(|code| (100..=999).contains(code));
+        a.http_status = self.http_status();
         a.attempt = self.number(Target::Attempt);
         a.max_attempts = self.number(Target::MaxAttempts);
         a.next_retry_at = self.get(Target::NextRetryAt).and_then(Scalar::time);
@@ -235,6 +235,19 @@ impl<'a> Assembler<'a> {
             url.push('?');
             url.push_str(query.trim_start_matches('?'));
         }
+    }
+
+    /// A code of HTTP: a number, or a text that begins with one or stands behind the protocol (`502 Bad Gateway`, `HTTP/1.1 502`).
+    fn http_status(&self) -> Option<u16> {
+        let code = self.number(Target::HttpStatus).or_else(|| {
+            let Some(Scalar::Text(text)) = self.get(Target::HttpStatus) else { return None };
+            let mut words = text.split_whitespace();
+            let first = words.next()?;
+            let is_protocol = first.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("http"));
+            let word = if is_protocol { words.next()? } else { first };
+            word.parse().ok().filter(|_| word.len() == 3)
+        });
+        code.filter(|code| (100..=999).contains(code))
     }
 
     fn number(&self, target: Target) -> Option<u16> {

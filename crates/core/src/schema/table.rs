@@ -43,7 +43,7 @@ pub struct Table {
     pub time: String,
     /// A column that grows with every insert and update, if the table has one.
     pub revision: Option<String>,
-    /// How `time` is stored: `us`, `ms` or `s` since the epoch, or `text`.
+    /// How `time` is stored: `us`, `ms`, `s` or `ns` since the epoch, or `text`.
     #[serde(default)]
     pub time_unit: TimeUnit,
     /// The zone of times that are stored without one, for example `America/New_York`; UTC where there is none.

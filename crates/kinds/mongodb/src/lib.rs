@@ -278,13 +278,16 @@ impl MongodbSource {
         if self.schema.is_some() {
             self.check_fields(&mut found, job).await?;
         }
-        let mut repeated = Vec::new();
+        let (mut repeated, mut unread) = (Vec::new(), Vec::new());
         for mapping in &found.mappings {
             expected.renew(find::ANSWER_TIMEOUT);
             plan::look_for_lists(Asking { database: &found, job }, mapping).await;
             let path = query::repeated_identity(Asking { database: &found, job }, mapping).await;
             repeated.push(path.map(str::to_owned));
+            expected.renew(find::ANSWER_TIMEOUT);
+            unread.extend(query::unread_time(Asking { database: &found, job }, mapping).await);
         }
+        found.warnings.extend(unread);
         for (mapping, repeated) in found.mappings.iter_mut().zip(repeated) {
             if let Some(path) = repeated {
                 mapping.is_unique = false;

@@ -76,7 +76,7 @@ pub(crate) async fn look_up(
     for (_, table) in schemas.iter().flat_map(|schema| schema.tables(STORE)) {
         if let Some(relation) = relations.get_mut(&table.name) {
             relation.repeats = repeats(&mut reading, relation, table.id.columns()).await?;
-            if let Some(largest) = largest(&mut reading, relation, &table.time).await? {
+            if let Some(largest) = largest(&mut reading, relation, table).await? {
                 units.extend(table.time_unit.corrected(largest).map(|found| (&table.name, found)));
             }
         }
@@ -152,15 +152,22 @@ async fn unread_time(reader: Reader<'_>, mapping: &Mapping, is_named: bool) -> R
     Ok(Some(no_time(table, time, &example)))
 }
 
-/// The largest of some numbers in a column of a table; `None` where it holds none.
-async fn largest(reading: &mut ReadTransaction, relation: &Relation, column: &str) -> Result<Option<f64>, sqlx::Error> {
-    let Some(found) = relation.readable(column) else { return Ok(None) };
+/// The largest of some numbers in the time column of a table; `None` where it holds none, or one that is a time of this century in
+/// the unit that the schema says: one that is not makes no other unit.
+async fn largest(
+    reading: &mut ReadTransaction,
+    relation: &Relation,
+    table: &Table,
+) -> Result<Option<f64>, sqlx::Error> {
+    let Some(found) = relation.readable(&table.time) else { return Ok(None) };
     if !matches!(found.holds, ColumnType::Int | ColumnType::Unsigned | ColumnType::Float) {
         return Ok(None);
     }
-    let (column, from) = (name(column), &relation.sql);
+    let (column, from, unit) = (name(&table.time), &relation.sql, table.time_unit);
+    let (low, high) = (unit.written(946_684_800_000_000), unit.written(4_102_444_800_000_000));
     let sql = format!(
-        "SELECT MAX(sampled.number) + 0e0 FROM (SELECT {column} AS number FROM {from} WHERE {column} < 9e18 LIMIT {TIME_ROWS}) sampled"
+        "SELECT CASE WHEN MAX(number >= {low} AND number < {high}) THEN NULL ELSE MAX(number) + 0e0 END \
+         FROM (SELECT {column} AS number FROM {from} WHERE {column} < 9e18 LIMIT {TIME_ROWS}) sampled"
     );
     let rows = reading.fetch(Sql::raw(sql)).await?;
     rows.first().map_or(Ok(None), |row| row.try_get_unchecked(0))

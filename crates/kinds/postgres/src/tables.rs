@@ -8,7 +8,7 @@ use super::relation::{self, ColumnType, Relation};
 use super::time::TimeColumn;
 use super::{Error, row};
 use crosstail_core::model::Names;
-use crosstail_core::schema::{Sampled, Schema, Sketch, Table, TableSample};
+use crosstail_core::schema::{Sampled, Schema, Sketch, Table, TableSample, TimeUnit};
 use crosstail_source::sql::{OTHER_UNIT_US, Sql, TIME_ROWS, literal, name, no_time, no_times};
 use crosstail_source::{TableOffer, Taken};
 use sqlx::Row as _;
@@ -127,7 +127,7 @@ async fn map(
     for relation in relations.get(&table.name).into_iter().flatten() {
         let time = fits(part, table, relation, must).ok();
         let largest = match &time {
-            Some(time) if time.is_number() => largest(reader, relation, &time.column).await?,
+            Some(time) if time.is_number() => largest(reader, relation, &time.column, table.time_unit).await?,
             _ => None,
         };
         let digits = match time.as_ref().and_then(TimeColumn::asks_for_digits) {
@@ -215,10 +215,18 @@ async fn look(reader: Reader<'_>, sql: String) -> Result<Vec<sqlx::postgres::PgR
     Ok(rows)
 }
 
-/// The largest of some numbers in a column.
-async fn largest(reader: Reader<'_>, relation: &Relation, column: &str) -> Result<Option<f64>, sqlx::Error> {
+/// The largest of some numbers in a column, where none of them is a time of this century in the unit that the schema says: one
+/// that is not makes no other unit.
+async fn largest(
+    reader: Reader<'_>,
+    relation: &Relation,
+    column: &str,
+    unit: TimeUnit,
+) -> Result<Option<f64>, sqlx::Error> {
+    let (low, high) = century(unit);
     let sql = format!(
-        "SELECT max(sampled.at) FROM (SELECT {column}::float8 AS at FROM {} t WHERE {column} < 9e18 LIMIT 1000) AS sampled",
+        "SELECT CASE WHEN bool_or(sampled.at >= {low} AND sampled.at < {high}) THEN NULL ELSE max(sampled.at) END \
+         FROM (SELECT {column}::float8 AS at FROM {} t WHERE {column} < 9e18 LIMIT {TIME_ROWS}) AS sampled",
         relation.sql
     );
     match look(reader, sql).await {
@@ -226,6 +234,11 @@ async fn largest(reader: Reader<'_>, relation: &Relation, column: &str) -> Resul
         Err(error) if error.as_database_error().is_some() => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The numbers of a unit that are times from 2000 to 2099.
+fn century(unit: TimeUnit) -> (String, String) {
+    (unit.written(946_684_800_000_000), unit.written(4_102_444_800_000_000))
 }
 
 /// Whether a condition holds for any of some rows.

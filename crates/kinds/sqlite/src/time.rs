@@ -16,8 +16,12 @@ pub(super) async fn look_at_times(
 ) -> Result<Option<String>, sqlx::Error> {
     let (from, time) = (name(&table.name), name(&table.time));
     let sampled = format!("(SELECT {time} FROM {from} LIMIT {TIME_ROWS})");
+    // One number that is no time of this century in the unit that the schema says makes no other unit.
+    let unit = table.time_unit;
+    let (low, high) = (unit.written(946_684_800_000_000), unit.written(4_102_444_800_000_000));
     let text = format!(
-        "SELECT max({time}) + 0.0 FROM {sampled} WHERE typeof({time}) IN ('integer', 'real') AND {time} < 9e18"
+        "SELECT CASE WHEN max({time} >= {low} AND {time} < {high}) THEN NULL ELSE max({time}) + 0.0 END FROM {sampled} \
+         WHERE typeof({time}) IN ('integer', 'real') AND {time} < 9e18"
     );
     let largest = match reader.fetch(Sql::raw(text)).await {
         // What cannot be computed is told where it is read.
