@@ -9,6 +9,7 @@ mod outbox;
 mod page;
 mod process;
 mod state;
+mod unsaved;
 
 pub use backtest::{Backtest, Backtested, backtest};
 pub use channel::{Channel, ChannelKind, Service};

@@ -50,6 +50,17 @@ impl Outbox {
         }
     }
 
+    /// Adds a delivery for every channel, whatever rules it is for: it concerns all of them.
+    pub fn enqueue_everywhere(&mut self, notification: &Notification, channels: &[Channel]) {
+        self.0.extend(channels.iter().map(|channel| Delivery {
+            channel: channel.name.clone(),
+            notification: notification.clone(),
+            attempts: 0,
+            next_attempt_at: notification.at,
+            last_error: None,
+        }));
+    }
+
     /// The oldest delivery of a channel, if it is due. A channel has one at a time, so nothing overtakes.
     pub fn next_due(&self, channel: &str, now: Timestamp) -> Option<&Delivery> {
         self.0.iter().find(|delivery| delivery.channel == channel).filter(|delivery| delivery.next_attempt_at <= now)

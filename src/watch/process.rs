@@ -6,6 +6,7 @@ use super::notification::Notification;
 use super::outbox::Delivery;
 use super::page::{PageContent, StatusServer};
 use super::state::{OperatorInput, StateFile, WatchState};
+use super::unsaved::Unsaved;
 use crate::config::rules;
 use crate::ingest::{News, SourceStatus, ingest};
 use crate::runtime::{Counted, Recall, Work, count_objective, figures_of, known_failures};
@@ -80,6 +81,7 @@ struct Process {
     alerting: Alerting,
     saved: WatchState,
     file: Option<StateFile>,
+    unsaved: Unsaved,
     operator: OperatorInput,
     counters: Counters,
     page: StatusServer,
@@ -128,6 +130,7 @@ pub async fn run(settings: Settings, clock: Clock, stop: CancellationToken) -> a
         alerting,
         saved: kept,
         file,
+        unsaved: Unsaved::default(),
         operator: OperatorInput::default(),
         counters,
         page,
@@ -177,7 +180,7 @@ impl Process {
                 _ = tick.tick() => None,
             };
             match event {
-                Some(Event::Sent(channel, id, outcome)) => self.sent(&channel, &id, outcome)?,
+                Some(Event::Sent(channel, id, outcome)) => self.sent(&channel, &id, outcome),
                 Some(Event::Usual(window_us, groups)) => {
                     self.alerting.set_baseline(window_us, groups.as_ref(), self.clock.now());
                 }
@@ -190,20 +193,21 @@ impl Process {
                 }
             }
         }
-        self.drain(&mut incoming).await
+        self.drain(&mut incoming).await;
+        Ok(())
     }
 
     /// Waits for deliveries in flight. The next process sends those that do not finish.
-    async fn drain(&mut self, incoming: &mut mpsc::Receiver<Event>) -> anyhow::Result<()> {
+    async fn drain(&mut self, incoming: &mut mpsc::Receiver<Event>) {
         let until = tokio::time::Instant::now() + SHUTDOWN_GRACE;
         while !self.sending.is_empty() {
             match tokio::time::timeout_at(until, incoming.recv()).await {
-                Ok(Some(Event::Sent(channel, id, outcome))) => self.sent(&channel, &id, outcome)?,
+                Ok(Some(Event::Sent(channel, id, outcome))) => self.sent(&channel, &id, outcome),
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => break,
             }
         }
-        self.save()
+        self.save();
     }
 
     /// How far back memory must reach: the longest window, plus the time that is evaluated at the start.
@@ -265,7 +269,8 @@ impl Process {
             });
         }
         self.evict(now);
-        self.save()
+        self.save();
+        Ok(())
     }
 
     /// Asks what has failed before, if a rule needs to know.
@@ -339,14 +344,18 @@ impl Process {
         } else {
             self.saved.outbox.enqueue(&notifications, &self.settings.channels);
         }
-        self.save()
+        self.save();
+        Ok(())
     }
 
-    fn save(&mut self) -> anyhow::Result<()> {
+    /// Writes the state. Where that fails, the watch goes on, and says so on every channel.
+    fn save(&mut self) {
         self.saved.alerts = self.alerting.alerts.clone();
-        match &mut self.file {
-            Some(file) => file.write(&self.saved),
-            None => Ok(()),
+        let Some(file) = &mut self.file else { return };
+        let outcome = file.write(&self.saved).map_err(|error| format!("{error:#}"));
+        for notification in self.unsaved.note(outcome, self.clock.now()) {
+            (self.settings.log)(&format!("{} {}", notification.headline(), notification.reasons().join(", ")));
+            self.saved.outbox.enqueue_everywhere(&notification, &self.settings.channels);
         }
     }
 
@@ -367,7 +376,7 @@ impl Process {
         }
     }
 
-    fn sent(&mut self, channel: &str, id: &str, outcome: Result<(), String>) -> anyhow::Result<()> {
+    fn sent(&mut self, channel: &str, id: &str, outcome: Result<(), String>) {
         self.sending.retain(|name| name != channel);
         let word = if outcome.is_ok() { "taken" } else { "failed" };
         *self.counters.notifications.entry([channel.to_owned(), word.to_owned()]).or_default() += 1;
@@ -378,7 +387,7 @@ impl Process {
             let what = gone.notification.headline();
             (self.settings.log)(&format!("channel {channel}: gave up after {} attempts: {what}", gone.attempts));
         }
-        self.save()
+        self.save();
     }
 
     /// Evicts activities that are too old for any rule.
@@ -392,7 +401,10 @@ impl Process {
 
     fn update_page(&self, now: Timestamp) {
         let mut checks = Map::new();
-        let mut degraded = false;
+        let mut degraded = self.unsaved.reason().is_some();
+        if let Some(reason) = self.unsaved.reason() {
+            checks.insert("state".to_owned(), json!({ "status": "unhealthy", "error": reason }));
+        }
         let readable = |status: &SourceStatus| status.unreachable_since.is_none();
         for status in &self.sources {
             let error = match &status.state {

@@ -75,6 +75,7 @@ mod tables_sqlite;
 mod terminals;
 mod tools;
 mod unruly;
+mod values;
 mod watch;
 mod window;
 mod winston;

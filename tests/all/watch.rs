@@ -370,6 +370,39 @@ async fn each_alert_is_told_once_over_restarts_and_failures() {
     assert!(!said.contains("hunter2") && !said.contains("token-of-the-hook"), "{said}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_cannot_be_written_is_told_everywhere_and_the_watch_goes_on() {
+    let mut watch = Watch::new();
+    let Some(sink) = Sink::start(watch.folder.path()) else { return };
+    watch.configure(&sink);
+    watch.start(sink.http);
+    watch.until_evaluated().await;
+    // No file takes the place of a folder.
+    let state = watch.path("crosstail/watch.json");
+    wait_for("a folder in its place", || {
+        let _ = std::fs::remove_file(&state);
+        std::fs::create_dir(&state).is_ok()
+    });
+    let all = ["/hook", "/slack", "/pager", "mail"];
+    sink.until("that it cannot be written", &all, 1).await;
+    let hook = &sink.taken("/hook").await[0]["body"];
+    assert_eq!((&hook["rule"], &hook["turn"]), (&json!("WatchState"), &json!("firing")));
+    wait_for("the channel of other rules", || watch.path("wrong").exists());
+    // It goes on: what happens is told.
+    watch.fail("SAP");
+    sink.until("an alert", &all, 2).await;
+    assert_eq!(sink.taken("/hook").await[1]["body"]["rule"], "ManyFailures");
+    std::fs::remove_dir(&state).expect("removed");
+    let is_over = |one: &Value| one["body"]["rule"] == "WatchState" && one["body"]["turn"] == "resolved";
+    let until = tokio::time::Instant::now() + PATIENCE;
+    while !sink.taken("/hook").await.iter().any(is_over) {
+        assert!(tokio::time::Instant::now() < until, "{}", watch.said());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(watch.stop(rustix::process::Signal::TERM), Some(0), "{}", watch.said());
+    assert!(state.is_file());
+}
+
 #[test]
 fn a_dry_run_tells_nobody_and_silences_are_heard() {
     let mut watch = Watch::new();

@@ -132,8 +132,35 @@ pub fn is_name_of((schema, table): (&str, &str), wanted: &str) -> bool {
     table == wanted || wanted.strip_prefix(schema).and_then(|rest| rest.strip_prefix('.')) == Some(table)
 }
 
+/// Words that no name of a statement for people is without quotes.
+const RESERVED: &str = " all and any array as asc between by case check column condition constraint create cross current_date \
+    current_time current_timestamp current_user default delete desc distinct do else end except exists false fetch for foreign from \
+    grant group having in index inner insert interval into is join key keys leading left like limit lock natural not null of offset on \
+    only or order outer primary range rank references right row rows select set some system table then to trailing true union unique \
+    update usage use user using values when where window with ";
+
+/// A name as a statement for people has it: in quotes only where it needs them.
+pub fn shown_name(name: &str, quote: char) -> String {
+    let plain = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && !RESERVED.contains(&format!(" {name} "));
+    if plain { name.to_owned() } else { format!("{quote}{}{quote}", name.replace(quote, &format!("{quote}{quote}"))) }
+}
+
 /// Rows that are looked at for times that are none.
 pub const TIME_ROWS: usize = 1000;
+
+/// Times before this are of another unit than the column's: in microseconds, the year 1971.
+pub const OTHER_UNIT_US: i64 = 31_536_000_000_000;
+
+/// What is said of a column of texts of which none is a time, and what to write.
+pub fn no_times(table: &str, column: &str, example: &str) -> String {
+    let example = redact_text(example);
+    format!(
+        "[table] time = \"{column}\": no text in {table} is a time, such as '{example}'; name a column of times, or write them as \
+         2026-11-27T09:30:00Z"
+    )
+}
 
 /// What is said of a column of times that holds something else in some row.
 pub fn no_time(table: &str, column: &str, example: &str) -> String {

@@ -163,7 +163,7 @@ impl<'a> Assembler<'a> {
             duration(value, unit).filter(|us| !logged || (*us <= LONGEST_LOGGED_US && !is_setting(value)))
         });
         a.completed_at = self.get(Target::CompletedAt).and_then(Scalar::time);
-        a.http_status = self.number(Target::HttpStatus).filter(|code| (100..=999).contains(code));
+        a.http_status = self.http_status();
         a.attempt = self.number(Target::Attempt);
         a.max_attempts = self.number(Target::MaxAttempts);
         a.next_retry_at = self.get(Target::NextRetryAt).and_then(Scalar::time);
@@ -183,6 +183,8 @@ impl<'a> Assembler<'a> {
             a.error =
                 a.error.filter(|text| !matches!(text.trim(), "" | "-" | "false" | "true" | "null" | "none" | "0"));
             a.correlation_id = a.correlation_id.filter(|id| !id.contains(char::is_whitespace));
+        } else if !schema.definition().canonical {
+            a.error = a.error.filter(|text| !super::is_no_error(text));
         }
         a.error_type = self.text(Target::ErrorType);
         a.operation = self.text(Target::Operation);
@@ -213,6 +215,7 @@ impl<'a> Assembler<'a> {
         if !schema.definition().canonical
             && !a.part
             && a.duration_us.is_none()
+            && a.exact_start
             && let Some(end) = a.completed_at
         {
             a.duration_us = u64::try_from(end.since_us(a.started_at)).ok();
@@ -232,6 +235,19 @@ impl<'a> Assembler<'a> {
             url.push('?');
             url.push_str(query.trim_start_matches('?'));
         }
+    }
+
+    /// A code of HTTP: a number, or a text that begins with one or stands behind the protocol (`502 Bad Gateway`, `HTTP/1.1 502`).
+    fn http_status(&self) -> Option<u16> {
+        let code = self.number(Target::HttpStatus).or_else(|| {
+            let Some(Scalar::Text(text)) = self.get(Target::HttpStatus) else { return None };
+            let mut words = text.split_whitespace();
+            let first = words.next()?;
+            let is_protocol = first.get(..4).is_some_and(|word| word.eq_ignore_ascii_case("http"));
+            let word = if is_protocol { words.next()? } else { first };
+            word.parse().ok().filter(|_| word.len() == 3)
+        });
+        code.filter(|code| (100..=999).contains(code))
     }
 
     fn number(&self, target: Target) -> Option<u16> {

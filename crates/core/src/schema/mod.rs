@@ -18,7 +18,7 @@ pub use assemble::{Assembler, CONTAINER, LONGEST_US, NESTED, Scalar, is_http_met
 pub use definition::{CatalogueTable, Definition, MetricDefinition, SchemaError, SeriesTable, Template};
 pub use endpoint::{endpoint_of_url, system_of_url};
 pub use sketch::{Holds, Sampled, Sketch, TableSample, epoch_unit_of};
-pub use table::{Key, Lookup, StoreKind, Table, TimeUnit};
+pub use table::{Key, Lookup, StoreKind, Table, TimeUnit, other_unit};
 pub use tree::{Node, Target};
 pub use units::DurationUnit;
 
@@ -385,17 +385,23 @@ impl Schema {
         if activity.endpoint.is_none() {
             activity.endpoint = activity.url.as_deref().and_then(endpoint_of_url);
         }
-        if !activity.part && activity.status.is_some_and(Status::is_finished) && activity.completed_at.is_none() {
+        let ends = activity.status.is_some_and(Status::is_finished) && activity.completed_at.is_none();
+        if !activity.part && ends && activity.exact_start {
             activity.completed_at = activity.duration_us.map(|us| activity.started_at.plus_us(saturating_i64(us)));
         }
     }
 }
 
-/// What a field of an error holds where there is none.
-pub const NO_ERROR: [&str; 4] = ["false", "null", "none", "0"];
+/// What a field of an error holds where there is none, in lower case.
+pub const NO_ERROR: [&str; 7] = ["false", "null", "none", "0", "{}", "[]", "\"\""];
+
+/// Whether a field of an error says that there is none.
+pub fn is_no_error(text: &str) -> bool {
+    NO_ERROR.iter().any(|word| text.eq_ignore_ascii_case(word))
+}
 
 /// Whether the text of an error is one, where any JSON may stand in its place.
-fn says_error(text: &str) -> bool {
+pub fn says_error(text: &str) -> bool {
     fn says(value: &serde_json::Value) -> bool {
         match value {
             serde_json::Value::Object(fields) => fields.values().any(says),
@@ -407,7 +413,7 @@ fn says_error(text: &str) -> bool {
     if text.starts_with(['{', '[']) {
         return serde_json::from_str(text).map_or(true, |value| says(&value));
     }
-    !NO_ERROR.iter().any(|word| text.eq_ignore_ascii_case(word))
+    !is_no_error(text)
 }
 
 /// A log record with an HTTP status and a method or URL is a call with an outcome.

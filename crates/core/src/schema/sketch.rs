@@ -213,7 +213,7 @@ impl Sampled {
 pub fn epoch_unit_of(number: f64) -> Option<&'static str> {
     const FIRST: f64 = 946_684_800.0;
     const LAST: f64 = 4_102_444_800.0;
-    [("s", 1.0), ("ms", 1e3), ("us", 1e6)]
+    [("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9)]
         .into_iter()
         .find(|(_, unit)| (FIRST..LAST).contains(&(number / unit)))
         .map(|(unit, _)| unit)

@@ -43,7 +43,7 @@ pub struct Table {
     pub time: String,
     /// A column that grows with every insert and update, if the table has one.
     pub revision: Option<String>,
-    /// How `time` is stored: `us`, `ms` or `s` since the epoch, or `text`.
+    /// How `time` is stored: `us`, `ms`, `s` or `ns` since the epoch, or `text`.
     #[serde(default)]
     pub time_unit: TimeUnit,
     /// The zone of times that are stored without one, for example `America/New_York`; UTC where there is none.
@@ -188,13 +188,105 @@ pub enum TimeUnit {
     Ms,
     /// Seconds since the epoch.
     S,
+    /// Nanoseconds since the epoch.
+    Ns,
     /// RFC 3339 text in UTC, with the same number of digits throughout.
     Text,
+}
+
+impl TimeUnit {
+    /// The unit of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Some(match name {
+            "us" => Self::Us,
+            "ms" => Self::Ms,
+            "s" => Self::S,
+            "ns" => Self::Ns,
+            "text" => Self::Text,
+            _ => return None,
+        })
+    }
+
+    /// Its name in `[table]`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Us => "us",
+            Self::Ms => "ms",
+            Self::S => "s",
+            Self::Ns => "ns",
+            Self::Text => "text",
+        }
+    }
+
+    /// Microseconds of one; `None` where a microsecond has several.
+    pub const fn us(self) -> Option<i64> {
+        match self {
+            Self::Us => Some(1),
+            Self::Ms => Some(1000),
+            Self::S | Self::Text => Some(1_000_000),
+            Self::Ns => None,
+        }
+    }
+
+    /// SQL for a number of the unit in microseconds; of nanoseconds with a fraction.
+    pub fn to_us(self, number: &str) -> String {
+        match self.us() {
+            Some(us) => format!("{number} * {us}"),
+            None => format!("{number} / 1000"),
+        }
+    }
+
+    /// The numbers that are times, those of the years 1 to 9999: the first of them, and the first beyond. Nanoseconds reach from
+    /// 1684 to 2255, with room for a sum.
+    pub const fn bounds(self) -> (i64, i64) {
+        const NANOS: i64 = 9_000_000_000_000_000_000;
+        match self.us() {
+            Some(us) => (Timestamp::FIRST.0 / us, Timestamp::BEYOND.0 / us),
+            None => (-NANOS, NANOS),
+        }
+    }
+
+    /// Microseconds in the unit, as a number is written: a division would round it.
+    pub fn written(self, us: i64) -> String {
+        let sign = if us < 0 { "-" } else { "" };
+        let size = us.unsigned_abs();
+        match self {
+            Self::Us => us.to_string(),
+            Self::Ns => (i128::from(us) * 1000).to_string(),
+            Self::Ms => format!("{sign}{}.{:03}", size / 1000, size % 1000),
+            Self::S | Self::Text => format!("{sign}{}.{:06}", size / 1_000_000, size % 1_000_000),
+        }
+    }
+
+    /// The unit that numbers have of which this is the largest, where this one gives no time of this century.
+    pub fn corrected(self, largest: f64) -> Option<Self> {
+        super::epoch_unit_of(largest).and_then(Self::parse).filter(|found| *found != self)
+    }
+}
+
+/// What is said of a unit that was corrected.
+pub fn other_unit(stated: TimeUnit, found: TimeUnit) -> String {
+    let (found, stated) = (found.name(), stated.name());
+    format!("time_unit: the values are {found} since the epoch, not {stated}; write time_unit = \"{found}\"")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_unit_is_corrected_by_the_largest_number() {
+        for (number, unit) in
+            [(1.79e9, TimeUnit::S), (1.79e12, TimeUnit::Ms), (1.79e15, TimeUnit::Us), (1.79e18, TimeUnit::Ns)]
+        {
+            assert_eq!(TimeUnit::Text.corrected(number), Some(unit));
+            assert_eq!(unit.corrected(number), None);
+        }
+        assert_eq!(TimeUnit::Us.corrected(12.0), None);
+        let written: Vec<String> =
+            [TimeUnit::S, TimeUnit::Ms, TimeUnit::Us, TimeUnit::Ns].map(|unit| unit.written(-1_500_001)).to_vec();
+        assert_eq!(written, ["-1.500001", "-1500.001", "-1500001", "-1500001000"]);
+    }
 
     #[test]
     fn local_times_become_moments_in_their_order() {

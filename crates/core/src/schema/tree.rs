@@ -72,7 +72,14 @@ impl Target {
         match field {
             Field::Entity => none(Self::EntityType) && none(Self::EntityId),
             Field::Tags => none(Self::Tags),
-            Field::Status | Field::Kind | Field::Direction | Field::Is | Field::System | Field::Endpoint => false,
+            // What has no identity of its own has that of its place.
+            Field::Id
+            | Field::Status
+            | Field::Kind
+            | Field::Direction
+            | Field::Is
+            | Field::System
+            | Field::Endpoint => false,
             Field::Duration | Field::Completed => none(Self::Duration) && none(Self::CompletedAt),
             field => Self::of(field).is_some_and(none),
         }

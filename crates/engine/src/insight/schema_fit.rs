@@ -1,6 +1,7 @@
 //! Checks how well a schema fits a source, by its newest activities.
 
 use crosstail_core::model::{Activity, Diagnosis, Grade, Kind, visible_line};
+use crosstail_core::schema::Schema;
 
 /// A diagnosis reports a field that a smaller share of the records has.
 const FEW: f64 = 0.05;
@@ -60,9 +61,12 @@ pub fn fit(newest: &[Activity], schema: &str) -> Vec<Diagnosis> {
     for (name, part) in &fields[..3] {
         if *part < FEW {
             let text = format!("{name}: hardly any record has one; the newest reads as: {}", described(readable[0]));
-            let remedy = format!(
-                "map it in a schema of your own: crosstail schema show {schema} > own.toml, then --schema own.toml"
-            );
+            // What the first contact drafted, and a file of the user's, have no name that is known.
+            let begin = match Schema::find(schema) {
+                Some(_) => format!("crosstail schema show {schema}"),
+                None => "crosstail schema draft --from URL".to_owned(),
+            };
+            let remedy = format!("map it in a schema of your own: {begin} > own.toml, then --schema own.toml");
             let told = Diagnosis::warning("schema", text, remedy);
             // Raw lines never have one.
             let raw = *name == "status or level";

@@ -105,6 +105,17 @@ impl Fields {
         self.undated.contains_key(path) || self.known.get(path).is_some_and(|field| field.kind == Type::Date)
     }
 
+    /// The dates of the indices, those first whose names say that something begins there.
+    pub(super) fn dates(&self) -> Vec<String> {
+        const WORDS: [&str; 8] = ["start", "begin", "creat", "time", "stamp", "date", "when", "at"];
+        let rank =
+            |path: &str| WORDS.iter().position(|word| path.to_ascii_lowercase().contains(word)).unwrap_or(WORDS.len());
+        let dates = self.known.iter().filter(|(_, field)| field.kind == Type::Date);
+        let mut found: Vec<String> = dates.map(|(path, _)| path.clone()).collect();
+        found.sort_by_key(|path| (path.matches('.').count(), rank(path), path.clone()));
+        found
+    }
+
     /// Whether any index has a field.
     pub(super) fn has(&self, path: &str) -> bool {
         self.known.contains_key(path)

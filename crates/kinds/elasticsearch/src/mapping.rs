@@ -319,7 +319,7 @@ async fn divided<'i>(
                 recognise(connection, pattern, &sampled, schemas).await?
             }
         };
-        let table = general(&schema, fields, pattern)?;
+        let table = general(&schema, fields, pattern, given.is_none())?;
         parts.push((schema, table));
     }
     Ok((parts, rest))
@@ -345,6 +345,13 @@ fn about_types(fields: &Fields, mappings: &[Mapping]) -> Vec<String> {
                 UNDATED
             ));
         }
+        let times = mapping.paths(Target::StartedAt);
+        if !times.is_empty() && !times.contains(&mapping.table.time.as_str()) {
+            let (name, time) = (&mapping.table.name, &mapping.table.time);
+            warnings.push(format!(
+                "{name} has no time of a usual name: {time} is taken for it; to correct it, name another as started_at in a schema"
+            ));
+        }
         if !mapping.bare.is_empty() {
             let list = mapping.bare.join(", ");
             warnings.push(format!("{list}: _source is disabled, so only values of the index are shown"));
@@ -358,17 +365,24 @@ fn fits(pattern: &str, index: &str) -> bool {
     glob::Pattern::new(pattern).is_ok_and(|glob| glob.matches(index))
 }
 
-/// A table for a schema that names none for these indices, sorted by the first of the schema's times that is a date.
-fn general(schema: &Schema, fields: &Fields, pattern: &str) -> Result<Table, Error> {
+/// A table for a schema that names none for these indices, sorted by the first of the schema's times that is a date. Where it has
+/// none of them and the user named no schema, by the likeliest date that there is.
+fn general(schema: &Schema, fields: &Fields, pattern: &str, is_recognised: bool) -> Result<Table, Error> {
+    const NAMED: usize = 5;
     let times = schema.definition().fields.get("started_at").map_or(&[][..], |paths| paths.list());
     // A field that no document has yet becomes a date. One that is no date is read without an order.
     let found = times.iter().find(|path| fields.is_dated(path));
     let found = found.or_else(|| times.iter().find(|path| fields.has(path)));
     let later = || times.iter().find(|path| *path == "@timestamp").or(times.first()).filter(|_| fields.is_empty);
-    let Some(time) = found.or_else(later) else {
+    let dates = fields.dates();
+    let other = || dates.first().filter(|_| is_recognised);
+    let Some(time) = found.or_else(later).or_else(other) else {
+        let more = times.len().saturating_sub(NAMED);
+        let wanted = times.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let wanted = if more > 0 { format!("{wanted} and {more} more") } else { wanted };
+        let there = if dates.is_empty() { "no date".to_owned() } else { dates.join(", ") };
         return Err(Error::Mapping(format!(
-            "[fields] started_at: {pattern} has none of {}; name a date field, or another --schema",
-            times.join(", ")
+            "[fields] started_at: {pattern} has none of {wanted}, but {there}; name a date field, or another --schema"
         )));
     };
     Ok(Table {

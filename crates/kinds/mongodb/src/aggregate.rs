@@ -10,7 +10,7 @@ use bson::{Bson, Document, RawDocumentBuf, doc};
 use crosstail_core::filter::{Field, NamedRecord, Predicate};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_i64, truncated_u64, truncated_usize};
-use crosstail_core::schema::Target;
+use crosstail_core::schema::{NO_ERROR, Target};
 use crosstail_source::combination::{self, COMBINATIONS, Counted, Sum};
 use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 
@@ -129,7 +129,9 @@ fn columns(mapping: &Mapping, targets: &[Target], fields: &[Field]) -> Vec<(Stri
             let is_text = doc! { "$eq": [{ "$type": &value }, "string"] };
             let short: Option<Bson> = match target {
                 Target::Error if !whole_error => {
-                    Some(doc! { "$cond": [{ "$eq": [&value, ""] }, "$$REMOVE", "1"] }.into())
+                    let denied = doc! { "$in": [{ "$toLower": &value }, NO_ERROR.to_vec()] };
+                    let said = doc! { "$cond": [denied, "none", "1"] };
+                    Some(doc! { "$cond": [{ "$eq": [&value, ""] }, "$$REMOVE", said] }.into())
                 }
                 Target::Url if !whole_url => {
                     let host = doc! { "$regexFind": { "input": &value, "regex": "://[^/?#:]*" } };
@@ -137,8 +139,15 @@ fn columns(mapping: &Mapping, targets: &[Target], fields: &[Field]) -> Vec<(Stri
                 }
                 _ => None,
             };
-            let is_none = doc! { "$in": [{ "$type": &value }, ["missing", "null", "undefined", "object", "array"]] };
-            let mut branches = vec![doc! { "case": is_none, "then": "$$REMOVE" }];
+            let mut none = vec!["missing", "null", "undefined"];
+            let mut branches = Vec::new();
+            if *target != Target::Error || !mapping.is_leaf(path) {
+                none.extend(["object", "array"]);
+            } else if !whole_error {
+                branches.extend(objects_of_errors(&value));
+            }
+            let is_none = doc! { "$in": [{ "$type": &value }, none] };
+            branches.push(doc! { "case": is_none, "then": "$$REMOVE" });
             branches.extend(short.map(|short| doc! { "case": is_text, "then": short }));
             columns.push((path.to_owned(), doc! { "$switch": { "branches": branches, "default": value } }.into()));
         }
@@ -146,8 +155,26 @@ fn columns(mapping: &Mapping, targets: &[Target], fields: &[Field]) -> Vec<(Stri
     columns
 }
 
+/// Objects and lists that are an error because a value in them is one: which, does not matter. Others are told apart.
+fn objects_of_errors(value: &str) -> [Document; 2] {
+    let values = |list: Bson, each: &str| {
+        let types = doc! { "$map": { "input": list, "in": { "$type": each } } };
+        let said = doc! { "$setDifference": [types, ["missing", "null", "undefined", "object", "array"]] };
+        doc! { "$cond": [{ "$gt": [{ "$size": said }, 0] }, "1", value] }
+    };
+    let object = values(doc! { "$objectToArray": value }.into(), "$$this.v");
+    let list = values(value.into(), "$$this");
+    [
+        doc! { "case": { "$eq": [{ "$type": value }, "object"] }, "then": object },
+        doc! { "case": { "$eq": [{ "$type": value }, "array"] }, "then": list },
+    ]
+}
+
 impl Counting {
     fn of(mapping: &Mapping, query: &PageQuery, grouping: &Grouping) -> Option<Self> {
+        if mapping.is_local {
+            return None;
+        }
         let predicate = query.filter.predicate(&query.context);
         let residual = combination::residual(&predicate, |part| Translator::new(mapping).condition(part).exact);
         let fields = combination::fields(grouping, &residual)?;

@@ -8,13 +8,15 @@ use super::operators::{date, first_of, interval, like, or, pattern, time, within
 use bson::{Bson, Document, doc};
 use crosstail_core::filter::{Comparator, Field, Matcher, Operand, Pattern, Predicate};
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
-use crosstail_core::schema::{LONGEST_US, Target as Column};
+use crosstail_core::schema::{LONGEST_US, NO_ERROR, Target as Column};
 use std::collections::BTreeSet;
 
 /// The types that an expression reads as the local evaluator does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ReadAs {
     Text,
+    /// A text that may be an object, too.
+    Error,
     Number,
     Time,
 }
@@ -65,7 +67,9 @@ impl<'m> Translator<'m> {
             Predicate::And(parts) => parts,
             other => std::slice::from_ref(other),
         };
-        let found: Vec<Translation> = clauses.iter().filter_map(|clause| self.translate(clause, false)).collect();
+        // Where a field has a name that no expression can have, nothing is translated.
+        let possible = if self.mapping.is_local { &[] } else { clauses };
+        let found: Vec<Translation> = possible.iter().filter_map(|clause| self.translate(clause, false)).collect();
         let complete = found.len() == clauses.len();
         let clauses = found.len();
         let joined = Translation::join(found, "$and");
@@ -77,7 +81,7 @@ impl<'m> Translator<'m> {
         let absent = ["missing", "null", "undefined", "object", "array"];
         let one = |(path, used): &(String, ReadAs)| -> Bson {
             let types: &[&str] = match used {
-                ReadAs::Text => &["string", "int", "long", "bool", "objectId", "date"],
+                ReadAs::Text | ReadAs::Error => &["string", "int", "long", "bool", "objectId", "date"],
                 ReadAs::Number => &["int", "long", "double"],
                 ReadAs::Time => &["date"],
             };
@@ -87,6 +91,8 @@ impl<'m> Translator<'m> {
             };
             // Of several times, the last one counts, and without one it is the epoch.
             let absent = absent.iter().filter(|_| *used != ReadAs::Time);
+            // An object is an error.
+            let absent = absent.filter(|kind| *used != ReadAs::Error || !matches!(**kind, "object" | "array"));
             let known: Vec<&str> = types.iter().chain(absent).copied().collect();
             let unknown = Bson::from(doc! { "$not": [{ "$in": [{ "$type": path }, known] }] });
             let far = Some(used).filter(|used| **used == ReadAs::Time).map(is_far);
@@ -319,8 +325,17 @@ impl<'m> Translator<'m> {
             .into()
         };
         let found = first_of(paths.iter().map(one).collect());
-        self.used.extend(paths.into_iter().map(|path| (path, ReadAs::Text)));
-        found
+        let is_error = target == Column::Error;
+        self.used.extend(paths.into_iter().map(|path| {
+            let read_as = if is_error && self.mapping.is_leaf(&path[1..]) { ReadAs::Error } else { ReadAs::Text };
+            (path, read_as)
+        }));
+        if !is_error {
+            return found;
+        }
+        let is_none = doc! { "$in": [{ "$toLower": "$$e" }, NO_ERROR.to_vec()] };
+        let said = doc! { "$cond": [is_none, Bson::Null, "$$e"] };
+        found.map(|found| doc! { "$let": { "vars": { "e": found }, "in": said } }.into())
     }
 
     /// A numeric path; `None` where there are several.

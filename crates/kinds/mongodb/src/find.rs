@@ -57,7 +57,7 @@ pub(super) async fn each(
     let collection = collection(database, mapping);
     database.job.runs(&format!("find {}", mapping.table.name));
     let mut action = collection.find(find.filter).max_time(TIME_LIMIT).comment(Bson::String(database.comment()));
-    if !find.whole {
+    if !find.whole && !mapping.projection.is_empty() {
         action = action.projection(mapping.projection.clone());
     }
     if let Some(sort) = find.sort {

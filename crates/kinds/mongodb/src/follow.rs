@@ -122,6 +122,9 @@ async fn stream(database: Asking<'_>, mappings: &[&Mapping], at: &mut ResumePoin
     let names: Vec<&str> = mappings.iter().map(|mapping| mapping.table.name.as_str()).collect();
     let mut project = doc! { "operationType": 1, "ns": 1, "documentKey": 1, "clusterTime": 1, "to": 1 };
     for mapping in mappings {
+        if mapping.projection.is_empty() {
+            project.insert("fullDocument", 1);
+        }
         project.extend(mapping.projection.iter().map(|(path, _)| (format!("fullDocument.{path}"), Bson::Int32(1))));
     }
     // One collection may map a path below one that another collection maps.

@@ -2,7 +2,7 @@
 //! have: so a text is looked for by the spellings of its first letters, a beginning as a range. What the filter really
 //! keeps is evaluated afterwards, by expressions and locally.
 
-use super::mapping::Mapping;
+use super::mapping::{Mapping, any_of, parse_key, values};
 use super::operators::date;
 use bson::oid::ObjectId;
 use bson::spec::BinarySubtype;
@@ -19,6 +19,7 @@ const LISTED: usize = 2000;
 /// The conditions of a predicate's clauses.
 pub(super) fn conditions(mapping: &Mapping, predicate: &Predicate) -> Vec<Document> {
     match predicate {
+        _ if mapping.is_local => Vec::new(),
         Predicate::And(parts) => parts.iter().filter_map(|part| superset(mapping, part)).collect(),
         other => superset(mapping, other).into_iter().collect(),
     }
@@ -140,6 +141,13 @@ fn text(mapping: &Mapping, field: Field, pattern: &Pattern, spellings: usize) ->
 /// The identity: a field of the document, else its key with the names of source and collection before it.
 fn identity(mapping: &Mapping, pattern: &Pattern, spellings: usize) -> Option<Document> {
     let wanted = Wanted::of(pattern)?;
+    // A document without an identity of its own is found by its key.
+    if mapping.paths(Column::Id).is_empty()
+        && let Some(key) = mapping.own_key(&wanted.text).filter(|_| wanted.whole && wanted.exact)
+    {
+        let keys: Vec<Bson> = parse_key(key).into_iter().chain(values(key)).collect();
+        return Some(any_of("_id", keys));
+    }
     let prefix = mapping.prefix().to_lowercase();
     let text = wanted.text.to_lowercase();
     if prefix.starts_with(&text) || text.starts_with(&prefix) {

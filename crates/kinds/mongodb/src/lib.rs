@@ -1,5 +1,6 @@
 //! The kind `mongodb`: the collections that schemas map, read only.
 
+mod address;
 mod aggregate;
 mod contact;
 mod create;
@@ -186,32 +187,7 @@ impl MongodbSource {
             Error::Silent => {
                 (ErrorKind::Timeout, Some("check that the server is well, and what is between it and you"))
             }
-            Error::Driver(driver) => match &*driver.kind {
-                DriverKind::Authentication { .. } => {
-                    (ErrorKind::Auth, Some("check the user, the password and authSource"))
-                }
-                DriverKind::Command(command) => match command.code {
-                    18 => (ErrorKind::Auth, Some("check the user, the password and authSource")),
-                    13 => (ErrorKind::Auth, Some("grant the role `read` on the database")),
-                    50 | 262 => {
-                        (ErrorKind::Timeout, Some("the query was cancelled after 60 s; check that the time is indexed"))
-                    }
-                    _ => (ErrorKind::Query, None),
-                },
-                DriverKind::InvalidArgument { .. }
-                | DriverKind::InvalidTlsConfig { .. }
-                | DriverKind::DnsResolve { .. } => {
-                    (ErrorKind::Unsupported, Some("write mongodb://user@host:27017/database"))
-                }
-                // The driver reports wrong credentials while it selects a server.
-                DriverKind::ServerSelection { message, .. }
-                    if message.contains("Authentication") || message.contains("SCRAM") =>
-                {
-                    (ErrorKind::Auth, Some("check the user, the password and authSource"))
-                }
-                DriverKind::BsonDeserialization(_) | DriverKind::Bson(_) => (ErrorKind::Decode, None),
-                _ => (ErrorKind::Connect, Some("check that the server is running and that the address is right")),
-            },
+            Error::Driver(driver) => reason::of_driver(driver, &self.url),
         };
         SourceError::of(&self.name, operation, why, error)
     }
@@ -224,7 +200,7 @@ impl MongodbSource {
     /// The client, and the database of the address. The server is asked only where the address names none, for those that
     /// there are.
     async fn connect(&self) -> Result<(Client, mongodb::Database), Error> {
-        let mut options = ClientOptions::parse(&self.url).await?;
+        let mut options = ClientOptions::parse(address::understood(&self.url).as_ref()).await?;
         options.app_name = Some("crosstail".to_owned());
         options.max_pool_size = Some(options.max_pool_size.unwrap_or(CONNECTIONS).min(CONNECTIONS));
         options.server_selection_timeout = options.server_selection_timeout.or(Some(CONNECT_TIMEOUT));
@@ -302,13 +278,16 @@ impl MongodbSource {
         if self.schema.is_some() {
             self.check_fields(&mut found, job).await?;
         }
-        let mut repeated = Vec::new();
+        let (mut repeated, mut unread) = (Vec::new(), Vec::new());
         for mapping in &found.mappings {
             expected.renew(find::ANSWER_TIMEOUT);
             plan::look_for_lists(Asking { database: &found, job }, mapping).await;
             let path = query::repeated_identity(Asking { database: &found, job }, mapping).await;
             repeated.push(path.map(str::to_owned));
+            expected.renew(find::ANSWER_TIMEOUT);
+            unread.extend(query::unread_time(Asking { database: &found, job }, mapping).await);
         }
+        found.warnings.extend(unread);
         for (mapping, repeated) in found.mappings.iter_mut().zip(repeated) {
             if let Some(path) = repeated {
                 mapping.is_unique = false;

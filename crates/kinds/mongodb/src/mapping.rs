@@ -4,7 +4,7 @@ use super::Error;
 use super::operators::date;
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc, oid::ObjectId, spec::BinarySubtype};
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp, parse_timestamp};
-use crosstail_core::schema::{Assembler, Node, Scalar, Schema, Table, Target};
+use crosstail_core::schema::{Assembler, Node, Scalar, Schema, Table, Target, says_error};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,7 +21,10 @@ pub(super) struct Mapping {
     pub(super) is_unique: bool,
     /// Whether a document may have several times, as far as the index on the time tells.
     pub(super) has_lists: AtomicBool,
-    /// The projection that the server applies: the mapped fields.
+    /// Whether a mapped field has a name that no expression and no projection can have, such as `$x`: then documents are read
+    /// whole, and evaluated here.
+    pub(super) is_local: bool,
+    /// The projection that the server applies: the mapped fields. Empty: all of them.
     pub(super) projection: Document,
 }
 
@@ -35,8 +38,10 @@ impl Mapping {
         // A projection must not contain both a path and one below it.
         let below =
             |path: &str| paths.iter().any(|other| path.strip_prefix(other).is_some_and(|rest| rest.starts_with('.')));
-        let projection =
-            paths.iter().filter(|path| !below(path)).map(|path| ((*path).to_owned(), Bson::Int32(1))).collect();
+        let is_local = paths.iter().any(|path| path.split('.').any(|name| name.is_empty() || name.starts_with('$')));
+        let known = paths.iter().filter(|path| !below(path)).map(|path| ((*path).to_owned(), Bson::Int32(1)));
+        // Without a projection, documents come whole.
+        let projection = if is_local { Document::new() } else { known.collect() };
         Self {
             index,
             schema: schema.clone(),
@@ -46,6 +51,7 @@ impl Mapping {
             is_streamed: true,
             is_unique: true,
             has_lists: AtomicBool::new(true),
+            is_local,
             projection,
         }
     }
@@ -73,6 +79,12 @@ impl Mapping {
             found.insert("$not", doc! { "$type": "array" });
         }
         found
+    }
+
+    /// Whether nothing below a path is mapped, so that an object there is a value of its own.
+    pub(super) fn is_leaf(&self, path: &str) -> bool {
+        let all = self.schema.definition().fields.values().flat_map(|paths| paths.list());
+        !all.into_iter().any(|other| other.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
     }
 
     /// The prefix of a key that is unique in this collection only.
@@ -160,6 +172,19 @@ fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mu
                 }
                 // Of several times, the last one.
                 (RawBsonRef::Array(list), Target::StartedAt) => last_time(list)?,
+                // An id says when it was made, to the second.
+                (RawBsonRef::ObjectId(id), Target::StartedAt) => {
+                    Some(Scalar::Time(Timestamp::from_millis(id.timestamp().timestamp_millis())))
+                }
+                (RawBsonRef::String(text), Target::StartedAt) => Some(match day(text) {
+                    Some(at) => Scalar::Time(at),
+                    None => Scalar::Text(Cow::Borrowed(text)),
+                }),
+                // An error may be an object of which nothing is mapped.
+                (RawBsonRef::Document(_) | RawBsonRef::Array(_), Target::Error) if !node.has_children() => {
+                    let text = plain(value.try_into()?).to_string();
+                    says_error(&text).then_some(Scalar::Text(Cow::Owned(text)))
+                }
                 _ => scalar(value),
             };
             if let Some(scalar) = scalar {
@@ -168,6 +193,12 @@ fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mu
         }
     }
     Ok(())
+}
+
+/// The beginning of a day, where a text is one.
+fn day(text: &str) -> Option<Timestamp> {
+    let is_day = text.len() == 10 && text.as_bytes().get(4) == Some(&b'-');
+    is_day.then(|| parse_timestamp(&format!("{text}T00:00:00Z")))?
 }
 
 /// A date, where it is a time of a record.

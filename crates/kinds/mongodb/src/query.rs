@@ -1,7 +1,7 @@
 //! The queries: pages in order of time, on the index on the start time; related documents; the payload of one document.
 
 use super::find::{Find, PAGE_BYTES, PageFilter, collection, each, find, payload_of};
-use super::mapping::{Mapping, any_of, parse_key, values};
+use super::mapping::{Mapping, any_of, parse_key, plain, values};
 use super::misfits;
 use super::operators::date;
 use super::plan::look_for_lists;
@@ -9,6 +9,7 @@ use super::{Asking, Error};
 use bson::{Bson, Document, doc};
 use crosstail_core::model::{Activity, Names, Payload, Timestamp};
 use crosstail_core::schema::Target;
+use crosstail_source::sql::no_time;
 use crosstail_source::{Cursor, Page, PageQuery, Part, RelatedKey, SharedId};
 use std::time::Duration;
 
@@ -212,4 +213,33 @@ pub(super) async fn repeated_identity<'m>(database: Asking<'_>, mapping: &'m Map
     let action = collection.aggregate(repeats).max_time(Duration::from_secs(5));
     let mut found = action.comment(Bson::String(database.comment())).await.ok()?;
     matches!(found.advance().await, Ok(true)).then_some(path)
+}
+
+/// Documents of which the times are looked at.
+const DATED: usize = 50;
+
+/// What is said where the newest documents have something in the place of their time that is none.
+pub(super) async fn unread_time(database: Asking<'_>, mapping: &Mapping) -> Option<String> {
+    // What has no change stream may have no index of its keys either.
+    if !mapping.is_streamed {
+        return None;
+    }
+    let newest = Find { filter: doc! {}, sort: Some(doc! { "_id": -1 }), limit: Some(DATED), whole: false };
+    let time = mapping.table.time.as_str();
+    for document in find(database, mapping, newest).await.ok()? {
+        if mapping.read(&document).exact_start {
+            continue;
+        }
+        let Ok(whole) = Document::try_from(document.as_ref()) else { continue };
+        let serde_json::Value::Object(record) = plain(Bson::Document(whole)) else { continue };
+        let example = match crosstail_core::schema::lookup(&record, time) {
+            None | Some(serde_json::Value::Null) => continue,
+            Some(serde_json::Value::String(text)) if text.is_empty() => continue,
+            Some(serde_json::Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        let example: String = example.chars().take(40).collect();
+        return Some(no_time(&mapping.table.name, time, &example));
+    }
+    None
 }

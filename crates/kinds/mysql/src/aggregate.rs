@@ -5,14 +5,14 @@ use crate::connection::Reader;
 use crate::mapping::{Mapping, scalar};
 use crate::one::is_of_data;
 use crate::query::{undated, within};
-use crate::relation::{ColumnType, as_selected};
+use crate::relation::{ColumnType, as_selected, lower_ascii};
 use crate::sql;
 use crosstail_core::filter::{Field, Predicate};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u64, saturating_usize};
-use crosstail_core::schema::{Scalar, Target};
+use crosstail_core::schema::{NO_ERROR, Scalar, Target};
 use crosstail_source::combination::{self, COMBINATIONS, Counted, Sum};
-use crosstail_source::sql::Sql;
+use crosstail_source::sql::{Sql, literal};
 use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
@@ -73,6 +73,13 @@ struct Plan<'a> {
     measures: [String; 3],
 }
 
+/// Of the text of an error, whether it is one.
+fn has_error(text: &str) -> String {
+    let lower = lower_ascii(text);
+    let nothing = NO_ERROR.map(literal).join(", ");
+    format!("CASE WHEN {lower} IN ({nothing}) THEN 'none' WHEN {text} <> '' THEN '1' END")
+}
+
 impl<'a> Plan<'a> {
     fn of(mapping: &'a Mapping, grouping: &'a Grouping, predicate: &Predicate) -> Option<Self> {
         // SQL does not know the zone that a schema names.
@@ -93,7 +100,7 @@ impl<'a> Plan<'a> {
             // Texts are bytes: no two different ones are one group.
             let is_text = !matches!(holds, ColumnType::Int | ColumnType::Float | ColumnType::Time(_));
             let sql = match target {
-                Target::Error if is_text && !whole_error => format!("CASE WHEN {expression} <> '' THEN '1' END"),
+                Target::Error if is_text && !whole_error => has_error(&expression),
                 Target::Url if is_text && !whole_url => host(&expression, own_system.as_deref()),
                 _ => expression,
             };

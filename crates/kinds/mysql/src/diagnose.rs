@@ -4,7 +4,7 @@ use crate::connection::{ReadTransaction, Reader};
 use crate::mapping::Mapping;
 use crate::relation::{ColumnType, name, text};
 use crosstail_core::model::{Diagnosis, Grade, RETENTION_DAYS, Unit};
-use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, shown_name};
 use sqlx::Row as _;
 
 /// A table of fewer rows needs no index.
@@ -162,10 +162,12 @@ async fn indexes(
 
 /// The statement that indexes a path; `None` where it is indexed, or is no column's.
 fn remedy(mapping: &Mapping, path: &str, indexed: &[String]) -> Option<String> {
-    let (relation, table) = (&mapping.relation, &mapping.table.name);
+    let (relation, table) = (&mapping.relation, shown_name(&mapping.relation.table, '`'));
     if relation.column(path).is_some() {
-        return (!indexed.iter().any(|column| column == path))
-            .then(|| format!("CREATE INDEX idx_{path} ON {table} ({path});"));
+        return (!indexed.iter().any(|column| column == path)).then(|| {
+            let (index, of) = (shown_name(&format!("idx_{path}"), '`'), shown_name(path, '`'));
+            format!("CREATE INDEX {index} ON {table} ({of});")
+        });
     }
     let (column, rest) = path.split_once('.')?;
     relation.column(column).filter(|column| matches!(column.holds, ColumnType::Json | ColumnType::Text))?;
@@ -173,7 +175,7 @@ fn remedy(mapping: &Mapping, path: &str, indexed: &[String]) -> Option<String> {
     if computed.is_some_and(|computed| indexed.contains(&computed.name)) {
         return None;
     }
-    let key = format!("{}_key", rest.replace('.', "_"));
+    let (key, column) = (format!("{}_key", rest.replace('.', "_")), shown_name(column, '`'));
     Some(format!(
         "ALTER TABLE {table} ADD COLUMN {key} VARCHAR(255) AS (LEFT(JSON_UNQUOTE(JSON_EXTRACT({column}, '$.{rest}')), 255)) \
          VIRTUAL, ADD INDEX idx_{key} ({key});"
@@ -224,11 +226,15 @@ async fn times(
     diagnoses.push(if days > (RETENTION_DAYS + 2) as f64 {
         Diagnosis::warning(
             "retention",
-            format!("{table}: its oldest row is {days:.0} days old ({size}); nothing deletes after {RETENTION_DAYS} days"),
             format!(
-                "delete on a schedule (event_scheduler=ON): CREATE EVENT {}_retention ON SCHEDULE EVERY 1 DAY DO DELETE FROM {table} \
-                 WHERE {time} < UTC_TIMESTAMP() - INTERVAL {RETENTION_DAYS} DAY;",
-                mapping.table.short_name()
+                "{table}: its oldest row is {days:.0} days old ({size}); nothing deletes after {RETENTION_DAYS} days"
+            ),
+            format!(
+                "delete on a schedule (event_scheduler=ON): CREATE EVENT {} ON SCHEDULE EVERY 1 DAY DO DELETE FROM {} \
+                 WHERE {} < UTC_TIMESTAMP() - INTERVAL {RETENTION_DAYS} DAY;",
+                shown_name(&format!("{}_retention", relation.table), '`'),
+                shown_name(&relation.table, '`'),
+                shown_name(time, '`')
             ),
         )
     } else {

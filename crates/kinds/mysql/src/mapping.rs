@@ -3,11 +3,11 @@
 
 use crate::error::Error;
 use crate::key::{NULL, equals_any, unique};
-use crate::relation::{Column, ColumnType, LOCAL, Relation, as_selected, as_text, at_path, name};
+use crate::relation::{Column, ColumnType, LOCAL, Relation, as_selected, as_text, at_path, lower_ascii, name};
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
-use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target};
+use crosstail_core::schema::{Assembler, NO_ERROR, Scalar, Schema, Table, Target};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
@@ -73,6 +73,10 @@ impl Mapping {
         let Some(relation) = relations.get(&table.name) else { return Ok(None) };
         let has: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
         let missing = |section: &str, column: &str| {
+            if relation.column(column).is_some() {
+                let grant = format!("GRANT SELECT ({}) ON {} TO the user", name(column), relation.sql);
+                return format!("{section}: {column} of {} may not be read: {grant}", table.name);
+            }
             let near = suggest(column, has.iter().copied());
             let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
             format!("{section}: table {} has no column '{column}'; it has {}{hint}", table.name, has.join(", "))
@@ -219,11 +223,16 @@ impl Mapping {
         }
         let parts: Vec<String> =
             sources.iter().map(|(sql, column_type)| format!("NULLIF({}, '')", as_text(sql, *column_type))).collect();
-        match parts.as_slice() {
-            [] => None,
-            [one] => Some(one.clone()),
-            _ => Some(format!("COALESCE({})", parts.join(", "))),
+        let text = match parts.as_slice() {
+            [] => return None,
+            [one] => one.clone(),
+            _ => format!("COALESCE({})", parts.join(", ")),
+        };
+        if target != Target::Error {
+            return Some(text);
         }
+        let (lower, nothing) = (lower_ascii(&text), NO_ERROR.map(literal).join(", "));
+        Some(format!("CASE WHEN {lower} IN ({nothing}) THEN NULL ELSE {text} END"))
     }
 
     /// The identity of a row: of whole numbers only with the table they are of.

@@ -7,9 +7,10 @@ use crate::error::Error;
 use crate::mapping::{Mapping, Owner};
 use crate::relation::{ColumnType, Relation, as_text, name, relations, text};
 use crosstail_core::model::Names;
-use crosstail_core::schema::{Holds, Sampled, Schema, Sketch, TableSample};
-use crosstail_source::sql::{Sql, TIME_ROWS, no_time};
+use crosstail_core::schema::{Holds, Sampled, Schema, Sketch, Table, TableSample, other_unit};
+use crosstail_source::sql::{OTHER_UNIT_US, Sql, TIME_ROWS, no_time, no_times};
 use crosstail_source::{TableOffer, Taken};
+use sqlx::Row as _;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What of the database is mapped.
@@ -71,9 +72,13 @@ pub(crate) async fn look_up(
     }
     let mut reading = reader.read().await?;
     let mut relations = relations(&mut reading, &wanted, zone_us).await?;
+    let mut units = BTreeMap::new();
     for (_, table) in schemas.iter().flat_map(|schema| schema.tables(STORE)) {
         if let Some(relation) = relations.get_mut(&table.name) {
             relation.repeats = repeats(&mut reading, relation, table.id.columns()).await?;
+            if let Some(largest) = largest(&mut reading, relation, table).await? {
+                units.extend(table.time_unit.corrected(largest).map(|found| (&table.name, found)));
+            }
         }
     }
     reading.end().await?;
@@ -90,9 +95,14 @@ pub(crate) async fn look_up(
                 return Err(Error::Mapping(text));
             }
             let index = found.mappings.len();
-            let mapping = Mapping::new(index, (part, table), &relations, owner, &mut found.warnings, must)?;
+            let unit = units.get(&table.name).copied().unwrap_or(table.time_unit);
+            let told = Table { time_unit: unit, ..table.clone() };
+            let mapping = Mapping::new(index, (part, &told), &relations, owner, &mut found.warnings, must)?;
             if let Some(mapping) = mapping {
                 into.table(owner.id, &table.name);
+                if unit != table.time_unit {
+                    found.warnings.push(format!("{}: {}", table.name, other_unit(table.time_unit, unit)));
+                }
                 found.mappings.push(mapping);
             }
         }
@@ -106,20 +116,24 @@ pub(crate) async fn look_up(
         first_contact(reader, into, owner, zone_us, taken, &mut found).await?;
     }
     for mapping in &found.mappings {
-        found.warnings.extend(unread_time(reader, mapping).await?);
+        found.warnings.extend(unread_time(reader, mapping, schema.is_some()).await?);
     }
     Ok(found)
 }
 
-/// What is said of a time column that holds something else in some row.
-async fn unread_time(reader: Reader<'_>, mapping: &Mapping) -> Result<Option<String>, sqlx::Error> {
+/// What is said of a time column that holds something else in some row. An error where it holds nothing but that, and the user
+/// named it.
+async fn unread_time(reader: Reader<'_>, mapping: &Mapping, is_named: bool) -> Result<Option<String>, Error> {
     if !mapping.may_hold_others() {
         return Ok(None);
     }
-    let (column, table) = (mapping.time(), &mapping.relation.sql);
+    let (column, table, us) = (mapping.time(), &mapping.relation.sql, mapping.time_us());
+    let is_text = mapping.is_text_time();
+    let early = if is_text { "FALSE".to_owned() } else { format!("({us} > 0 AND {us} < {OTHER_UNIT_US})") };
     let sql = format!(
-        "SELECT CAST(LEFT({column}, 40) AS CHAR) FROM (SELECT {column} FROM {table} t LIMIT {TIME_ROWS}) t \
-         WHERE {} AND {column} IS NOT NULL AND {column} <> '' LIMIT 1",
+        "SELECT CAST(MIN(CASE WHEN {} OR {early} THEN LEFT({column}, 40) END) AS CHAR), \
+         CAST(COUNT({us}) AS SIGNED) FROM (SELECT {column} FROM {table} t LIMIT {TIME_ROWS}) t \
+         WHERE {column} IS NOT NULL AND {column} <> ''",
         mapping.timed(false).text
     );
     let mut reading = reader.read().await?;
@@ -129,8 +143,34 @@ async fn unread_time(reader: Reader<'_>, mapping: &Mapping) -> Result<Option<Str
         rows => rows?,
     };
     reading.end().await?;
-    let found = rows.first().map(|row| text(row, 0)).transpose()?.flatten();
-    Ok(found.map(|example| no_time(&mapping.table.name, &mapping.table.time, &example)))
+    let Some(row) = rows.first() else { return Ok(None) };
+    let Some(example) = text(row, 0)? else { return Ok(None) };
+    let (table, time) = (&mapping.table.name, &mapping.table.time);
+    if is_text && is_named && row.try_get_unchecked::<i64, _>(1)? == 0 {
+        return Err(Error::Mapping(no_times(table, time, &example)));
+    }
+    Ok(Some(no_time(table, time, &example)))
+}
+
+/// The largest of some numbers in the time column of a table; `None` where it holds none, or one that is a time of this century in
+/// the unit that the schema says: one that is not makes no other unit.
+async fn largest(
+    reading: &mut ReadTransaction,
+    relation: &Relation,
+    table: &Table,
+) -> Result<Option<f64>, sqlx::Error> {
+    let Some(found) = relation.readable(&table.time) else { return Ok(None) };
+    if !matches!(found.holds, ColumnType::Int | ColumnType::Unsigned | ColumnType::Float) {
+        return Ok(None);
+    }
+    let (column, from, unit) = (name(&table.time), &relation.sql, table.time_unit);
+    let (low, high) = (unit.written(946_684_800_000_000), unit.written(4_102_444_800_000_000));
+    let sql = format!(
+        "SELECT CASE WHEN MAX(number >= {low} AND number < {high}) THEN NULL ELSE MAX(number) + 0e0 END \
+         FROM (SELECT {column} AS number FROM {from} WHERE {column} < 9e18 LIMIT {TIME_ROWS}) sampled"
+    );
+    let rows = reading.fetch(Sql::raw(sql)).await?;
+    rows.first().map_or(Ok(None), |row| row.try_get_unchecked(0))
 }
 
 /// Takes the table that is an activity most likely, or that was taken before, and says so.

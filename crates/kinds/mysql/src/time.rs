@@ -3,7 +3,7 @@
 use crate::mapping::Mapping;
 use crate::relation::{Column, ColumnType, LOCAL, micros, name};
 use crosstail_core::model::Timestamp;
-use crosstail_core::schema::{Target, TimeUnit};
+use crosstail_core::schema::Target;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql};
 
 /// The first moment that `datetime` has.
@@ -24,6 +24,11 @@ impl Mapping {
         !matches!(self.of_time().map(|column| column.holds), Some(ColumnType::Time(_)))
     }
 
+    /// Whether times are texts.
+    pub(crate) fn is_text_time(&self) -> bool {
+        self.of_time().is_some_and(|column| column.holds == ColumnType::Text)
+    }
+
     /// Rows that have a time, or that have none: NULL, `0000-00-00`, a date without a month, a number out of range.
     pub(crate) fn timed(&self, is_timed: bool) -> Sql {
         let (column, time_us) = (self.time(), self.time_us());
@@ -41,7 +46,7 @@ impl Mapping {
                 }
             }
             _ if is_timed => {
-                let (low, high) = self.bounds();
+                let (low, high) = self.table.time_unit.bounds();
                 format!("{column} >= {low} AND {column} < {high}")
             }
             _ => self.untimed(),
@@ -55,20 +60,24 @@ impl Mapping {
             Some(ColumnType::Text) => self.timed(false).text,
             Some(ColumnType::Time(_)) => format!("({column} IS NULL OR {column} < {FIRST})"),
             _ => {
-                let (low, high) = self.bounds();
+                let (low, high) = self.table.time_unit.bounds();
                 format!("({column} IS NULL OR {column} < {low} OR {column} >= {high})")
             }
         }
     }
 
-    /// The numbers that are times, in the unit of the column: those of the years 1 to 9999.
-    fn bounds(&self) -> (i64, i64) {
-        (Timestamp::FIRST.0 / self.unit_us(), Timestamp::BEYOND.0 / self.unit_us())
+    /// Whether the column holds numbers that are finer than microseconds, or may be.
+    fn is_fine(&self) -> bool {
+        match self.of_time().map(|column| column.holds) {
+            Some(ColumnType::Float) => true,
+            Some(ColumnType::Int | ColumnType::Unsigned) => self.table.time_unit.us().is_none(),
+            _ => false,
+        }
     }
 
     /// Whether the time column has the order of the time, and nothing finer.
     pub(crate) fn is_exact(&self) -> bool {
-        !matches!(self.of_time().map(|column| column.holds), Some(ColumnType::Float | ColumnType::Text))
+        !self.is_fine() && self.of_time().is_none_or(|column| column.holds != ColumnType::Text)
     }
 
     /// What rows are sorted by.
@@ -86,46 +95,23 @@ impl Mapping {
                 let text = date_text(own);
                 Sql::with(format!("{column} {op} CAST({PLACEHOLDER} AS DATETIME(6))"), Bind::Text(text))
             }
-            Some(Column { holds: ColumnType::Float, .. }) => {
+            Some(_) if self.is_fine() => {
                 let mut sql = Sql::with(format!("{} {op} {PLACEHOLDER}", self.time_us()), Bind::Int(at.0));
                 // The column narrows what is read; its own fraction is finer.
                 let (op, us) = if op.starts_with('>') { (">=", at.plus_us(-2).0) } else { ("<=", at.plus_us(2).0) };
-                sql.push(&format!(" AND {column} {op} {}", self.written(us)), []);
+                sql.push(&format!(" AND {column} {op} {}", self.table.time_unit.written(us)), []);
                 sql
             }
             Some(Column { holds: ColumnType::Text, .. }) => {
                 Sql::with(format!("{} {op} {PLACEHOLDER}", self.time_us()), Bind::Int(at.0))
             }
             _ => {
-                let unit = self.unit_us();
+                let unit = self.table.time_unit.us().unwrap_or(1);
                 let (down, rest) = (at.0.div_euclid(unit), at.0.rem_euclid(unit));
                 let up = if rest == 0 { down } else { down + 1 };
                 let stored = if matches!(op, ">=" | "<") { up } else { down };
                 Sql::with(format!("{column} {op} {PLACEHOLDER}"), Bind::Int(stored))
             }
-        }
-    }
-
-    /// Microseconds in the unit of the column, as a number is written: a division would round it.
-    fn written(&self, us: i64) -> String {
-        let (unit, digits) = match self.unit_us() {
-            1 => return us.to_string(),
-            1000 => (1000, 3),
-            unit => (unit, 6),
-        };
-        let sign = if us < 0 { "-" } else { "" };
-        format!(
-            "{sign}{}.{:0digits$}",
-            us.unsigned_abs() / unit.unsigned_abs(),
-            us.unsigned_abs() % unit.unsigned_abs()
-        )
-    }
-
-    fn unit_us(&self) -> i64 {
-        match self.table.time_unit {
-            TimeUnit::Us => 1,
-            TimeUnit::Ms | TimeUnit::Text => 1000,
-            TimeUnit::S => 1_000_000,
         }
     }
 
@@ -135,17 +121,17 @@ impl Mapping {
         match self.of_time() {
             Some(Column { holds: ColumnType::Time(_), zoneless: true, .. }) if self.local => micros(&column, LOCAL),
             Some(Column { holds: ColumnType::Time(zone_us), .. }) => micros(&column, *zone_us),
-            Some(Column { holds: ColumnType::Float, .. }) => {
-                self.within(&format!("CAST(FLOOR({column} * {}) AS SIGNED)", self.unit_us()))
+            Some(_) if self.is_fine() => {
+                self.within(&format!("CAST(FLOOR({}) AS SIGNED)", self.table.time_unit.to_us(&column)))
             }
             Some(Column { holds: ColumnType::Text, .. }) => text_us(&column),
-            _ => self.within(&format!("CAST({column} AS SIGNED) * {}", self.unit_us())),
+            _ => self.within(&self.table.time_unit.to_us(&format!("CAST({column} AS SIGNED)"))),
         }
     }
 
     /// The time of a number that is one; NULL of others: to multiply them would be an error.
     fn within(&self, time_us: &str) -> String {
-        let (column, (low, high)) = (self.time(), self.bounds());
+        let (column, (low, high)) = (self.time(), self.table.time_unit.bounds());
         format!("(CASE WHEN {column} >= {low} AND {column} < {high} THEN {time_us} END)")
     }
 
@@ -166,17 +152,21 @@ impl Mapping {
     }
 }
 
-/// Microseconds since the epoch of an ISO 8601 text; NULL where it is none.
+/// Microseconds since the epoch of an ISO 8601 text, or of digits, whose number says the unit; NULL where it is none.
 fn text_us(column: &str) -> String {
-    let text = format!("CONVERT({column} USING utf8mb4)");
-    let sign = format!("(CASE WHEN {text} REGEXP '^.{{11}}.*-[0-9]{{2}}:?[0-9]{{2}}$' THEN -1 ELSE 1 END)");
+    let whole = format!("CONVERT({column} USING utf8mb4)");
+    // The zone has a form of its own, and what is left of it is the clock's.
+    let text = format!("REPLACE(TRIM(TRAILING ' GMT' FROM TRIM(TRAILING ' UTC' FROM {whole})), ',', '.')");
+    let sign = format!("(CASE WHEN {text} REGEXP '^.{{11}}.*-[0-9]{{2}}(:?[0-9]{{2}})?$' THEN -1 ELSE 1 END)");
     let offset = format!(
         "(CASE WHEN {text} REGEXP '^.{{11}}.*[+-][0-9]{{2}}:?[0-9]{{2}}$' THEN {sign} * (SUBSTR(REPLACE(RIGHT({text}, 6), ':', ''), -4, 2) * 60 \
-         + RIGHT({text}, 2)) * 60000000 ELSE 0 END)"
+         + RIGHT({text}, 2)) * 60000000 WHEN {text} REGEXP '^.{{11}}.*[+-][0-9]{{2}}$' THEN {sign} * RIGHT({text}, 2) * 3600000000 ELSE 0 END)"
     );
     format!(
-        "(CASE WHEN {text} REGEXP '^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?[ ]?(Z|[+-][0-9]{{2}}:?[0-9]{{2}})?)?$' \
-         THEN TIMESTAMPDIFF(MICROSECOND, '1970-01-01', CAST(REPLACE(REGEXP_SUBSTR({text}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]{{1,6}})?)?)?'), 'T', ' ') AS DATETIME(6))) - {offset} END)"
+        "(CASE WHEN {text} REGEXP '^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?[ ]?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?)?$' \
+         THEN TIMESTAMPDIFF(MICROSECOND, '1970-01-01', CAST(REPLACE(REGEXP_SUBSTR({text}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]{{1,6}})?)?)?'), 'T', ' ') AS DATETIME(6))) - {offset} \
+         WHEN {whole} REGEXP '^([0-9]{{10}}|[0-9]{{13}}|[0-9]{{16}}|[0-9]{{19}})$' THEN FLOOR(CAST({whole} AS DECIMAL(20)) * \
+         CASE LENGTH({whole}) WHEN 10 THEN 1000000 WHEN 13 THEN 1000 WHEN 16 THEN 1 ELSE 0.001 END) END)"
     )
 }
 

@@ -11,9 +11,9 @@ use super::sql;
 use crosstail_core::filter::{Field, Predicate};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u64, saturating_usize};
-use crosstail_core::schema::{Scalar, Target};
+use crosstail_core::schema::{NO_ERROR, Scalar, Target};
 use crosstail_source::combination::{self, COMBINATIONS, Counted, Sum};
-use crosstail_source::sql::Sql;
+use crosstail_source::sql::{Sql, literal};
 use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -77,6 +77,13 @@ struct Plan<'a> {
     measures: [String; 3],
 }
 
+/// Of the text of an error, whether it is one.
+fn has_error(text: &str) -> String {
+    let lower = format!("lower({text} COLLATE \"C\")");
+    let nothing = NO_ERROR.map(literal).join(", ");
+    format!("CASE WHEN {lower} IN ({nothing}) THEN 'none' WHEN {text} <> '' THEN '1' END")
+}
+
 impl<'a> Plan<'a> {
     fn of(mapping: &'a Mapping, grouping: &'a Grouping, predicate: &Predicate, hints: &Hints) -> Option<Self> {
         let condition = sql::condition(mapping, predicate, hints).sql;
@@ -98,7 +105,7 @@ impl<'a> Plan<'a> {
             let expression = &mapping.columns[one.column].0;
             let is_text = matches!(mapping.columns[one.column].1, ColumnType::Text);
             let sql = match one.target.0 {
-                Target::Error if !whole_error && is_text => format!("CASE WHEN {expression} <> '' THEN '1' END"),
+                Target::Error if !whole_error && is_text => has_error(expression),
                 Target::Url if !whole_url && is_text => host(expression, own_system.as_deref()),
                 _ => expression.clone(),
             };

@@ -5,6 +5,8 @@ use super::connection::{ReadTransaction, Reader};
 use super::mapping::Mapping;
 use super::relation::ColumnType;
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS};
+use crosstail_core::schema::Schema;
+use crosstail_source::sql::shown_name;
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
 
@@ -85,11 +87,19 @@ async fn rights(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<Di
         Diagnosis::ok("permissions", format!("{table} is readable and not writable"))
     } else {
         let list = may.join(", ");
-        let remedy = format!("REVOKE {list} ON {table} FROM CURRENT_ROLE; or connect as a read-only role");
+        let of = mapping.relation.shown();
+        let remedy = format!("REVOKE {list} ON {of} FROM CURRENT_ROLE; or connect as a read-only role");
         Diagnosis::warning("permissions", format!("{table}: the role may {list}, but only needs to read"), remedy)
     });
     Ok(())
 }
+
+/// The zone of a session that names none. Our own names UTC when it connects, which hides what the server is set to: of that its
+/// log's zone is what a server is made with, too.
+const ZONE: &str = "SELECT coalesce((SELECT split_part(setting, '=', 2) FROM pg_db_role_setting s \
+    JOIN pg_database d ON d.datname = current_database() JOIN pg_roles r ON r.rolname = current_user, unnest(s.setconfig) AS setting \
+    WHERE s.setdatabase IN (0, d.oid) AND s.setrole IN (0, r.oid) AND setting ILIKE 'timezone=%' \
+    ORDER BY s.setrole = 0, s.setdatabase = 0 LIMIT 1), current_setting('log_timezone'))";
 
 /// Times without a zone are taken for UTC; a server in another zone has probably written its own.
 async fn zone(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<Diagnosis>) -> Result<(), sqlx::Error> {
@@ -98,12 +108,7 @@ async fn zone(on: &mut PgConnection, mapping: &Mapping, diagnoses: &mut Vec<Diag
     if !zoneless || mapping.table.time_zone.is_some() {
         return Ok(());
     }
-    // What the server is set to; our own session is in UTC.
-    let zone = sqlx::query_scalar::<_, String>(
-        "SELECT coalesce((SELECT reset_val FROM pg_settings WHERE name = 'TimeZone' AND source <> 'client'), \
-         (SELECT boot_val FROM pg_settings WHERE name = 'TimeZone'))",
-    );
-    let zone: Option<String> = zone.persistent(false).fetch_optional(on).await?;
+    let zone: Option<String> = sqlx::query_scalar(ZONE).persistent(false).fetch_optional(on).await?.flatten();
     let zone = zone.unwrap_or_default();
     if !["utc", "etc/utc", "gmt", "universal", "zulu", ""].contains(&zone.to_ascii_lowercase().as_str()) {
         let (table, time) = (&mapping.table.name, &mapping.table.time);
@@ -137,18 +142,19 @@ fn key(mapping: &Mapping) -> Option<Diagnosis> {
 }
 
 /// The expression of a path, as queries use it, and the text that identifies an index on it.
-fn indexed(mapping: &Mapping, path: &str) -> Option<(String, String)> {
+fn indexed(mapping: &Mapping, path: &str) -> Option<(String, String, bool)> {
     let mut parts = path.split('.');
     let column = mapping.relation.column(parts.next()?)?;
     let keys: Vec<&str> = parts.collect();
     if keys.is_empty() {
-        return Some((column.name.clone(), column.name.clone()));
+        return Some((shown_name(&column.name, '"'), column.name.clone(), true));
     }
     if column.value_type != ColumnType::Json {
         return None;
     }
     let of = |suffix: &str| keys.iter().map(|key| format!("'{key}'{suffix}")).collect::<Vec<_>>().join(", ");
-    Some((format!("({} #>> ARRAY[{}])", column.name, of("")), format!("ARRAY[{}]", of("::text"))))
+    let expression = format!("({} #>> ARRAY[{}])", shown_name(&column.name, '"'), of(""));
+    Some((expression, format!("ARRAY[{}]", of("::text")), false))
 }
 
 async fn indexes(
@@ -195,12 +201,11 @@ async fn indexes(
     let mut missing = 0;
     let mut seen: Vec<String> = Vec::new();
     for (why, path) in wanted {
-        let Some((expression, mark)) = indexed(mapping, &path) else { continue };
+        let Some((expression, mark, is_plain)) = indexed(mapping, &path) else { continue };
         if seen.contains(&expression) {
             continue;
         }
         seen.push(expression.clone());
-        let is_plain = expression == mark;
         let there = known.iter().any(
             |(first, whole)| {
                 if is_plain { first.trim_matches('"') == mark } else { whole.contains(&mark) }
@@ -210,7 +215,7 @@ async fn indexes(
             continue;
         }
         missing += 1;
-        let statement = format!("CREATE INDEX CONCURRENTLY ON {table} ({expression});");
+        let statement = format!("CREATE INDEX CONCURRENTLY ON {} ({expression});", mapping.relation.shown());
         let text = format!("{table}: no index on {path}; {why} one");
         let small = (0.0..SMALL).contains(&about);
         let found = Diagnosis::warning("indexes", text, statement);
@@ -221,7 +226,7 @@ async fn indexes(
     }
     if about < 0.0 {
         let text = format!("{table} was never analysed, so the planner has no statistics");
-        diagnoses.push(Diagnosis::warning("indexes", text, format!("ANALYZE {table};")));
+        diagnoses.push(Diagnosis::warning("indexes", text, format!("ANALYZE {};", mapping.relation.shown())));
     }
     Ok(())
 }
@@ -236,16 +241,17 @@ async fn retention(
         return Ok(());
     }
     let text = format!(
-        "SELECT extract(epoch FROM now() - min(t.\"{time}\"))::float8 / 86400, pg_total_relation_size($1::regclass)::float8 FROM {} t",
-        mapping.relation.sql
+        "SELECT extract(epoch FROM now() - min({}))::float8 / 86400, pg_total_relation_size($1::regclass)::float8 FROM {} t",
+        mapping.time.column, mapping.relation.sql
     );
     let row = sqlx::query(sqlx::AssertSqlSafe(text)).bind(&mapping.relation.sql).fetch_one(on).await?;
     let (days, bytes): (Option<f64>, f64) = (row.try_get(0)?, row.try_get(1)?);
     let Some(days) = days else { return Ok(()) };
     let size = crosstail_core::model::Unit::Bytes.text(bytes);
     diagnoses.push(if days > (RETENTION_DAYS + 2) as f64 {
+        let (of, at) = (mapping.relation.shown(), shown_name(time, '"'));
         let remedy = format!(
-            "delete on a schedule, for example with pg_cron: SELECT cron.schedule('0 3 * * *', $$DELETE FROM {table} WHERE {time} < now() - interval '{RETENTION_DAYS} days'$$);"
+            "delete on a schedule, for example with pg_cron: SELECT cron.schedule('0 3 * * *', $$DELETE FROM {of} WHERE {at} < now() - interval '{RETENTION_DAYS} days'$$);"
         );
         let text = format!("{table}: its oldest row is {days:.0} days old ({size}); nothing deletes rows after {RETENTION_DAYS} days");
         Diagnosis::warning("retention", text, remedy)
@@ -272,11 +278,10 @@ async fn check_notify_trigger(
     diagnoses.push(if there {
         Diagnosis::ok("live", format!("{table}: a trigger notifies of each write"))
     } else {
-        let remedy = format!("for a shorter delay: crosstail schema apply {schemas} --notify --to URL");
-        Diagnosis {
-            remedy: Some(remedy),
-            ..Diagnosis::note("live", format!("{table}: polled; new rows appear within a second"))
-        }
+        // Only a schema that is built in has a trigger to apply.
+        let remedy = Schema::find(schemas)
+            .map(|_| format!("for a shorter delay: crosstail schema apply {schemas} --notify --to URL"));
+        Diagnosis { remedy, ..Diagnosis::note("live", format!("{table}: polled; new rows appear within a second")) }
     });
     Ok(())
 }

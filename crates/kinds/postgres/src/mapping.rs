@@ -8,7 +8,7 @@ use super::time::{TimeColumn, at_zone, micros};
 use crosstail_core::filter::{Field, ValueType, suggest};
 use crosstail_core::model::{SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
-use crosstail_core::schema::{Schema, Table, Target};
+use crosstail_core::schema::{NO_ERROR, Schema, Table, Target};
 use crosstail_source::sql::{Sql, literal, name};
 use std::collections::BTreeMap;
 
@@ -78,6 +78,8 @@ pub(super) struct Found<'a> {
     pub(super) ambiguous: bool,
     /// The largest number in the time column, where it has numbers.
     pub(super) largest: Option<f64>,
+    /// Whether some texts in it are digits since the epoch.
+    pub(super) digits: bool,
 }
 
 /// Why a table cannot be mapped.
@@ -114,6 +116,12 @@ pub(super) fn fits(schema: &Schema, table: &Table, relation: &Relation, strict: 
 }
 
 fn missing(table: &Table, relation: &Relation, section: &str, column: &str) -> String {
+    if relation.column(column).is_some() {
+        return format!(
+            "{section}: {column} of {} may not be read: GRANT SELECT ({column}) ON {} TO CURRENT_ROLE",
+            table.name, relation.sql
+        );
+    }
     let has: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
     let near = suggest(column, has.iter().copied());
     let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
@@ -142,6 +150,9 @@ impl Mapping {
         };
         if let Some(text) = found.largest.and_then(|largest| time.correct(largest)) {
             warnings.push(format!("{}: {text}", relation.title()));
+        }
+        if found.digits {
+            time.take_digits();
         }
         let (key, repeated) = RowKey::new(relation, table.id.columns(), found.repeats);
         let repeats = repeated.is_some();
@@ -227,11 +238,16 @@ impl Mapping {
         }
         let parts: Vec<String> =
             self.sources(target).iter().map(|one| format!("nullif(({})::text, '')", one.sql)).collect();
-        match parts.as_slice() {
-            [] => None,
-            [one] => Some(one.clone()),
-            _ => Some(format!("coalesce({})", parts.join(", "))),
+        let text = match parts.as_slice() {
+            [] => return None,
+            [one] => one.clone(),
+            _ => format!("coalesce({})", parts.join(", ")),
+        };
+        if target != Target::Error {
+            return Some(text);
         }
+        let nothing = NO_ERROR.map(literal).join(", ");
+        Some(format!("CASE WHEN lower({text} COLLATE \"C\") IN ({nothing}) THEN NULL ELSE {text} END"))
     }
 
     /// SQL for the identity of a row. An integer key is unique in its table only, so the table's name is its prefix.

@@ -2,7 +2,7 @@
 
 use super::connection::{ReadTransaction, Reader};
 use crosstail_core::schema::Holds;
-use crosstail_source::sql::{is_name_of, may_be_tables, name};
+use crosstail_source::sql::{is_name_of, may_be_tables, name, shown_name};
 use sqlx::{AssertSqlSafe, Row as _};
 use std::collections::BTreeMap;
 
@@ -113,6 +113,13 @@ impl Relation {
         self.indexes.iter().any(|first| first.replace(['(', ')', '"'], "") == wanted.replace(['(', ')', '"'], ""))
     }
 
+    /// Its name in a statement for people.
+    pub(super) fn shown(&self) -> String {
+        let (schema, table) = &self.place;
+        let table = shown_name(table, '"');
+        if self.visible { table } else { format!("{}.{table}", shown_name(schema, '"')) }
+    }
+
     /// Its name for people: with its schema where it is not found without.
     pub(super) fn title(&self) -> String {
         let (schema, table) = &self.place;
@@ -134,7 +141,8 @@ SELECT n.nspname::text, c.relname::text, c.relkind::text, a.attname::text, base.
     coalesce((SELECT CASE WHEN l.collprovider = 'i' THEN 'icu' WHEN l.collname = 'default' THEN d.collation
         ELSE coalesce(l.collcollate, l.collname::text) END FROM pg_collation l WHERE l.oid = a.attcollation), '')::text,
     d.collation::text,
-    EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid)
+    EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid),
+    has_table_privilege(c.oid, 'SELECT')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN (SELECT CASE WHEN to_jsonb(b) ->> 'datlocprovider' = 'i' THEN 'icu' ELSE b.datcollate::text END AS collation
     FROM pg_database b WHERE b.datname = current_database()) d
@@ -208,13 +216,15 @@ async fn all(
         let place: (String, String) = (row.try_get(0)?, row.try_get(1)?);
         let kind: String = row.try_get(2)?;
         if all.last().is_none_or(|last| last.place != place) {
+            // Who may read some columns only may not read where a row is, nor its version.
+            let whole: bool = row.try_get(14)?;
             let indexes: Vec<String> = row.try_get(10)?;
             let mut relation = Relation {
                 sql: format!("{}.{}", name(&place.0), name(&place.1)),
                 place,
                 visible: row.try_get(7)?,
-                versioned: matches!(kind.as_str(), "r" | "p"),
-                placed: matches!(kind.as_str(), "r" | "p" | "m"),
+                versioned: whole && matches!(kind.as_str(), "r" | "p"),
+                placed: whole && matches!(kind.as_str(), "r" | "p" | "m"),
                 several: row.try_get(13)?,
                 pages: row.try_get::<Option<i64>, _>(8)?.unwrap_or(0),
                 rows: row.try_get::<Option<i64>, _>(9)?.unwrap_or(0),

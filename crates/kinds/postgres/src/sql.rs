@@ -233,8 +233,12 @@ pub(super) fn expression(mapping: &Mapping, field: Field) -> Option<String> {
             own.map_or(fallback.clone(), |own| format!("coalesce({own}, {fallback})"))
         }
         Field::Is => {
-            let status = status(mapping).unwrap_or_else(|| "NULL::text".to_owned());
-            let level = expression(mapping, Field::Level).unwrap_or_else(|| "NULL::text".to_owned());
+            // What SQL cannot say is not absent.
+            let has = |target| !mapping.sources(target).is_empty();
+            let none = || Some("NULL::text".to_owned());
+            let names_none = mapping.schema.names_status() && !has(Column::Status);
+            let status = if names_none { none() } else { status(mapping) }?;
+            let level = if has(Column::Level) { expression(mapping, Field::Level) } else { none() }?;
             format!(
                 "CASE WHEN {status} IN ('failed', 'timeout') THEN 'failure' WHEN {status} = 'in_progress' THEN 'pending' \
                  WHEN {status} IS NOT NULL THEN 'ok' WHEN {level} IN ('error', 'fatal') THEN 'failure' ELSE 'ok' END"

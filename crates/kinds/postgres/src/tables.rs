@@ -5,10 +5,11 @@ use super::connection::Reader;
 use super::definitions::STORE;
 use super::mapping::{Found, Mapping, Owner, fits};
 use super::relation::{self, ColumnType, Relation};
+use super::time::TimeColumn;
 use super::{Error, row};
 use crosstail_core::model::Names;
-use crosstail_core::schema::{Sampled, Schema, Sketch, Table, TableSample};
-use crosstail_source::sql::{Sql, TIME_ROWS, literal, name, no_time};
+use crosstail_core::schema::{Sampled, Schema, Sketch, Table, TableSample, TimeUnit};
+use crosstail_source::sql::{OTHER_UNIT_US, Sql, TIME_ROWS, literal, name, no_time, no_times};
 use crosstail_source::{TableOffer, Taken};
 use sqlx::Row as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -126,12 +127,16 @@ async fn map(
     for relation in relations.get(&table.name).into_iter().flatten() {
         let time = fits(part, table, relation, must).ok();
         let largest = match &time {
-            Some(time) if time.is_number() => largest(reader, relation, &time.column).await?,
+            Some(time) if time.is_number() => largest(reader, relation, &time.column, table.time_unit).await?,
             _ => None,
+        };
+        let digits = match time.as_ref().and_then(TimeColumn::asks_for_digits) {
+            Some(asked) => are_any(reader, relation, &asked).await?,
+            None => false,
         };
         let repeats = time.is_some() && repeats(reader, relation, table.id.columns()).await?;
         let ambiguous = relations.get(&table.name).is_some_and(|all| all.len() > 1);
-        let of_table = Found { relation, others: relations, repeats, ambiguous, largest };
+        let of_table = Found { relation, others: relations, repeats, ambiguous, largest, digits };
         let index = found.mappings.len();
         let table = Table {
             name: if relation.visible { table.name.clone() } else { qualified(relation, table) },
@@ -140,7 +145,7 @@ async fn map(
         let mapping = Mapping::new(index, (part, &table), &of_table, owner, &mut found.warnings, must)?;
         if let Some(mapping) = mapping {
             into.table(owner.id, &mapping.table.name);
-            found.warnings.extend(unread_time(reader, &mapping).await?);
+            found.warnings.extend(unread_time(reader, &mapping, must).await?);
             found.mappings.push(mapping);
         }
     }
@@ -172,24 +177,33 @@ async fn repeats(reader: Reader<'_>, relation: &Relation, key: &[String]) -> Res
     }
 }
 
-/// What is said of a time column that holds something else in some row.
-async fn unread_time(reader: Reader<'_>, mapping: &Mapping) -> Result<Option<String>, Error> {
+/// What is said of a time column that holds something else in some row. An error where it holds nothing but that, and the user
+/// named it.
+async fn unread_time(reader: Reader<'_>, mapping: &Mapping, is_named: bool) -> Result<Option<String>, Error> {
     if !mapping.time.may_hold_others() {
         return Ok(None);
     }
-    let (column, table) = (&mapping.time.column, &mapping.relation.sql);
+    let (column, table, us) = (&mapping.time.column, &mapping.relation.sql, mapping.time.us());
+    let is_text = !mapping.time.is_number();
+    let early = if is_text { "false".to_owned() } else { format!("(({us}) > 0 AND ({us}) < {OTHER_UNIT_US})") };
     let sql = format!(
-        "SELECT left({column}::text, 40) FROM (SELECT {column} FROM {table} t LIMIT {TIME_ROWS}) AS t \
-         WHERE {} AND {column} IS NOT NULL AND {column}::text <> '' LIMIT 1",
+        "SELECT min(left({column}::text, 40)) FILTER (WHERE {} OR {early}), count({us}) \
+         FROM (SELECT {column} FROM {table} t LIMIT {TIME_ROWS}) AS t WHERE {column} IS NOT NULL AND {column}::text <> ''",
         mapping.time.undated()
     );
-    let found = match look(reader, sql).await {
-        Ok(rows) => rows.first().map(|found| row::text(found, 0)).transpose()?.flatten().map(|text| text.into_owned()),
+    let rows = match look(reader, sql).await {
+        Ok(rows) => rows,
         // A table that is locked now cannot be looked at.
-        Err(error) if error.as_database_error().is_some() => None,
+        Err(error) if error.as_database_error().is_some() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    Ok(found.map(|text| no_time(&mapping.table.name, &mapping.table.time, &text)))
+    let Some(found) = rows.first() else { return Ok(None) };
+    let Some(example) = row::text(found, 0)? else { return Ok(None) };
+    let (table, time) = (&mapping.table.name, &mapping.table.time);
+    if is_text && is_named && found.try_get::<i64, _>(1)? == 0 {
+        return Err(Error::Mapping(no_times(table, time, &example)));
+    }
+    Ok(Some(no_time(table, time, &example)))
 }
 
 /// Reads a few rows. A table that somebody has locked is not waited for.
@@ -201,15 +215,41 @@ async fn look(reader: Reader<'_>, sql: String) -> Result<Vec<sqlx::postgres::PgR
     Ok(rows)
 }
 
-/// The largest of some numbers in a column.
-async fn largest(reader: Reader<'_>, relation: &Relation, column: &str) -> Result<Option<f64>, sqlx::Error> {
+/// The largest of some numbers in a column, where none of them is a time of this century in the unit that the schema says: one
+/// that is not makes no other unit.
+async fn largest(
+    reader: Reader<'_>,
+    relation: &Relation,
+    column: &str,
+    unit: TimeUnit,
+) -> Result<Option<f64>, sqlx::Error> {
+    let (low, high) = century(unit);
     let sql = format!(
-        "SELECT max(sampled.at) FROM (SELECT {column}::float8 AS at FROM {} t WHERE {column} < 1e18 LIMIT 1000) AS sampled",
+        "SELECT CASE WHEN bool_or(sampled.at >= {low} AND sampled.at < {high}) THEN NULL ELSE max(sampled.at) END \
+         FROM (SELECT {column}::float8 AS at FROM {} t WHERE {column} < 9e18 LIMIT {TIME_ROWS}) AS sampled",
         relation.sql
     );
     match look(reader, sql).await {
         Ok(rows) => rows.first().map_or(Ok(None), |row| row.try_get(0)),
         Err(error) if error.as_database_error().is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The numbers of a unit that are times from 2000 to 2099.
+fn century(unit: TimeUnit) -> (String, String) {
+    (unit.written(946_684_800_000_000), unit.written(4_102_444_800_000_000))
+}
+
+/// Whether a condition holds for any of some rows.
+async fn are_any(reader: Reader<'_>, relation: &Relation, condition: &str) -> Result<bool, sqlx::Error> {
+    let sql = format!(
+        "SELECT coalesce(bool_or(sampled.it), false) FROM (SELECT {condition} AS it FROM {} t LIMIT {TIME_ROWS}) AS sampled",
+        relation.sql
+    );
+    match look(reader, sql).await {
+        Ok(rows) => rows.first().map_or(Ok(false), |row| row.try_get(0)),
+        Err(error) if error.as_database_error().is_some() => Ok(false),
         Err(error) => Err(error),
     }
 }

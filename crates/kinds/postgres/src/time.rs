@@ -3,7 +3,7 @@
 
 use super::relation::{Column, ColumnType};
 use crosstail_core::model::Timestamp;
-use crosstail_core::schema::{Table, TimeUnit, epoch_unit_of};
+use crosstail_core::schema::{Table, TimeUnit, other_unit};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal, name};
 
 /// The time column of a table.
@@ -22,22 +22,27 @@ enum Form {
     Plain,
     /// `timestamp` or `date` in another zone: in autumn an hour comes twice.
     Local(String),
-    /// A whole number, each this many microseconds.
-    Whole(i64),
-    /// A number with a fraction.
-    Fraction { unit: i64, type_name: String },
-    /// ISO 8601; whether texts are in the order of their characters' numbers.
-    Text { by_code: bool },
+    /// A whole number, which is not finer than microseconds.
+    Whole(TimeUnit),
+    /// A number with a fraction, or of nanoseconds.
+    Fraction { unit: TimeUnit, type_name: String },
+    /// ISO 8601; whether texts are in the order of their characters' numbers. Some may be digits since the epoch.
+    Text { by_code: bool, digits: bool },
 }
 
 /// The years that times are understood in: beyond, the driver and our own text have none.
 const FIRST: &str = "0001-01-01";
 const LAST: &str = "10000-01-01";
 const DAY_US: i64 = 86_400_000_000;
+/// The type of whole numbers.
+const WHOLE: &str = "int8";
 /// Times that local clocks can be apart from their order, with days that zones have skipped.
 const LOCAL_SLACK: &str = "interval '26 hours'";
 /// An ISO 8601 text: date, time, fraction, zone.
-const ISO: &str = "'^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])([T ]([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d([.,]\\d+)?)?\\s*(Z|[+-]\\d\\d(:?\\d\\d)?)?)?\\s*$'";
+const ISO: &str = "'^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])([T ]([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d([.,]\\d+)?)?\\s*(Z|UTC|GMT|[+-]\\d\\d(:?\\d\\d)?( UTC)?)?)?\\s*$'";
+
+/// Digits since the epoch, whose number says the unit.
+const DIGITS: &str = "'^(\\d{10}|\\d{13}|\\d{16}|\\d{19})$'";
 
 impl TimeColumn {
     /// The time column of a table; an error says what is wrong with its type.
@@ -48,11 +53,9 @@ impl TimeColumn {
                 Some(zone) if zone != "UTC" => Form::Local(zone.clone()),
                 _ => Form::Plain,
             },
-            (ColumnType::Int, _) => Form::Whole(unit_us(table.time_unit)),
-            (ColumnType::Float, type_name) => {
-                Form::Fraction { unit: unit_us(table.time_unit), type_name: type_name.to_owned() }
-            }
-            (ColumnType::Text, _) => Form::Text { by_code: column.by_code },
+            (ColumnType::Int, _) => Form::of_whole(table.time_unit),
+            (ColumnType::Float, type_name) => Form::Fraction { unit: table.time_unit, type_name: type_name.to_owned() },
+            (ColumnType::Text, _) => Form::Text { by_code: column.by_code, digits: false },
             (_, type_name) => {
                 return Err(format!(
                     "[table] time = \"{}\": a column of type {type_name} is no time; name one of type timestamptz, timestamp or \
@@ -69,21 +72,29 @@ impl TimeColumn {
         matches!(self.form, Form::Whole(_) | Form::Fraction { .. })
     }
 
+    /// A question for whether texts are digits since the epoch; `None` of what is no text.
+    pub(super) fn asks_for_digits(&self) -> Option<String> {
+        matches!(self.form, Form::Text { .. }).then(|| format!("{}::text ~ {DIGITS}", self.column))
+    }
+
+    /// Takes some texts for digits since the epoch.
+    pub(super) fn take_digits(&mut self) {
+        if let Form::Text { digits, .. } = &mut self.form {
+            *digits = true;
+        }
+    }
+
     /// Takes the unit that values have, where the schema's gives no time of this century. Returns what to say.
     pub(super) fn correct(&mut self, largest: f64) -> Option<String> {
-        let (Form::Whole(unit) | Form::Fraction { unit, .. }) = &mut self.form else { return None };
-        let stated = match *unit {
-            1 => "us",
-            1000 => "ms",
-            _ => "s",
+        let (Form::Whole(stated) | Form::Fraction { unit: stated, .. }) = self.form.clone() else { return None };
+        let found = stated.corrected(largest)?;
+        self.form = match &self.form {
+            Form::Fraction { type_name, .. } if type_name != WHOLE => {
+                Form::Fraction { unit: found, type_name: type_name.clone() }
+            }
+            _ => Form::of_whole(found),
         };
-        let found = epoch_unit_of(largest).filter(|found| *found != stated)?;
-        *unit = match found {
-            "us" => 1,
-            "ms" => 1000,
-            _ => 1_000_000,
-        };
-        Some(format!("time_unit: the values are {found} since the epoch, not {stated}; write time_unit = \"{found}\""))
+        Some(other_unit(stated, found))
     }
 
     /// Whether the column has the order of the time, and nothing finer.
@@ -98,18 +109,16 @@ impl TimeColumn {
             Form::Zoned | Form::Plain => micros(column),
             Form::Local(zone) => micros(&at_zone(column, zone)),
             Form::Whole(unit) => {
-                let (low, high) = (Timestamp::FIRST.0 / unit, Timestamp::BEYOND.0 / unit);
-                format!("CASE WHEN {column} >= {low} AND {column} < {high} THEN {column}::int8 * {unit} END")
+                let (within, us) = (within(column, *unit), unit.to_us(&format!("{column}::int8")));
+                format!("CASE WHEN {within} THEN {us} END")
             }
             Form::Fraction { unit, type_name } => {
-                let (low, high) = (Timestamp::FIRST.0 / unit, Timestamp::BEYOND.0 / unit);
-                let scaled = match type_name.as_str() {
-                    "numeric" => format!("floor({column} * {unit})"),
-                    _ => format!("floor({column}::float8 * {unit}::float8)"),
-                };
-                format!("CASE WHEN {column} >= {low} AND {column} < {high} THEN ({scaled})::int8 END")
+                let exact = type_name == "numeric" || type_name == WHOLE;
+                let number = if exact { "numeric" } else { "float8" };
+                let (within, us) = (within(column, *unit), unit.to_us(&format!("{column}::{number}")));
+                format!("CASE WHEN {within} THEN floor({us})::int8 END")
             }
-            Form::Text { .. } => text_us(column),
+            Form::Text { digits, .. } => text_us(column, *digits),
         }
     }
 
@@ -139,9 +148,7 @@ impl TimeColumn {
         let column = &self.column;
         match &self.form {
             Form::Zoned | Form::Plain | Form::Local(_) => format!("{column} >= '{FIRST}' AND {column} < '{LAST}'"),
-            Form::Whole(unit) | Form::Fraction { unit, .. } => {
-                format!("{column} >= {} AND {column} < {}", Timestamp::FIRST.0 / unit, Timestamp::BEYOND.0 / unit)
-            }
+            Form::Whole(unit) | Form::Fraction { unit, .. } => within(column, *unit),
             Form::Text { .. } => format!("({}) IS NOT NULL", self.us()),
         }
     }
@@ -160,7 +167,7 @@ impl TimeColumn {
                 format!("({column} IS NULL OR {column} < '{FIRST}' OR {column} >= '{LAST}')")
             }
             Form::Whole(unit) | Form::Fraction { unit, .. } => {
-                let (low, high) = (Timestamp::FIRST.0 / unit, Timestamp::BEYOND.0 / unit);
+                let (low, high) = unit.bounds();
                 format!("({column} IS NULL OR {column} < {low} OR {column} >= {high})")
             }
             Form::Text { .. } => format!("({}) IS NULL", self.us()),
@@ -179,8 +186,9 @@ impl TimeColumn {
                 )
             }
             Form::Whole(unit) => {
-                let down = at.0.div_euclid(*unit);
-                let up = if at.0.rem_euclid(*unit) == 0 { down } else { down + 1 };
+                let unit = unit.us().unwrap_or(1);
+                let down = at.0.div_euclid(unit);
+                let up = if at.0.rem_euclid(unit) == 0 { down } else { down + 1 };
                 let stored = if matches!(op, ">=" | "<") { up } else { down };
                 Sql::with(format!("{column} {op} {PLACEHOLDER}::int8"), Bind::Int(stored))
             }
@@ -207,14 +215,10 @@ impl TimeColumn {
                 Some(Sql::with(bound, Bind::Int(at.0.clamp(Timestamp::FIRST.0, Timestamp::BEYOND.0))))
             }
             Form::Fraction { unit, type_name } => {
-                let bound = at.plus_us(if upwards { -2 } else { 2 }).0;
-                let number = if type_name == "numeric" { "numeric" } else { "float8" };
-                Some(Sql::with(
-                    format!("{column} {op} {PLACEHOLDER}::int8::{number} / {unit}::{number}"),
-                    Bind::Int(bound),
-                ))
+                let bound = number(*unit, type_name, at.plus_us(if upwards { -2 } else { 2 }).0);
+                Some(Sql::raw(format!("{column} {op} {bound}")))
             }
-            Form::Text { by_code: true } => {
+            Form::Text { by_code: true, digits: false } => {
                 // The day as it is written is at most one away from that in UTC.
                 let day = at.plus_us(if upwards { -2 * DAY_US } else { 2 * DAY_US }).rfc3339();
                 let day = day
@@ -231,21 +235,36 @@ impl TimeColumn {
     pub(super) fn slack(&self) -> Option<String> {
         match &self.form {
             Form::Local(_) => Some(LOCAL_SLACK.to_owned()),
-            Form::Fraction { unit, type_name } => {
-                let number = if type_name == "numeric" { "numeric" } else { "float8" };
-                Some(format!("2::{number} / {unit}::{number}"))
-            }
+            Form::Fraction { unit, type_name } => Some(number(*unit, type_name, 2)),
             _ => None,
         }
     }
 }
 
-fn unit_us(unit: TimeUnit) -> i64 {
-    match unit {
-        TimeUnit::Us => 1,
-        TimeUnit::Ms | TimeUnit::Text => 1000,
-        TimeUnit::S => 1_000_000,
+impl Form {
+    /// Nanoseconds are finer than the order of a page.
+    fn of_whole(unit: TimeUnit) -> Self {
+        match unit.us() {
+            Some(_) => Self::Whole(unit),
+            None => Self::Fraction { unit, type_name: WHOLE.to_owned() },
+        }
     }
+}
+
+/// Microseconds in the unit of a column, in a type that its index compares it with.
+fn number(unit: TimeUnit, type_name: &str, us: i64) -> String {
+    let number = unit.written(us);
+    match type_name {
+        "numeric" => format!("'{number}'::numeric"),
+        WHOLE => format!("'{}'::int8", us.saturating_mul(1000)),
+        _ => format!("'{number}'::float8"),
+    }
+}
+
+/// Whether a number is a time.
+fn within(column: &str, unit: TimeUnit) -> String {
+    let (low, high) = unit.bounds();
+    format!("{column} >= {low} AND {column} < {high}")
 }
 
 /// A parameter in microseconds, as a moment.
@@ -266,7 +285,7 @@ pub(super) fn micros(sql: &str) -> String {
 
 /// Microseconds since the epoch of an ISO 8601 text, without an error for any text: a day that a month does not have is
 /// one of the next month.
-fn text_us(column: &str) -> String {
+fn text_us(column: &str, digits: bool) -> String {
     let text = format!("{column}::text");
     let part = |from: u8, length: u8| format!("substr({text}, {from}, {length})::int");
     let clock = format!("coalesce(nullif(substring({text} from '^.{{10}}[T ](\\d\\d):'), '')::int, 0)");
@@ -274,17 +293,27 @@ fn text_us(column: &str) -> String {
     let seconds = format!(
         "coalesce(nullif(replace(substring({text} from '^.{{16}}:(\\d\\d(?:[.,]\\d{{1,6}})?)'), ',', '.'), '')::numeric, 0)"
     );
-    let sign = format!("(CASE WHEN {text} ~ '^.{{11}}.*-\\d\\d(:?\\d\\d)?$' THEN -1 ELSE 1 END)");
-    let zone_hours = format!("coalesce(substring({text} from '^.{{11}}.*[+-](\\d\\d)(?::?\\d\\d)?$')::int, 0)");
-    let zone_minutes = format!("coalesce(substring({text} from '^.{{11}}.*[+-]\\d\\d:?(\\d\\d)$')::int, 0)");
+    let sign = format!("(CASE WHEN {text} ~ '^.{{11}}.*-\\d\\d(:?\\d\\d)?( UTC)?\\s*$' THEN -1 ELSE 1 END)");
+    let zone_hours =
+        format!("coalesce(substring({text} from '^.{{11}}.*[+-](\\d\\d)(?::?\\d\\d)?(?: UTC)?\\s*$')::int, 0)");
+    let zone_minutes =
+        format!("coalesce(substring({text} from '^.{{11}}.*[+-]\\d\\d:?(\\d\\d)(?: UTC)?\\s*$')::int, 0)");
     let days = format!(
         "(make_date(greatest({}, 1), {}, 1) - date '1970-01-01' + {} - 1)::int8",
         part(1, 4),
         part(6, 2),
         part(9, 2)
     );
+    let digits = if digits {
+        format!(
+            " WHEN {text} ~ {DIGITS} THEN floor({text}::numeric * CASE length({text}) WHEN 10 THEN 1000000 WHEN 13 THEN 1000 WHEN 16 THEN 1 \
+             ELSE 0.001 END)::int8"
+        )
+    } else {
+        String::new()
+    };
     format!(
         "CASE WHEN {column}::text ~ {ISO} THEN ({days} * 86400 + {clock} * 3600 + {minutes} * 60 \
-         - {sign} * ({zone_hours} * 3600 + {zone_minutes} * 60)) * 1000000 + floor({seconds} * 1000000)::int8 END"
+         - {sign} * ({zone_hours} * 3600 + {zone_minutes} * 60)) * 1000000 + floor({seconds} * 1000000)::int8{digits} END"
     )
 }

@@ -2,6 +2,7 @@
 
 use super::connection::Reader;
 use super::mapping;
+use super::time::JULIAN;
 use crosstail_core::schema::{Holds, Sampled, Schema, Sketch, Table, TableSample};
 use crosstail_source::sql::{Sql, name};
 use sqlx::Row as _;
@@ -55,7 +56,10 @@ async fn sample(reader: Reader<'_>, table: &str) -> Result<(TableSample, i64), s
         .iter()
         .map(|(column, _)| {
             let column = name(column);
-            format!("CASE typeof({column}) WHEN 'blob' THEN NULL ELSE substr(CAST({column} AS TEXT), 1, {CHARS}) END, typeof({column})")
+            // Days are shown as the times that they are; the whole column says whether they are days.
+            let (first, last) = JULIAN;
+            let days = format!("typeof({column}) = 'real' AND {column} >= {first} AND {column} < {last}");
+            format!("CASE WHEN {days} THEN strftime('%Y-%m-%dT%H:%M:%fZ', {column}) ELSE CASE typeof({column}) WHEN 'blob' THEN NULL ELSE substr(CAST({column} AS TEXT), 1, {CHARS}) END END, CASE WHEN {days} THEN 'text' ELSE typeof({column}) END")
         })
         .collect();
     let (from, newest) = (name(table), if relation.has_rowid { " ORDER BY rowid DESC" } else { "" });

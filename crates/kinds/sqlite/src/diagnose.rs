@@ -3,6 +3,7 @@
 use super::connection::Reader;
 use super::mapping::Mapping;
 use crosstail_core::model::{Diagnosis, Grade};
+use crosstail_source::sql::shown_name;
 use sqlx::{AssertSqlSafe, Row as _};
 use std::path::Path;
 
@@ -35,7 +36,8 @@ pub(super) async fn diagnose(
             diagnoses.push(Diagnosis::ok("indexes", format!("{table}: {column} is indexed")));
             continue;
         }
-        let statement = format!("CREATE INDEX {table}_{column} ON \"{quoted}\" (\"{column}\");");
+        let index = shown_name(&format!("{table}_{column}"), '"');
+        let statement = format!("CREATE INDEX {index} ON {} ({});", shown_name(table, '"'), shown_name(column, '"'));
         let found = Diagnosis::warning(
             "indexes",
             format!("{table}: no index on {column}; following and paging need one"),

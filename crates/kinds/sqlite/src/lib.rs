@@ -11,6 +11,7 @@ mod payload;
 mod query;
 mod row;
 mod sql;
+mod time;
 mod value;
 mod zone;
 
@@ -156,13 +157,14 @@ impl SqliteSource {
             cause,
             hint: Some(hint.to_owned()),
         };
-        let Some((schema, table, note)) = fitting else {
+        let Some((schema, mut table, note)) = fitting else {
             if let Some(taken) = taken {
                 let (cause, hint) = Taken::said_gone(taken);
                 return Err(unfit(cause, hint));
             }
+            let there = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
             return Err(unfit(
-                format!("no table that a schema knows, and none with a time, among: {}", names.join(", ")),
+                format!("no table that a schema knows, and none with a time, among: {there}"),
                 "name one with --schema, or write a schema file with [table] and [fields]",
             ));
         };
@@ -186,6 +188,12 @@ impl SqliteSource {
             mapping::look_at(reader, &table, &mut relation).await.map_err(wrong)?;
         }
         relation.failing.retain(|column| columns.contains(column));
+        if !schema.definition().canonical
+            && let Some(text) = time::look_at_times(reader, &mut table, &mut relation).await.map_err(wrong)?
+            && note.is_none()
+        {
+            return Err(unfit(text, "correct [table] in the schema file"));
+        }
         let found = Arc::new(Mapping::new((schema, table), relation, (version, note), self.id, &self.name));
         *self.mapping.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&found));
         Ok(found)
@@ -208,6 +216,7 @@ impl Source for SqliteSource {
             Probe { server: format!("SQLite {version}"), schema: mapping.schema.name.clone(), ..Probe::default() };
         probe.warnings.extend(mapping.note.clone());
         probe.warnings.extend(mapping.about_failing());
+        probe.warnings.extend(mapping.relation.other_unit.clone());
         probe.warnings.extend(mapping.relation.no_time.clone());
         if mapping.relation.repeats && mapping.relation.failing.is_empty() {
             let found = mapping.key_is_not_unique();

@@ -1,13 +1,14 @@
 //! Maps a table to activities: which of its columns fill what, and how a row is read.
 
 use super::connection::{Reader, Version};
-use super::value::{is_of_data, scalar};
+use super::time::time_us;
+use super::value::is_of_data;
 use super::zone;
 use crosstail_core::filter::{Field, ValueType};
 use crosstail_core::model::{Activity, Diagnosis, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
 use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target, TimeUnit};
-use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, TIME_ROWS, literal, name, no_time};
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal, name};
 
 /// A schema resolved against one table.
 pub(super) struct Mapping {
@@ -43,7 +44,7 @@ pub(super) struct Selected {
 impl Selected {
     /// SQL for what is read of it. An identity is the text by which rows are told apart and sorted.
     pub(super) fn shown(&self, canonical: bool) -> String {
-        if self.target.0 == Target::Id && !canonical { text(&self.sql) } else { self.sql.clone() }
+        if self.target.0 == Target::Id && !canonical { text_of(&self.sql) } else { self.sql.clone() }
     }
 }
 
@@ -52,7 +53,7 @@ const UTF8: &str = "^(?:[0-7].|(?:C[2-9A-F]|D.)[89AB].|E0[AB].[89AB].|(?:E[1-9A-
                     |F[123](?:[89AB].){3}|F48.(?:[89AB].){2})*$";
 
 /// SQL for a value as text, another one for each value. Bytes, and what is no UTF-8, may be no text: they are shown as digits.
-fn text(value: &str) -> String {
+pub(super) fn text_of(value: &str) -> String {
     format!(
         "CASE typeof({value}) WHEN 'blob' THEN lower(hex({value})) WHEN 'text' THEN CASE WHEN {value} NOT GLOB '*[^ -~]*' \
          AND length({value}) = length(CAST({value} AS BLOB)) OR hex({value}) REGEXP '{UTF8}' THEN {value} ELSE lower(hex({value})) END ELSE CAST({value} AS TEXT) END"
@@ -73,7 +74,9 @@ pub(super) struct Relation {
     /// Whether several rows have the key that the schema names.
     pub(super) repeats: bool,
     /// Whether the time column holds nothing but whole numbers, as far as was looked.
-    whole: bool,
+    pub(super) whole: bool,
+    /// What is said where the numbers of the time column are of another unit than the schema says.
+    pub(super) other_unit: Option<String>,
     /// What the time column holds in some row that is no time.
     pub(super) no_time: Option<String>,
     /// Columns of its identity that cannot be computed for some row: they are no identity.
@@ -144,7 +147,12 @@ pub(super) async fn relation(reader: Reader<'_>, table: &str) -> Result<Relation
             key.push(column);
         }
     }
-    keys.retain(|key| !key.is_empty() && key.iter().all(filled));
+    // A column that converts nothing tells 1 from '1', whose texts are alike.
+    let converts = |column: &String| {
+        let is_plain = |holds: &str| holds.is_empty() || holds == "ANY" || holds.contains("BLOB");
+        rows.iter().any(|(name, holds, ..)| name == column && !is_plain(holds))
+    };
+    keys.retain(|key| !key.is_empty() && key.iter().all(filled) && key.iter().all(converts));
     relation.keys = keys;
     relation.numbered = has_rowid && is_whole;
     relation.columns = rows.into_iter().map(|(column, holds, ..)| (column, holds)).collect();
@@ -155,7 +163,7 @@ pub(super) async fn relation(reader: Reader<'_>, table: &str) -> Result<Relation
 pub(super) async fn failing(reader: Reader<'_>, table: &str, columns: &[String]) -> Result<Vec<String>, sqlx::Error> {
     let mut found = Vec::new();
     for column in columns {
-        let computed = format!("SELECT count({}) FROM {}", text(&name(column)), name(table));
+        let computed = format!("SELECT count({}) FROM {}", text_of(&name(column)), name(table));
         match reader.fetch(Sql::raw(computed)).await {
             Ok(_) => {}
             Err(error) if is_of_data(&error) => found.push(column.clone()),
@@ -171,9 +179,9 @@ pub(super) async fn look_at(reader: Reader<'_>, table: &Table, relation: &mut Re
     if key.iter().any(|column| relation.failing.contains(column)) {
         relation.repeats = true;
     } else if !relation.keys.iter().any(|known| known.iter().all(|part| key.contains(part))) {
-        let columns = key.iter().map(|column| name(column)).collect::<Vec<_>>().join(", ");
+        let columns = key.iter().map(|column| text_of(&name(column))).collect::<Vec<_>>().join(", ");
         let text = format!(
-            "SELECT 1 FROM (SELECT {columns} FROM {from} LIMIT {SAMPLE}) GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
+            "SELECT 1 FROM (SELECT * FROM {from} LIMIT {SAMPLE}) GROUP BY {columns} HAVING count(*) > 1 LIMIT 1"
         );
         relation.repeats = !reader.fetch(Sql::raw(text)).await?.is_empty();
     }
@@ -190,21 +198,6 @@ pub(super) async fn look_at(reader: Reader<'_>, table: &Table, relation: &mut Re
              WHERE typeof(at) NOT IN ('integer', 'null') LIMIT 1"
         );
         relation.whole = reader.fetch(Sql::raw(text)).await?.is_empty();
-    }
-    let (time, us) = (name(&table.time), time_us(table, false));
-    let text = format!(
-        "SELECT substr({}, 1, 40) FROM (SELECT {time} FROM {from} LIMIT {TIME_ROWS}) \
-         WHERE ({us}) IS NULL AND {time} IS NOT NULL AND {time} <> '' LIMIT 1",
-        text(&time)
-    );
-    let rows = match reader.fetch(Sql::raw(text)).await {
-        // What cannot be computed is told where it is read.
-        Err(error) if is_of_data(&error) => return Ok(()),
-        rows => rows?,
-    };
-    let found = rows.first().map(|row| scalar(row, 0)).transpose()?.flatten();
-    if let Some(Scalar::Text(example)) = found {
-        relation.no_time = Some(no_time(&table.name, &table.time, &example));
     }
     Ok(())
 }
@@ -277,10 +270,10 @@ impl Mapping {
     /// SQL for the row's key as text.
     pub(super) fn key_text(&self) -> String {
         if let [one] = self.key.as_slice() {
-            return if self.is_canonical() { one.clone() } else { format!("coalesce({}, '')", text(one)) };
+            return if self.is_canonical() { one.clone() } else { format!("coalesce({}, '')", text_of(one)) };
         }
         let part =
-            |column: &String| format!("coalesce(replace(replace({}, '%', '%25'), '/', '%2F'), '%')", text(column));
+            |column: &String| format!("coalesce(replace(replace({}, '%', '%25'), '/', '%2F'), '%')", text_of(column));
         self.key.iter().map(part).collect::<Vec<_>>().join(" || '/' || ")
     }
 
@@ -296,7 +289,7 @@ impl Mapping {
         }
         let own = self.selected.iter().filter(|one| one.target.0 == Target::Id);
         let parts: Vec<String> = own
-            .map(|one| format!("nullif({}, '')", text(&one.sql)))
+            .map(|one| format!("nullif({}, '')", text_of(&one.sql)))
             .chain([format!("{} || {}", literal(&self.prefix()), self.key_text())])
             .collect();
         if parts.len() == 1 { parts[0].clone() } else { format!("coalesce({})", parts.join(", ")) }
@@ -361,7 +354,7 @@ impl Mapping {
     /// A comparison of the start time with a moment.
     pub(super) fn time_is(&self, op: &str, at: Timestamp) -> Sql {
         if self.whole {
-            let unit = if self.is_canonical() { self.canonical_unit() } else { unit_us(&self.table) };
+            let unit = if self.is_canonical() { self.canonical_unit() } else { self.table.time_unit.us().unwrap_or(1) };
             let (down, rest) = (at.0.div_euclid(unit), at.0.rem_euclid(unit));
             let stored = if rest != 0 && matches!(op, ">=" | "<") { down + 1 } else { down };
             return Sql::with(format!("{} {op} {PLACEHOLDER}", self.order()), Bind::Int(stored));
@@ -371,7 +364,7 @@ impl Mapping {
 
     const fn canonical_unit(&self) -> i64 {
         match self.table.time_unit {
-            TimeUnit::Us => 1,
+            TimeUnit::Us | TimeUnit::Ns => 1,
             TimeUnit::Ms | TimeUnit::Text => 1000,
             TimeUnit::S => 1_000_000,
         }
@@ -443,38 +436,4 @@ impl Mapping {
 /// Whether a declared type is one of numbers.
 fn is_number(declared: &str) -> bool {
     ["INT", "REAL", "FLOA", "DOUB", "NUM", "DEC"].iter().any(|word| declared.contains(word))
-}
-
-const fn unit_us(table: &Table) -> i64 {
-    match table.time_unit {
-        TimeUnit::Us => 1,
-        TimeUnit::Ms => 1000,
-        TimeUnit::S | TimeUnit::Text => 1_000_000,
-    }
-}
-
-/// SQL for the start of a row, whatever type its value has. `whole`: rows are sorted by the column itself, so that it has
-/// to be a whole number.
-fn time_us(table: &Table, whole: bool) -> String {
-    let (column, unit) = (name(&table.time), unit_us(table));
-    let (low, high) = (Timestamp::FIRST.0 / unit, Timestamp::BEYOND.0 / unit);
-    let within = format!("CASE WHEN {column} >= {low} AND {column} < {high} THEN");
-    if whole {
-        return format!("CASE typeof({column}) WHEN 'integer' THEN {within} {column} * {unit} END END");
-    }
-    // Julian days have milliseconds: the fraction is taken from the text.
-    let text = format!(
-        "CAST(strftime('%s', replace({column}, ',', '.')) AS INTEGER) * 1000000 + CASE WHEN substr({column}, 20, 1) IN ('.', ',') \
-         THEN CAST(round(CAST('0.' || substr({column}, 21, 6) AS REAL) * 1000000) AS INTEGER) ELSE 0 END"
-    );
-    let text = if table.is_local() {
-        format!("CASE WHEN {} THEN {text} ELSE {} END", zone::has_zone(&column), zone::moment_of(table, &text))
-    } else {
-        text
-    };
-    format!(
-        "CASE typeof({column}) WHEN 'integer' THEN {within} {column} * {unit} END \
-         WHEN 'real' THEN {within} CAST({column} * {unit} AS INTEGER) END \
-         WHEN 'text' THEN CASE WHEN length({column}) >= 10 AND substr({column}, 5, 1) = '-' THEN {text} END END"
-    )
 }
