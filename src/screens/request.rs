@@ -35,6 +35,10 @@ pub(super) enum Request {
     Apply(Filter, Box<Predicate>),
     /// Add the view to the history: its filter is typed.
     Remember,
+    /// Search the filters that were used for a text.
+    History(String),
+    /// A filter that was used before was chosen: to go on typing, or else to put in force.
+    Recall(String),
     /// Open an activity beside the list, at a tab. Without a row, it is not in memory and comes from its store.
     Open(Option<Row>, Box<Activity>, Option<Tab>),
     /// Show the links and commands for an activity.
@@ -138,6 +142,8 @@ pub enum PromptKind {
     Report,
     /// A range of time.
     Range,
+    /// The name of a view that is saved.
+    ViewName,
 }
 
 impl PromptKind {
@@ -150,6 +156,7 @@ impl PromptKind {
             Self::Bundle => "write the incident to",
             Self::Report => "write this screen as a report to",
             Self::Range => "range of time",
+            Self::ViewName => "save filter, columns and facets as a view with the name",
         }
     }
 
@@ -160,6 +167,7 @@ impl PromptKind {
             Self::Note(_) => "stored with the mark and written into the incident",
             Self::GroupNote(_) => "kept with the group, for the next sessions, too      empty: no note",
             Self::Pipe => "jq .error | less      secrets are redacted",
+            Self::ViewName => "added to your configuration; the keys 1 to 9 open views, in their order",
             Self::Report => "a path ending in .html, .csv or .json; secrets are redacted",
             Self::Range => "15m  1h  24h  7d  30d  everything  2026-09-01..2026-09-02      z shorter · Z longer",
             Self::Bundle => "a path without extension: writes .md and .sqlite; secrets are redacted",
