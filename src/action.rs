@@ -32,6 +32,7 @@ actions! {
     BACK = "back", "one level back";
     FILTER = "filter", "edit the filter (in a detail: search)";
     CLEAR_FILTER = "clear_filter", "show everything";
+    FILTER_HISTORY = "filter_history", "filters that were used, also in other sessions";
     NEXT_MATCH = "next_match", "next match of the search";
     PREVIOUS_MATCH = "previous_match", "previous match of the search";
     NEXT_FAILURE = "next_failure", "next failure";
@@ -69,6 +70,7 @@ actions! {
     BUNDLE = "bundle", "write the marked activities as an incident: Markdown and .sqlite";
     VIEW_BACK = "view_back", "view before this one";
     VIEW_FORWARD = "view_forward", "view after this one";
+    SAVE_VIEW = "save_view", "save filter, columns and facets as a view";
     HEALTH = "health", "health of the systems";
     FAILURES = "failures", "failures in groups: what is new, since when, whom it affects";
     CHANGES = "changes", "when rate, failures and latency changed, and what was marked";
@@ -80,6 +82,7 @@ actions! {
     SILENCE = "silence", "silence the alert's rule for an hour, or lift the silence";
     REPORT = "report", "write this screen as a report: .html, .csv or .json";
     SOURCES = "sources", "sources, their state and lag";
+    JOBS = "jobs", "what the sources do now, and everything that was said";
     FOCUS_NEXT = "focus_next", "next panel";
     FOCUS_PREVIOUS = "focus_previous", "previous panel";
     TOGGLE_FACETS = "toggle_facets", "facets on or off";
@@ -96,7 +99,8 @@ actions! {
     TOGGLE_MOUSE = "toggle_mouse", "mouse on or off";
     TOGGLE_RATE = "toggle_rate", "show what the screen costs";
     PALETTE = "palette", "every command, by name";
-    HELP = "help", "this help";
+    HELP = "help", "the most useful keys; again, all of them";
+    TOUR = "tour", "a tour of the demonstration, in five steps";
     VIEW_1 = "view_1", "saved view 1";
     VIEW_2 = "view_2", "saved view 2";
     VIEW_3 = "view_3", "saved view 3";

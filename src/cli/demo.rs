@@ -3,11 +3,12 @@
 use super::args::DemoArgs;
 use super::explore;
 use super::past::failures_before;
+use crate::action::Action;
 use crate::config::{Config, Marker, ObjectiveEntry, Overrides};
 use crate::kinds;
 use crate::log::Log;
 use crate::runtime::Recall;
-use crate::screens;
+use crate::screens::{self, Event};
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Clock, Direction, Kind, Names, Status, Timestamp};
 use crosstail_engine::insight::alerting::Rule;
@@ -72,13 +73,20 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
     // What is said about invented groups goes with them. Their past is being written.
     let recall = Recall::new(Some(folder.path().join("memory.sqlite")), std::slice::from_ref(&source));
     let recall = recall.of_a_growing_past(is_written);
-    let all = (names, vec![opened], std::collections::HashMap::new(), recall);
+    let all = (names, vec![opened], std::collections::HashMap::new(), recall, None);
     let mut opened = explore::explorer_over(all, &args.look, invocation, &config, log)?;
     // What is new is told; in a configuration this is a file in the folder of rules.
     let (_, rule) = Rule::from_toml(NEW_FAILURE, "new failure")?;
     opened.explorer.shared.alerts.alerting.rules.extend(rule);
     let deploy = Marker { at: simulation.anchor.plus_us(-DEPLOY_US), text: "deployed 1.4.3".to_owned() };
     opened.explorer.shared.set_own_markers(vec![deploy]);
+    opened.explorer.stack.offer_tour();
+    if args.tour {
+        // It asks nothing of the runtime.
+        drop(opened.explorer.update(Event::Action(Action::TOUR)));
+    } else {
+        opened.explorer.shared.notify("new here? : tour leads through it in five steps");
+    }
     let code = screens::run(opened, Clock::system(), &mut explore::Fixed).await?;
     cancel.cancel();
     let _ = tokio::time::timeout(std::time::Duration::from_millis(500), writer).await;

@@ -6,13 +6,14 @@ use super::{UsageError, sources};
 use crate::config::{self, Config, Layout, Overrides};
 use crate::log::Log;
 use crate::runtime::{self, Runtime};
-use crate::screens::{self, Event, Explorer, Opened, Reopen, Settings};
+use crate::screens::{self, Event, Explorer, GoesOn, Opened, Reopen, Settings};
 use anyhow::Result;
 use async_trait::async_trait;
 use crosstail_core::model::{Clock, Names, SourceId, redact_text};
 use crosstail_engine::insight::alerting::{Alerting, Objectives};
 use crosstail_engine::window::Range;
 use crosstail_export::shell_quote;
+use crosstail_memory::Left;
 use crosstail_source::Source;
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ pub(super) async fn run(args: &ExploreArgs, choice: &Overrides, log: Log) -> Res
     let invocation = invocation(&named, &args.run, args.schema.as_deref());
     let opened = sources::open(configs, spools)?;
     let mut session = Session { opened, look: &args.look, invocation, config: &config, log };
-    let first = session.explorer()?;
+    let first = session.explorer().await?;
     screens::run(first, Clock::system(), &mut session).await
 }
 
@@ -48,13 +49,28 @@ struct Session<'a> {
 }
 
 impl Session<'_> {
-    fn explorer(&self) -> Result<Opened> {
+    async fn explorer(&self) -> Result<Opened> {
         let opened = &self.opened;
         let allowed = self.look.writes.allow_writes;
         let writers = if allowed { opened.alert_writers() } else { runtime::alert::Writers::new() };
-        let recall = runtime::Recall::new(config::memory_file(), &opened.configs);
-        let all = (opened.names.clone(), opened.sources.clone(), writers, recall);
-        explorer_over(all, self.look, self.invocation.clone(), self.config, self.log.clone())
+        let mut recall = runtime::Recall::new(config::memory_file(), &opened.configs);
+        // Of no source there is nothing to go on with, and a stream comes once.
+        let goes_on = !self.look.fresh && !opened.sources.is_empty() && !opened.has_streams();
+        let mut left = Ok(Left::default());
+        if goes_on {
+            recall = recall.of_sessions();
+            left = recall.left().await;
+        }
+        let (left, problem) = match left {
+            Ok(left) => (goes_on.then_some(left), None),
+            Err(error) => (None, Some(format!("nothing is remembered: {error:#}"))),
+        };
+        let all = (opened.names.clone(), opened.sources.clone(), writers, recall, left);
+        let mut first = explorer_over(all, self.look, self.invocation.clone(), self.config, self.log.clone())?;
+        if let Some(problem) = problem {
+            first.explorer.shared.notify(problem);
+        }
+        Ok(first)
     }
 }
 
@@ -63,8 +79,15 @@ impl Reopen for Session<'_> {
     async fn with_table(&mut self, source: SourceId, table: &str) -> Result<Opened> {
         let schema = self.opened.draft(source, table).await?;
         self.opened.read_by(source, schema)?;
-        self.explorer()
+        self.explorer().await
     }
+}
+
+/// What is shown as it was left. What the command line or the configuration says comes first.
+fn goes_on(look: &ViewArgs, config: &Config) -> GoesOn {
+    // A link to a view shows to everybody what it says.
+    let is_link = look.filter.is_some() || look.open.is_some();
+    GoesOn { range: config.range.is_none() && !is_link, layout: look.columns.is_empty() && look.facets.is_empty() }
 }
 
 /// The explorer of the demonstration, whose table is known.
@@ -91,12 +114,13 @@ fn invocation(sources: &[String], runs: &[String], schema: Option<&str>) -> Stri
     words.join(" ")
 }
 
-/// Names, sources, how alerts are changed in them, and where what has failed is remembered.
-type All = (Names, Vec<(SourceId, Arc<dyn Source>)>, runtime::alert::Writers, runtime::Recall);
+/// Names, sources, how alerts are changed in them, where is remembered what has failed, and how the last explorer over them was
+/// left.
+type All = (Names, Vec<(SourceId, Arc<dyn Source>)>, runtime::alert::Writers, runtime::Recall, Option<Left>);
 
 /// An explorer over sources.
 pub(super) fn explorer_over(
-    (names, sources, writers, recall): All,
+    (names, sources, writers, recall, left): All,
     look: &ViewArgs,
     invocation: String,
     config: &Config,
@@ -155,6 +179,7 @@ pub(super) fn explorer_over(
         tools,
         theme: config.theme.clone().unwrap_or_else(|| "dark".to_owned()),
         config_path: config::user_file().map(|path| path.display().to_string()),
+        own_file: config.own_file.clone(),
         invocation,
         may_send: look.allow_sends,
         writes_as: look.writes.allow_writes.then(|| who.clone()),
@@ -162,6 +187,9 @@ pub(super) fn explorer_over(
         ..Settings::default()
     };
     let mut effects = Vec::new();
+    if let Some(left) = left {
+        effects = explorer.update(Event::GoOn(Box::new(left), goes_on(look, config)));
+    }
     let layout = Layout::parse(&look.columns, &look.facets).map_err(|why| UsageError(format!("--{why}")))?;
     if !layout.is_usual() {
         effects.extend(explorer.update(Event::LayOut(layout)));

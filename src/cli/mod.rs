@@ -38,6 +38,7 @@ mod stats;
 mod tail;
 mod target;
 mod topics;
+mod usage;
 #[cfg(feature = "watch")]
 mod watch;
 mod wrap;
@@ -108,8 +109,11 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(habits::understood(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
-            // A closed pipe ends help quietly, too.
-            let _ = error.print();
+            match usage::explained(&error) {
+                Some((said, usage)) => output::print_usage(&said, &usage),
+                // A closed pipe ends help quietly, too.
+                None => drop(error.print()),
+            }
             return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::OK });
         }
     };

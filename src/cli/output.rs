@@ -243,6 +243,14 @@ pub(super) fn print_failure(text: &str) {
     }
 }
 
+/// Writes what is wrong with a command line to stderr, and how the command is used.
+pub(super) fn print_usage(text: &str, usage: &str) {
+    print_failure(text);
+    if !usage.is_empty() {
+        let _ = writeln!(io::stderr().lock(), "  {}", crosstail_core::model::visible(usage));
+    }
+}
+
 /// Writes a message to stderr, with the code of an error.
 pub(super) fn print_error(text: &str) {
     let code = super::explain::code_of(text).map(|code| format!("[{code}]")).unwrap_or_default();

@@ -32,6 +32,11 @@ pub(super) struct OpenSources {
 }
 
 impl OpenSources {
+    /// Whether something comes through a pipe.
+    pub(super) fn has_streams(&self) -> bool {
+        !self.spools.is_empty()
+    }
+
     /// Waits until every stream has ended, for a command that prints once.
     pub(super) fn wait_for_streams(&self) {
         self.spools.iter().for_each(Spool::wait_for_end);

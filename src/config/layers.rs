@@ -9,7 +9,7 @@ use crosstail_core::model::{is_sensitive_name, redact_text};
 use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
-const DEFAULT: &str = include_str!("../../config/default.toml");
+pub(super) const DEFAULT: &str = include_str!("../../config/default.toml");
 /// Name of the project's file, which is in the current folder or in one of its parents.
 pub const PROJECT_FILE: &str = "crosstail.toml";
 
@@ -121,6 +121,7 @@ impl LayeredConfig {
                 all.set(key, &value, flag)?;
             }
         }
+        all.config.own_file = choice.own_file();
         Ok(all)
     }
 

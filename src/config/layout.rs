@@ -135,6 +135,11 @@ impl Layout {
         Ok(Self { columns: columns.collect::<Result<_, _>>()?, facets: facets.collect::<Result<_, _>>()? })
     }
 
+    /// The names of its columns and of its facets.
+    pub fn names(&self) -> (Vec<String>, Vec<String>) {
+        (self.columns.iter().map(ToString::to_string).collect(), self.facets.iter().map(ToString::to_string).collect())
+    }
+
     /// Whether everything is as usual.
     pub const fn is_usual(&self) -> bool {
         self.columns.is_empty() && self.facets.is_empty()

@@ -14,6 +14,7 @@ mod secrets;
 mod send;
 mod tools;
 mod trust;
+mod views;
 mod zone;
 
 pub use channel::ChannelEntry;
@@ -28,6 +29,7 @@ pub use private::{private_folder, write_private};
 pub use send::{SendEntry, send_value};
 pub use tools::{CommandEntry, LinkEntry};
 pub use trust::{Project, Trust};
+pub use views::{ViewEntry, add_view};
 pub use zone::zone;
 
 use anyhow::Context as _;
@@ -95,6 +97,9 @@ pub struct Config {
     /// Why a project's file is not used.
     #[serde(skip)]
     pub ignored: Option<String>,
+    /// The user's own file, whether it exists or not.
+    #[serde(skip)]
+    pub own_file: Option<PathBuf>,
 }
 
 /// One `[[source]]` of the configuration.
@@ -194,32 +199,6 @@ impl OneOrMany {
             Self::One(one) => vec![one.clone()],
             Self::Many(many) => many.clone(),
         }
-    }
-}
-
-/// A saved view.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ViewEntry {
-    /// Name shown in the first line.
-    pub name: String,
-    /// A filter; empty shows everything.
-    pub filter: String,
-    /// Columns of the list: fields, `what`, and paths such as `req.body.order.id`, with a width behind a colon if wanted.
-    #[serde(default)]
-    pub columns: Vec<String>,
-    /// Fields and paths whose values the facets count.
-    #[serde(default)]
-    pub facets: Vec<String>,
-}
-
-impl ViewEntry {
-    /// Its columns and facets.
-    ///
-    /// # Errors
-    /// A name stands for nothing.
-    pub fn layout(&self) -> Result<Layout, String> {
-        Layout::parse(&self.columns, &self.facets)
     }
 }
 

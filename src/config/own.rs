@@ -107,8 +107,8 @@ pub fn template() -> &'static str {
     include_str!("../../config/template.toml")
 }
 
-/// Writes a configuration file atomically, and creates its folder if necessary. Permissions follow the user's umask. An
-/// existing file is an error unless `replace` is set.
+/// Writes a configuration file atomically, and creates its folder if necessary. Permissions follow the user's umask, or are
+/// those of the file that is replaced. An existing file is an error unless `replace` is set.
 pub fn write_file(path: &Path, text: &str, replace: bool) -> anyhow::Result<()> {
     use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt as _;
@@ -117,6 +117,9 @@ pub fn write_file(path: &Path, text: &str, replace: bool) -> anyhow::Result<()> 
         std::fs::create_dir_all(folder)?;
         let mut file =
             tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o666)).tempfile_in(folder)?;
+        if let Some(known) = path.metadata().ok().filter(|_| replace) {
+            file.as_file().set_permissions(known.permissions())?;
+        }
         file.write_all(text.as_bytes())?;
         match if replace { file.persist(path) } else { file.persist_noclobber(path) } {
             Ok(_) => Ok(()),

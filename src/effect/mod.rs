@@ -17,6 +17,7 @@ pub use send::{SendPlan, Sendable, Sent};
 pub use tools::CommandOutput;
 pub use values::{PathSample, PathsFor, Placed, ValuesOf, ValuesOfPaths};
 
+use crate::config::ViewEntry;
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};
 use crosstail_engine::change::{Shift, Window};
 use crosstail_engine::failure::{Fingerprint, FoundFailures, KnownFailures, Remark};
@@ -24,9 +25,11 @@ use crosstail_engine::insight::objective::{Count, ObjectiveQuery};
 use crosstail_engine::insight::{Comparison, SetContrast};
 use crosstail_engine::pattern::{FoundPatterns, GapValues};
 use crosstail_engine::window::Bounds;
+use crosstail_memory::Keep;
 use crosstail_source::alert::AlertStatus;
 use crosstail_source::{FiguresQuery, Groups, RelatedKey, TableOffer};
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The number of a query. A reply to an older query than the latest is dropped.
@@ -88,6 +91,10 @@ pub enum Reply {
     SendingEnded(Result<(), String>),
     /// What a command of the user's has printed.
     CommandOutput(CommandOutput),
+    /// Activities that were marked in another session, as far as they were found.
+    Marked(Vec<Activity>),
+    /// A view was saved in a file, or why it was not.
+    ViewSaved(Result<(Box<ViewEntry>, String), String>),
     /// A notice for the status line.
     Notice(String),
 }
@@ -115,6 +122,12 @@ pub enum Effect {
     StopGrouping,
     /// Keep what was said about a group of failures; the text is said once it is kept.
     SayOfGroup(Box<(Fingerprint, Remark, String)>),
+    /// Remember something for the next session.
+    Keep(Box<Keep>),
+    /// Find what was marked in another session; each with the time at which it started.
+    FindMarked(Ticket, Vec<(Id, Timestamp)>),
+    /// Add a view to a configuration file.
+    SaveView(PathBuf, Box<ViewEntry>),
     /// Load a payload from its places.
     LoadPayload(Ticket, Id, Vec<Place>),
     /// Find related activities in every source.

@@ -1,87 +1,19 @@
 //! Groups of failures over all sources: those of a range of time, and whether each is new. The stores are asked once for the
 //! failures of a day before the range; what they say is remembered.
 
-use super::{MergedHistory, Work};
-use crate::config::private_folder;
+use super::{MergedHistory, Recall, Work};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Expr, Filter};
-use crosstail_core::model::{Names, SourceId, Timestamp, redact_text};
-use crosstail_engine::failure::{
-    DAY_US, Failures, Fingerprint, FoundFailures, KnownFailures, Remark, Span, day_of, remark,
-};
+use crosstail_core::model::{Names, SourceId, Timestamp};
+use crosstail_engine::failure::{DAY_US, Failures, FoundFailures, KnownFailures, Span, day_of, remark};
 use crosstail_memory::Memory;
-use crosstail_source::{PageQuery, Source, SourceConfig, SourceError};
-use sha2::{Digest as _, Sha256};
-use std::path::PathBuf;
+use crosstail_source::{PageQuery, Source, SourceError};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Activities per page.
 const PAGE: usize = 5000;
 /// So many failures before the range are read, the newest first. What was not read is said.
 const BEFORE: usize = 500_000;
-
-/// Where what is known of the failures of some sources is remembered.
-#[derive(Debug, Clone, Default)]
-pub struct Recall {
-    /// The file; without one, nothing is remembered.
-    path: Option<PathBuf>,
-    /// Stands for the sources.
-    scope: String,
-    /// Whether the past is still being written, so that what was read of it says little of what will be there.
-    grows: bool,
-    /// Of a past that is being written: whether all of it is.
-    is_written: Option<Arc<AtomicBool>>,
-}
-
-impl Recall {
-    /// In a file, for these sources.
-    pub fn new(path: Option<PathBuf>, sources: &[SourceConfig]) -> Self {
-        let absolute = |at: &String| match std::path::absolute(at) {
-            Ok(path) if !at.contains("://") => path.display().to_string(),
-            _ => redact_text(at).into_owned(),
-        };
-        let one = |source: &SourceConfig| {
-            let schema = source.schema.as_ref().map(|schema| schema.definition().name.clone());
-            format!("{:?} {schema:?}", source.at.iter().map(absolute).collect::<Vec<_>>())
-        };
-        let mut all: Vec<String> = sources.iter().map(one).collect();
-        all.sort();
-        let hash = Sha256::digest(all.join("\n").as_bytes());
-        Self {
-            path,
-            scope: hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect(),
-            grows: false,
-            is_written: None,
-        }
-    }
-
-    /// Keeps what a user says, and reads the past each time.
-    #[must_use]
-    pub fn of_a_growing_past(self, is_written: Arc<AtomicBool>) -> Self {
-        Self { grows: true, is_written: Some(is_written), ..self }
-    }
-
-    async fn open(&self) -> Result<Option<Memory>> {
-        let Some(path) = &self.path else { return Ok(None) };
-        if let Some(folder) = path.parent() {
-            private_folder(folder)?;
-        }
-        Ok(Some(Memory::open(path).await?))
-    }
-
-    /// Keeps what a user said about a group.
-    ///
-    /// # Errors
-    /// If it cannot be kept.
-    pub async fn say(&self, of: &Fingerprint, remark: &Remark) -> Result<()> {
-        if let Some(mut memory) = self.open().await? {
-            memory.say(of, remark).await?;
-            memory.close().await?;
-        }
-        Ok(())
-    }
-}
 
 /// The groups of the failures that a query keeps. Whether one is new is judged by all failures before, whatever the filter. With
 /// `problems`, reading goes on without the sources that fail.
@@ -150,7 +82,7 @@ pub async fn known_failures(
 ) -> Result<KnownFailures> {
     let holding: Vec<_> =
         sources.iter().filter(|(_, source)| source.capabilities().holds_activities).cloned().collect();
-    if recall.is_written.as_ref().is_some_and(|is_written| !is_written.load(Ordering::Acquire)) {
+    if recall.is_being_written() {
         return Ok(KnownFailures { seen: Vec::new(), known_from: until, is_final: false });
     }
     let span = Span { fresh: until, until };

@@ -26,13 +26,6 @@ impl Runtime {
             Effect::LoadMarkers(ticket, bounds) => self.load_markers(ticket, bounds),
             Effect::CountObjective(ticket, query) => self.count_objective(ticket, query),
             Effect::StopGrouping => drop(self.restart_scope(|this| &mut this.grouping)),
-            Effect::SayOfGroup(said) => {
-                let recall = self.recall.clone();
-                self.spawn(self.cancel.clone(), 0, async move {
-                    let kept = recall.say(&said.0, &said.1).await;
-                    Reply::Notice(kept.map_or_else(|error| format!("not kept: {error:#}"), |()| said.2))
-                });
-            }
             other => return Some(other),
         }
         None

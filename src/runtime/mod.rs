@@ -19,6 +19,7 @@ mod objectives;
 mod outcomes;
 mod patterns;
 mod read;
+mod recall;
 mod report;
 #[cfg(feature = "resend")]
 mod send;
@@ -30,7 +31,7 @@ mod work;
 
 pub use changes::changes;
 pub use diagnose::{SourceDiagnosis, diagnose};
-pub use failures::{Recall, failures, known_failures};
+pub use failures::{failures, known_failures};
 pub use figures::{answer as figures_of, figures, figures_by};
 pub use find::{MAX_RESULTS, search_source};
 pub use load::{compared, keeps_whole, payload_of, payloads_of, related_to};
@@ -38,6 +39,7 @@ pub use markers::{MarkerQuery, marked};
 pub use merged::MergedHistory;
 pub use objectives::{Counted, count_objective, standing};
 pub use patterns::{gap_values, patterns};
+pub use recall::Recall;
 pub use report::{figures_by_period, report_table};
 #[cfg(feature = "resend")]
 pub use send::{audit_file, resendable, send};
@@ -55,6 +57,7 @@ use crosstail_engine::insight::SendSecrets;
 use crosstail_source::pump::{self, PumpEvent};
 use crosstail_source::{Jobs, PageQuery, Priority, Source, cleanup};
 use read::Reader;
+use recall::Keeper;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,6 +113,8 @@ pub struct Runtime {
     writers: Arc<alert::Writers>,
     /// Where what has failed is remembered.
     recall: Recall,
+    /// Keeps what is to be remembered, once there is something.
+    keeper: Option<Keeper>,
     /// Cancels grouping when it starts again.
     grouping: CancellationToken,
     /// Cancels loading values for a purpose when others are wanted.
@@ -157,6 +162,7 @@ impl Runtime {
             zone,
             writers: Arc::default(),
             recall: Recall::default(),
+            keeper: None,
             grouping,
             valuing: HashMap::new(),
             sampling,
@@ -173,7 +179,7 @@ impl Runtime {
         self.writers = Arc::new(writers);
     }
 
-    /// Remembers what has failed.
+    /// Remembers what has failed, and how the explorer is left.
     pub fn set_recall(&mut self, recall: Recall) {
         self.recall = recall;
     }
@@ -205,8 +211,9 @@ impl Runtime {
     }
 
     /// Stops everything that runs, and waits until it has ended, in the stores too, but not for long.
-    pub async fn end(self) {
+    pub async fn end(mut self) {
         self.cancel.cancel();
+        self.kept().await;
         let begun = tokio::time::Instant::now();
         while !self.jobs.list().is_empty() && begun.elapsed() < END {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -312,6 +319,7 @@ impl Runtime {
             other => {
                 return self
                     .run_grouping(other)
+                    .and_then(|other| self.run_recall(other))
                     .and_then(|other| self.run_values(other))
                     .and_then(|other| self.run_tools(other))
                     .and_then(|other| self.run_send(other));

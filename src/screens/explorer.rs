@@ -1,5 +1,6 @@
 //! The explorer: what all screens share, and the stack of screens. `update(event) → effects` never waits.
 
+use super::GoesOn;
 use super::request::Tab;
 use super::shared::Shared;
 use super::stack::Stack;
@@ -10,6 +11,7 @@ use crate::tui::{Context, Gesture, KeyMatch, Keymap, Pointed, Stroke};
 use chrono_tz::Tz;
 use crosstail_core::model::{Names, SourceId, Timestamp};
 use crosstail_engine::window::Range;
+use crosstail_memory::Left;
 use crosstail_source::pump::PumpEvent;
 
 /// An input to the explorer.
@@ -21,6 +23,8 @@ pub enum Event {
     Typed(Stroke),
     /// A text was pasted.
     Pasted(String),
+    /// Go on where another session was left.
+    GoOn(Box<Left>, GoesOn),
     /// Put a filter in force (`--filter`).
     Filter(String),
     /// Show columns and facets (`--columns`, `--facets`).
@@ -59,9 +63,15 @@ impl Explorer {
 
     /// Applies an event; returns the effects to carry out.
     pub fn update(&mut self, event: Event) -> Vec<Effect> {
+        let is_tick = matches!(event, Event::Tick(_));
         let effects = self.apply(event);
         self.stack.explore.fit(&self.shared);
-        effects
+        self.stack.guide(&mut self.shared);
+        if is_tick || effects.iter().any(|effect| matches!(effect, Effect::Quit | Effect::ReadTable(..))) {
+            self.stack.explore.note_panels(&mut self.shared);
+        }
+        // Before the others: after the end nothing is kept.
+        self.shared.keeping.take_due().chain(effects).collect()
     }
 
     /// Counts what the list's panels show, if the activities have changed, or if `force` is set.
@@ -78,6 +88,7 @@ impl Explorer {
             }
             Event::Typed(stroke) => stack.typed(&stroke, shared),
             Event::Pasted(text) => stack.pasted(&text, shared),
+            Event::GoOn(left, goes_on) => stack.explore.go_on_from(*left, goes_on, shared),
             Event::Filter(text) => stack.explore.begin_with(&text, shared),
             Event::LayOut(layout) => {
                 shared.layout = layout;

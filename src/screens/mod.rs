@@ -31,15 +31,18 @@ mod sources;
 mod stack;
 mod tables;
 mod tools;
+mod tour;
 mod view;
 
-pub use explore::{Detail, Explore};
+pub use explore::{Detail, Explore, GoesOn};
 pub use explorer::{Event, Explorer};
 pub use health::SlottedHealth;
 use request::PromptKind;
 pub use request::{Focus, Tab};
 pub use run::{Opened, Reopen, run};
-pub use shared::{AlertBoard, AlertLine, AlertOrigin, LineState, Notice, Settings, Shared, of_activity, of_rule};
+pub use shared::{
+    AlertBoard, AlertLine, AlertOrigin, Keeping, LineState, Notice, Settings, Shared, of_activity, of_rule,
+};
 pub use stack::Stack;
 pub use view::{Picture, draw};
 

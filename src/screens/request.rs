@@ -35,6 +35,10 @@ pub(super) enum Request {
     Apply(Filter, Box<Predicate>),
     /// Add the view to the history: its filter is typed.
     Remember,
+    /// Search the filters that were used for a text.
+    History(String),
+    /// A filter that was used before was chosen: to go on typing, or else to put in force.
+    Recall(String),
     /// Open an activity beside the list, at a tab. Without a row, it is not in memory and comes from its store.
     Open(Option<Row>, Box<Activity>, Option<Tab>),
     /// Show the links and commands for an activity.
@@ -140,6 +144,8 @@ pub enum PromptKind {
     Range,
     /// The filter of the other set of a comparison.
     OtherSet,
+    /// The name of a view that is saved.
+    ViewName,
 }
 
 impl PromptKind {
@@ -153,6 +159,7 @@ impl PromptKind {
             Self::Report => "write this screen as a report to",
             Self::Range => "range of time",
             Self::OtherSet => "compare this view with",
+            Self::ViewName => "save filter, columns and facets as a view with the name",
         }
     }
 
@@ -163,6 +170,7 @@ impl PromptKind {
             Self::Note(_) => "stored with the mark and written into the incident",
             Self::GroupNote(_) => "kept with the group, for the next sessions, too      empty: no note",
             Self::Pipe => "jq .error | less      secrets are redacted",
+            Self::ViewName => "added to your configuration; the keys 1 to 9 open views, in their order",
             Self::Report => "a path ending in .html, .csv or .json; secrets are redacted",
             Self::Range => "15m  1h  24h  7d  30d  everything  2026-09-01..2026-09-02      z shorter · Z longer",
             Self::OtherSet => "a filter, its time included: system:SAP   time:-2h..-1h   status:success time:yesterday",

@@ -68,6 +68,8 @@ pub async fn run(opened: Opened, clock: Clock, reopen: &mut dyn Reopen) -> Resul
     let code = loop {
         let code = front.run(&mut incoming, &mut input).await;
         let Some((source, table)) = front.table.take() else { break code };
+        // The next explorer goes on where this one was left.
+        front.runtime.kept().await;
         match reopen.with_table(source, &table).await {
             Ok(opened) => {
                 incoming = opened.incoming;

@@ -9,6 +9,7 @@ use super::prompt::Prompt;
 use super::request::{Focus, PromptKind, Request, Tab};
 use super::shared::Shared;
 use super::tools::Tools;
+use super::tour::{self, Sight, Tour};
 use super::{Hint, SCREENS, Screen, global, vocabulary};
 use crate::action::Action;
 use crate::effect::{Effect, Reply, ReportRange, Ticket};
@@ -29,6 +30,10 @@ pub struct Stack {
     pub(super) overlays: Vec<Box<dyn Screen>>,
     /// Whether the mouse is captured.
     pub(super) mouse: bool,
+    /// Whether a tour is offered.
+    offers_tour: bool,
+    /// The tour, while it is shown.
+    tour: Option<Tour>,
 }
 
 /// The numbers of layers, for what they draw: the list, the screen that covers it, and the overlays.
@@ -54,6 +59,8 @@ impl Stack {
             shown: first_page.filter(|_| shared.sources.is_empty()),
             overlays: Vec::new(),
             mouse: false,
+            offers_tour: false,
+            tour: None,
         }
     }
 
@@ -139,11 +146,55 @@ impl Stack {
         accepted.extend(self.screens.iter().flat_map(|screen| screen.actions()));
         accepted.extend(SCREENS.iter().filter_map(|entry| entry.action));
         accepted.extend(global::ACTIONS);
+        accepted.extend(self.offers_tour.then_some(Action::TOUR));
         vocabulary().actions.into_iter().filter(|action| accepted.contains(action)).collect()
+    }
+
+    /// Offers a tour of what is shown.
+    pub fn offer_tour(&mut self) {
+        self.offers_tour = true;
+    }
+
+    /// The tour, if it is shown.
+    pub(super) const fn tour(&self) -> Option<&Tour> {
+        self.tour.as_ref()
+    }
+
+    /// What a tour can see.
+    fn sight(&self) -> Sight<'_> {
+        Sight {
+            is_typing: self.is_typing(),
+            opened: self.explore.detail.as_ref().map(|detail| (&detail.activity, detail.tab)),
+            covering: self.shown.and_then(|index| SCREENS[index].action),
+        }
+    }
+
+    /// The tour goes on where something was done that it waits for, and has its strip.
+    pub(super) fn guide(&mut self, shared: &mut Shared) {
+        if let Some(mut tour) = self.tour.take() {
+            tour.look(&self.sight(), shared);
+            self.tour = Some(tour);
+        }
+        shared.strip = if self.tour().is_some() { tour::ROWS } else { 0 };
+    }
+
+    /// Shows the tour from its beginning, or ends it.
+    fn toggle_tour(&mut self, shared: &Shared) {
+        let begins = self.offers_tour && self.tour.is_none();
+        self.tour = begins.then(|| Tour::new(&self.sight(), shared));
+    }
+
+    /// Whether there is nothing from which one could go back but the tour.
+    pub(super) fn is_at_the_bottom(&self) -> bool {
+        self.overlays.is_empty() && self.shown.is_none() && self.explore.is_at_rest()
     }
 
     /// Does what an action means to the topmost that takes it.
     pub(super) fn act(&mut self, action: Action, shared: &mut Shared) -> Vec<Effect> {
+        if action == Action::TOUR || (action == Action::BACK && self.tour().is_some() && self.is_at_the_bottom()) {
+            self.toggle_tour(shared);
+            return Vec::new();
+        }
         for layer in self.layers() {
             let is_unseen = matches!(layer, Layer::Explore) && self.shown.is_some();
             if is_unseen && global::OF_SELECTION.contains(&action) {
@@ -223,7 +274,8 @@ impl Stack {
                 return self.explore.show_view(&view, shared);
             }
             Request::Tools(activity) => return self.tools(*activity, shared),
-            Request::LayOut => return self.explore.lay_out(shared),
+            Request::LayOut => return self.explore.choose_layout(shared),
+            Request::History(text) => self.overlays.push(Box::new(Palette::of_filters(&shared.keeping, &text))),
             Request::Open(row, activity, tab) => {
                 self.shown = None;
                 return self.explore.open(row, *activity, tab, shared);

@@ -1,9 +1,9 @@
 //! How the stack is drawn: the lines around every screen, the screen, and the overlays.
 
-use super::{Explorer, Hint, explore, stack};
+use super::{Explorer, Hint, explore, stack, tour};
 use crate::action::Action;
 use crate::tui::text::{put, width};
-use crate::tui::{Appearance, Canvas, Context, Frame, Spot, Spots};
+use crate::tui::{Appearance, Canvas, Context, Spot, Spots};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -25,7 +25,7 @@ pub fn draw(explorer: &Explorer, look: &Appearance) -> Picture {
     if area.width == 0 || area.height == 0 {
         return picture;
     }
-    let frame = Frame::of(shared.size);
+    let frame = shared.frame();
     let Picture { buffer, cursor, spots } = &mut picture;
     let mut canvas = Canvas { area, buf: buffer, look, cursor, spots };
     canvas.spots.begin(stack::LIST);
@@ -36,6 +36,9 @@ pub fn draw(explorer: &Explorer, look: &Appearance) -> Picture {
     let context = if stack.is_typing() { Context::TEXT } else { stack.context() };
     key_bar(stack.hints(), context, &mut canvas.at(frame.keys));
     canvas.spots.begin(stack::LIST);
+    if let Some(tour) = stack.tour() {
+        tour::render(tour, stack.is_at_the_bottom(), shared, &mut canvas.at(frame.strip));
+    }
     explore::completions(&stack.explore, &frame, &mut canvas);
     for (index, overlay) in stack.overlays.iter().enumerate() {
         canvas.spots.begin(stack::FIRST_OVERLAY + index);

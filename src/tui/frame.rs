@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 /// header
 /// filter bar
 /// body
+/// strip, if something wants room below the body
 /// status line
 /// key bar
 /// ```
@@ -16,13 +17,14 @@ pub struct Frame {
     pub header: Rect,
     pub filter: Rect,
     pub body: Rect,
+    pub strip: Rect,
     pub status: Rect,
     pub keys: Rect,
 }
 
 impl Frame {
-    /// Divides a terminal of some columns and rows.
-    pub fn of((width, height): (u16, u16)) -> Self {
+    /// Divides a terminal of some columns and rows; the strip has some of them, as long as the body keeps more.
+    pub fn of((width, height): (u16, u16), strip: u16) -> Self {
         let row = |y: u16, rows: u16| Rect::new(0, y.min(height), width, rows.min(height.saturating_sub(y)));
         let mut frame = Self { header: row(0, 1), ..Self::default() };
         let (mut top, mut bottom) = (1, height);
@@ -38,6 +40,9 @@ impl Frame {
             frame.status = row(bottom - 1, 1);
             bottom -= 1;
         }
+        let strip = if bottom.saturating_sub(top) > 2 * strip { strip } else { 0 };
+        bottom -= strip;
+        frame.strip = row(bottom, strip);
         frame.body = Rect::new(0, top, width, bottom.saturating_sub(top));
         frame
     }

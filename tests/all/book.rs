@@ -445,8 +445,9 @@ fn every_setting_is_described() {
     let (definition, rules) =
         ("crates/core/src/schema/definition.rs", "crates/engine/src/insight/alerting/definition.rs");
     let code = Regex::new(r"`[^`\n]+`").expect("a pattern");
-    let described: [(&str, &str, &[&str]); 8] = [
-        ("configuration", "src/config/mod.rs", &["Config", "SourceEntry", "ViewEntry"]),
+    let described: [(&str, &str, &[&str]); 9] = [
+        ("configuration", "src/config/mod.rs", &["Config", "SourceEntry"]),
+        ("configuration", "src/config/views.rs", &["ViewEntry"]),
         ("configuration", "src/config/channel.rs", &["ChannelEntry"]),
         ("configuration", "crates/core/src/model/redact/rules.rs", &["RedactionConfig"]),
         ("schemas", definition, &["Definition", "Template", "MetricDefinition", "SeriesTable", "CatalogueTable"]),

@@ -124,7 +124,11 @@ fn a_rare_value_is_seen_where_it_is_drawn() {
 fn an_empty_list_says_why_and_what_to_press() {
     let mut stage = Stage::new(120, 30, "dark");
     stage.event(Event::Filter("nothing-has-this".to_owned()));
-    assert!(stage.picture().contains("[ goes back, backspace shows everything, / changes it"), "{}", stage.picture());
+    assert!(
+        stage.picture().contains("[ goes back, backspace shows everything, / changes the filter"),
+        "{}",
+        stage.picture()
+    );
     let names = Names::default();
     let source = names.add_source("orders");
     stage.explorer = Explorer::new(names, &[source], chrono_tz::Tz::UTC, EPOCH);

@@ -17,6 +17,8 @@ pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     seen: Arc<Mutex<Seen>>,
     reader: std::thread::JoinHandle<()>,
+    /// What is remembered: nothing of the one whose tests these are.
+    _state: tempfile::TempDir,
 }
 
 struct Seen {
@@ -47,6 +49,8 @@ impl Terminal {
         command.env("COLORTERM", "truecolor");
         command.env_remove("NO_COLOR");
         command.env_remove("TMUX");
+        let state = tempfile::tempdir().expect("a folder");
+        command.env("XDG_STATE_HOME", state.path());
         for (name, value) in environment {
             command.env(name, value);
         }
@@ -77,7 +81,7 @@ impl Terminal {
             }
         });
         let writer = pair.master.take_writer().expect("a writer");
-        Self { master: Some(pair.master), writer: Some(writer), child, seen, reader }
+        Self { master: Some(pair.master), writer: Some(writer), child, seen, reader, _state: state }
     }
 
     pub fn keys(&mut self, keys: &str) {
@@ -210,6 +214,8 @@ fn the_demo_opens_answers_keys_and_ends() {
     let mut terminal = demo(160, 48);
     terminal.wait_for("following");
     terminal.wait_for("SAP");
+    terminal.keys("?");
+    terminal.wait_for("take along");
     terminal.keys("?");
     terminal.wait_for("previous line");
     terminal.keys("\u{1b}");

@@ -435,7 +435,9 @@ const SCREENS: [(&str, &[&str]); 26] = [
     ("sending again", &["1", "up", "ctrl-s"]),
     ("sources", &["s"]),
     ("jobs", &["L"]),
-    ("help", &["?"]),
+    ("keys", &["?"]),
+    ("help", &["?", "?"]),
+    ("filters that were used", &["1", "ctrl-r"]),
     ("palette", &[":"]),
 ];
 
@@ -964,7 +966,7 @@ fn checks_and_metrics_beside_the_systems_and_below_the_sources() {
 #[test]
 fn help_palette_and_first_page() {
     let mut stage = Stage::new(110, 30, "dark");
-    stage.act(&[Action::HELP]);
+    stage.act(&[Action::HELP, Action::HELP]);
     let help = stage.picture();
     stage.act(&[Action::BACK, Action::PALETTE]);
     stage.write("theme", 0);
@@ -1036,7 +1038,9 @@ fn a_range_of_the_histogram_narrows() {
 
 #[test]
 fn every_action_is_accepted_by_something() {
-    let stage = Stage::new(100, 24, "dark");
+    let mut stage = Stage::new(100, 24, "dark");
+    // Of the demonstration alone.
+    stage.explorer.stack.offer_tour();
     assert_eq!(stage.explorer.stack.actions(), crosstail::screens::vocabulary().actions);
 }
 
@@ -1060,9 +1064,9 @@ fn keys_lead_there_and_back() {
         (&["c"], "what tells", &["esc"]),
         (&["a", "s", "c", "h"], "worst first", &["esc"]),
         (&["?"], "type to search", &["esc"]),
-        (&["?", "end"], "outgoing call, incoming call", &["?"]),
+        (&["?", "?", "end"], "outgoing call, incoming call", &["?"]),
         (&["?", "m", "a", "r", "k"], "mark or unmark", &["esc"]),
-        (&["?", "pgdn", "home"], "type to search", &["?"]),
+        (&["?", "pgdn", "home"], "take along", &["esc"]),
         (&["h", "?"], "type to search", &["esc", "esc"]),
         (&[":"], "edit the filter", &["esc"]),
         (&["tab"], "next panel", &["tab", "tab"]),

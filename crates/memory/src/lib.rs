@@ -1,7 +1,12 @@
 //! What crosstail remembers between sessions, in a small SQLite file: which failures occurred on which day, so that a store is
-//! asked for a day once, and what its user said about groups of failures. Texts are masked and without secrets.
+//! asked for a day once, what its user said about groups of failures, and how an explorer was left. Texts are without secrets,
+//! those of failures masked.
 
 #![warn(missing_docs)]
+
+mod left;
+
+pub use left::{FILTERS, Keep, LastView, Left, MARKS, Marked};
 
 use crosstail_core::mask::id_of;
 use crosstail_core::model::Timestamp;
@@ -29,10 +34,23 @@ CREATE TABLE IF NOT EXISTS remark (
 ) WITHOUT ROWID;
 ";
 
+/// The layout of the tables. A file of a later one is left alone.
+const VERSION: i64 = 0;
 /// Days are forgotten after so many.
 const KEPT_DAYS: i64 = 40;
 /// Another program may be writing.
 const BUSY: Duration = Duration::from_secs(3);
+
+/// Why the file is not used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// It cannot be opened, or is no database.
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+    /// A later version has written it in another form.
+    #[error("a newer crosstail has written it; it is left as it is")]
+    Newer,
+}
 
 /// The file, opened.
 #[derive(Debug)]
@@ -44,12 +62,18 @@ impl Memory {
     /// Opens the file in an existing folder, or creates it, for its user alone.
     ///
     /// # Errors
-    /// If it cannot be opened or is no database.
-    pub async fn open(path: &Path) -> Result<Self, sqlx::Error> {
+    /// If it cannot be opened, is no database, or is that of a later version.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
         private(path).map_err(sqlx::Error::Io)?;
         let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY);
         let mut connection = SqliteConnection::connect_with(&options).await?;
-        connection.execute(TABLES).await?;
+        let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await?;
+        if version > VERSION {
+            return Err(OpenError::Newer);
+        }
+        for tables in [TABLES, left::TABLES] {
+            connection.execute(tables).await?;
+        }
         Ok(Self { connection })
     }
 
@@ -190,6 +214,18 @@ mod tests {
         assert_eq!(memory.remarks().await.expect("remarks"), []);
         memory.remember("a", 11 + KEPT_DAYS, &[]).await.expect("remembered");
         assert_eq!(memory.days("a", 0, 100).await.expect("days"), [11, 11 + KEPT_DAYS]);
+    }
+
+    #[tokio::test]
+    async fn a_file_of_a_later_version_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("memory.sqlite");
+        let mut memory = Memory::open(&path).await.expect("opened");
+        sqlx::query("PRAGMA user_version = 9").execute(&mut memory.connection).await.expect("set");
+        memory.close().await.expect("closed");
+        let before = std::fs::read(&path).expect("read");
+        assert!(matches!(Memory::open(&path).await, Err(OpenError::Newer)));
+        assert_eq!(std::fs::read(&path).expect("read"), before);
     }
 
     #[tokio::test]

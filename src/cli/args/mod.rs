@@ -201,7 +201,7 @@ pub(super) struct RedactArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  crosstail demo --seed 3 --rate 20\n  crosstail demo --keep kept.sqlite --history 2h"
+    after_help = "Examples:\n  crosstail demo --tour\n  crosstail demo --seed 3 --rate 20\n  crosstail demo --keep kept.sqlite --history 2h"
 )]
 pub(super) struct DemoArgs {
     /// Seed of the random generator: the same seed gives the same activities
@@ -216,6 +216,9 @@ pub(super) struct DemoArgs {
     /// Keep the store in this file instead of a temporary one
     #[arg(long, value_name = "FILE")]
     pub(super) keep: Option<std::path::PathBuf>,
+    /// Begin with a tour: five steps, each with a key of yours; esc ends it
+    #[arg(long)]
+    pub(super) tour: bool,
     #[command(flatten)]
     pub(super) look: ViewArgs,
 }

@@ -20,6 +20,9 @@ pub(in crate::cli) struct ViewArgs {
     /// Fields and paths whose values the facets count, separated by commas
     #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
     pub(in crate::cli) facets: Vec<String>,
+    /// Do not go on where the last session over these sources was left (range, columns, panels, marks, filters used), and leave what is remembered as it is
+    #[arg(long)]
+    pub(in crate::cli) fresh: bool,
     /// Theme: dark, light, contrast, colourblind, ansi, none, or one of your own (or set CROSSTAIL_THEME)
     #[arg(long)]
     pub(in crate::cli) theme: Option<String>,
@@ -64,6 +67,7 @@ impl ExploreArgs {
             || !self.also.is_empty()
             || !self.run.is_empty()
             || look.utc
+            || look.fresh
             || !look.columns.is_empty()
             || !look.facets.is_empty()
             || texts.into_iter().any(Option::is_some)

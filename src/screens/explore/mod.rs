@@ -5,6 +5,7 @@ mod detail;
 mod facets;
 mod filter_bar;
 mod histogram;
+mod left;
 mod list;
 mod moves;
 mod outgoing;
@@ -16,6 +17,7 @@ mod views;
 mod window;
 
 pub use detail::Detail;
+pub use left::GoesOn;
 pub(super) use view::{completions, frame, scrolling};
 
 use super::request::{Focus, Request, Tab};
@@ -86,7 +88,16 @@ impl Explore {
     }
 
     fn places(&self, shared: &Shared) -> Places {
-        Places::of(self, shared.size)
+        Places::of(self, shared)
+    }
+
+    /// Whether the list has the keys, and nothing is open, selected or searched from which one could go back.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.focus == Focus::List
+            && self.detail.is_none()
+            && self.around.is_none()
+            && self.histogram.mark.is_none()
+            && !self.is_searching()
     }
 
     /// Lines of the list.
@@ -194,6 +205,8 @@ impl Explore {
                 return self.apply(&predicate, shared);
             }
             Request::Remember => self.remember(shared),
+            Request::Recall(text) if self.focus == Focus::Filter => self.filter_bar.replace(&text, shared),
+            Request::Recall(text) => return self.set_filter(&text, shared),
             Request::CloseDetail => {
                 self.focus = Focus::List;
                 return self.close_detail();
@@ -265,7 +278,7 @@ impl Explore {
 }
 
 /// The actions of the list's screen beside those of its panels.
-const OWN: [Action; 22] = [
+const OWN: [Action; 24] = [
     Action::OPEN,
     Action::BACK,
     Action::RETRIES,
@@ -277,6 +290,8 @@ const OWN: [Action; 22] = [
     Action::EXCLUDE,
     Action::FILTER,
     Action::CLEAR_FILTER,
+    Action::FILTER_HISTORY,
+    Action::SAVE_VIEW,
     Action::VIEW_BACK,
     Action::VIEW_FORWARD,
     Action::TOGGLE_FACETS,

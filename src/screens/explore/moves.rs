@@ -93,7 +93,14 @@ impl Explore {
         let next = marked.iter().find(|(at, _)| *at > position).or(marked.first());
         match next.copied() {
             Some((_, row)) => self.select(row, shared),
-            None => shared.notify("no marks in this view; m sets one"),
+            None => {
+                let elsewhere = shared.marks.len() + shared.keeping.missing();
+                shared.notify(match elsewhere {
+                    0 => "no marks in this view; m sets one".to_owned(),
+                    1 => "the mark is outside of this view".to_owned(),
+                    many => format!("all {many} marks are outside of this view"),
+                });
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Detail, Explore};
 use crate::action::Action;
-use crate::config::listed;
+use crate::config::{ViewEntry, listed};
 use crate::effect::{Effect, ExternalProgram, Incident, Mark, Program};
 use crate::screens::request::{PromptKind, Request};
 use crate::screens::shared::{Shared, affected_lines, outcomes_of};
@@ -76,7 +76,7 @@ impl Explore {
         match kind {
             PromptKind::Jq => return self.detail.as_mut().map_or_else(Vec::new, |detail| detail.run_jq(&text, shared)),
             PromptKind::Note(activity) => {
-                shared.marks.insert(activity.id.clone(), Mark { activity: *activity, note: text });
+                shared.mark(*activity, text);
                 shared.notify("marked with a note; B writes the marked activities as an incident");
             }
             PromptKind::Pipe => return self.run_external(Program::Pipe(text), shared),
@@ -92,6 +92,7 @@ impl Explore {
                 }
                 Err(problem) => shared.notify(problem),
             },
+            PromptKind::ViewName => return save_view(text, shared),
             // The report is of whatever is shown: the stack makes it.
             // Of other screens.
             PromptKind::Report | PromptKind::GroupNote(_) => {}
@@ -115,12 +116,12 @@ impl Explore {
                 shared.notify("this mark has a note: # edits it; m removes only marks without a note");
             }
             Some(_) => {
-                shared.marks.remove(&activity.id);
+                shared.unmark(&activity.id);
                 let left = shared.marks.len();
                 shared.notify(format!("mark removed, {left} left"));
             }
             None => {
-                shared.marks.insert(activity.id.clone(), Mark { activity, note: String::new() });
+                shared.mark(activity, String::new());
                 let marked = shared.marks.len();
                 shared.notify(format!("marked, {marked} in all · # adds a note · B writes the incident"));
             }
@@ -264,6 +265,17 @@ impl Explore {
         };
         text.map(|text| vec![Effect::RunExternal(ExternalProgram { program, text, ending })]).unwrap_or_default()
     }
+}
+
+/// Saves the view under a name.
+fn save_view(name: String, shared: &mut Shared) -> Vec<Effect> {
+    let Some(path) = shared.settings.own_file.clone() else {
+        shared.notify("the view is not saved: the folder of the configuration cannot be determined");
+        return Vec::new();
+    };
+    let (columns, facets) = shared.layout.names();
+    let view = ViewEntry { name, filter: shared.filter.text().trim().to_owned(), columns, facets };
+    vec![Effect::SaveView(path, Box::new(view))]
 }
 
 /// Prompts for the path of the incident.

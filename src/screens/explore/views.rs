@@ -64,6 +64,8 @@ impl Explore {
                 }
             }
             Action::FILTER => shared.ask(Request::Focus(Focus::Filter)),
+            Action::FILTER_HISTORY => shared.ask(Request::History(String::new())),
+            Action::SAVE_VIEW => shared.ask(Request::Prompt(PromptKind::ViewName, String::new())),
             Action::CLEAR_FILTER => shared.ask(Request::Filter(String::new())),
             Action::AROUND => return Some(self.look_around(shared)),
             Action::VIEW_BACK if self.around.is_some() => return self.leave_around(shared),
@@ -179,13 +181,15 @@ impl Explore {
             return Vec::new();
         }
         self.remember(shared);
+        shared.keeping.use_range(&range);
         shared.range = range;
         self.remember(shared);
         self.range_changed(shared)
     }
 
     /// Adds the current view with its selected row to the history.
-    pub(super) fn remember(&mut self, shared: &Shared) {
+    pub(super) fn remember(&mut self, shared: &mut Shared) {
+        shared.keeping.use_filter(shared.filter.text());
         // Somebody goes on from a neighbourhood: it is a view from now on, and the one before it is the last of the history.
         self.around = None;
         let selected = self.list.selected.filter(|_| !self.list.follow);

@@ -1,4 +1,5 @@
-//! Help: what is accepted, with its keys, by what it is for; and the filter language. Typing searches it.
+//! Help. Its first page is the most useful keys by task; behind it is everything that is accepted, with its keys, and the filter
+//! language. Typing searches all of it.
 
 mod view;
 
@@ -15,6 +16,8 @@ use std::cell::Cell;
 pub(super) struct Help {
     /// The actions that something accepts.
     actions: Vec<Action>,
+    /// Whether everything is shown, and not the most useful keys.
+    is_whole: bool,
     /// What is searched for.
     field: TextField,
     /// The first line shown.
@@ -25,7 +28,7 @@ pub(super) struct Help {
 
 impl Help {
     pub(super) fn new(actions: Vec<Action>) -> Self {
-        Self { actions, field: TextField::default(), first: 0, last: Cell::new(usize::MAX) }
+        Self { actions, is_whole: false, field: TextField::default(), first: 0, last: Cell::new(usize::MAX) }
     }
 }
 
@@ -41,6 +44,12 @@ impl Screen for Help {
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         let last = self.last.get();
         match action {
+            Action::HELP if !self.is_whole => self.is_whole = true,
+            Action::DOWN | Action::PAGE_DOWN | Action::BOTTOM if !self.is_whole => self.is_whole = true,
+            // Above the first line of everything is the first page.
+            Action::UP | Action::PAGE_UP | Action::TOP if self.first == 0 && self.field.text().is_empty() => {
+                self.is_whole = false;
+            }
             Action::UP => self.first = self.first.saturating_sub(1),
             Action::DOWN => self.first = (self.first + 1).min(last),
             Action::PAGE_UP => self.first = self.first.saturating_sub(15),
@@ -68,11 +77,15 @@ impl Screen for Help {
     }
 
     fn edited(&mut self, _changed: bool, _shared: &mut Shared) -> Vec<Effect> {
-        self.first = 0;
+        (self.is_whole, self.first) = (true, 0);
         Vec::new()
     }
 
     fn view(&self, _shared: &Shared, canvas: &mut Canvas<'_>) {
-        view::render(self, canvas);
+        if self.is_whole {
+            view::render(self, canvas);
+        } else {
+            view::sheet::render(&self.actions, canvas);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Help, generated from the keymap and the fields of the filter language.
 
+pub(super) mod sheet;
+
 use super::Help;
 use crate::action::Action;
 use crate::tui::dialog::dialog;
@@ -48,6 +50,7 @@ const TASKS: &[(&str, &[Action])] = &[
             Action::FIND,
             Action::FILTER,
             Action::CLEAR_FILTER,
+            Action::FILTER_HISTORY,
             Action::KEEP,
             Action::EXCLUDE,
             Action::NEXT_FAILURE,
@@ -58,6 +61,7 @@ const TASKS: &[(&str, &[Action])] = &[
             Action::ZOOM_OUT,
             Action::VIEW_BACK,
             Action::VIEW_FORWARD,
+            Action::SAVE_VIEW,
             Action::FOLLOW,
             Action::PAUSE,
         ],

@@ -14,13 +14,12 @@ use crate::tui::{Canvas, Context, Gesture, Part, TextField};
 use crosstail_source::JobState;
 use log::LogPanel;
 
-const JOBS: Action = Action::new("jobs", "what the sources do now, and everything that was said");
 const END_JOB: Action = Action::new("end_job", "end the job under the cursor");
 
 pub(super) const ENTRY: Entry = Entry {
-    action: Some(JOBS),
-    own: &[JOBS, END_JOB],
-    keys: "[global]\njobs = ['L']\n[jobs]\nend_job = ['x']",
+    action: Some(Action::JOBS),
+    own: &[END_JOB],
+    keys: "[jobs]\nend_job = ['x']",
     new: || Box::new(JobsScreen::default()),
 };
 

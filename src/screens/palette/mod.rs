@@ -1,10 +1,11 @@
-//! The command palette: every action, saved view, theme and time zone, by a few letters of its name.
+//! The command palette: every action, saved view, theme and time zone, by a few letters of its name; and, in the same way, the
+//! filters that were used.
 
 mod view;
 
 use super::lines::Lines;
 use super::request::Request;
-use super::shared::{Settings, Shared};
+use super::shared::{Keeping, Settings, Shared};
 use super::{Hint, Screen};
 use crate::action::Action;
 use crate::config::ViewEntry;
@@ -29,8 +30,21 @@ enum Command {
     Zone(Tz),
     /// Mouse on or off.
     Mouse(bool),
+    /// A filter that was used.
+    Filter(String),
     /// A command that lacks its argument.
     Incomplete,
+}
+
+/// What is chosen among.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Among {
+    /// Everything that can be done.
+    Commands,
+    /// What a text identifies: that comes first, whatever else the text may mean.
+    Finds,
+    /// The filters that were used.
+    Filters,
 }
 
 /// What the key bar shows.
@@ -83,8 +97,7 @@ struct Item {
 pub(super) struct Palette {
     /// What is typed.
     field: TextField,
-    /// Whether it was opened to find what a text identifies: then that comes first, whatever else the text may mean.
-    finds: bool,
+    among: Among,
     /// What is listed whatever is typed, and behind it what depends on what is typed.
     items: Vec<Item>,
     /// The number of the former.
@@ -125,7 +138,25 @@ impl Palette {
         ];
         let items: Vec<Item> = useful.map(of_action).chain(views).chain(themes).chain(arguments).collect();
         let found = if finds { Vec::new() } else { (0..items.len()).collect() };
-        Self { field: TextField::default(), finds, listed: items.len(), items, found, chosen: 0 }
+        let among = if finds { Among::Finds } else { Among::Commands };
+        Self { field: TextField::default(), among, listed: items.len(), items, found, chosen: 0 }
+    }
+
+    /// The filters that were used, those that have a text.
+    pub(super) fn of_filters(keeping: &Keeping, text: &str) -> Self {
+        let item =
+            |filter: &String| Item { name: filter.clone(), help: String::new(), run: Command::Filter(filter.clone()) };
+        let items: Vec<Item> = keeping.filters().iter().map(item).collect();
+        let mut palette = Self {
+            field: TextField::new(text),
+            among: Among::Filters,
+            listed: items.len(),
+            items,
+            found: Vec::new(),
+            chosen: 0,
+        };
+        palette.search();
+        palette
     }
 
     /// The items that begin with the first word of a text, which a blank follows: the rest of the text is an argument.
@@ -154,12 +185,15 @@ impl Palette {
         let text = &self.field.text().to_owned();
         self.chosen = 0;
         self.items.truncate(self.listed);
-        if let Some(found) = self.arguments(text).filter(|_| !self.finds) {
+        let finds = self.among == Among::Finds;
+        if self.among == Among::Commands
+            && let Some(found) = self.arguments(text)
+        {
             self.found = found;
             return;
         }
         if text.trim().is_empty() {
-            self.found = if self.finds { Vec::new() } else { (0..self.items.len()).collect() };
+            self.found = if finds { Vec::new() } else { (0..self.items.len()).collect() };
             return;
         }
         let mut matcher = Matcher::new(Config::DEFAULT);
@@ -174,10 +208,10 @@ impl Palette {
         }
         scored.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
         self.found = scored.into_iter().map(|(_, index)| index).collect();
-        if self.finds || text.trim().chars().count() >= 3 {
+        if finds || (self.among == Among::Commands && text.trim().chars().count() >= 3) {
             // A text that looks like an id, an address or a log line is searched for first; a word is more likely a command.
             let looks_like_one = text.contains(|c: char| c.is_ascii_digit() || "/:={@".contains(c));
-            let at = if self.finds || looks_like_one { 0 } else { self.found.len() };
+            let at = if finds || looks_like_one { 0 } else { self.found.len() };
             self.found.insert(at, self.items.len());
             self.items.push(Item {
                 name: "find".to_owned(),
@@ -208,6 +242,7 @@ impl Palette {
             Command::View(view) => shared.ask(Request::View(view)),
             Command::Find(text) => shared.ask(Request::Find(text, None)),
             Command::Mouse(on) => shared.ask(Request::Mouse(on)),
+            Command::Filter(filter) => shared.ask(Request::Recall(filter)),
             Command::Incomplete => {}
             Command::Zone(zone) => {
                 shared.zone = zone;

@@ -1,6 +1,6 @@
 //! The command palette.
 
-use super::{Command, Palette};
+use super::{Among, Command, Palette};
 use crate::tui::dialog::dialog;
 use crate::tui::text::{left, put, safe, width};
 use crate::tui::{Canvas, Part, Spot};
@@ -8,7 +8,12 @@ use crosstail_core::number::saturating_u16;
 
 pub(super) fn render(palette: &Palette, canvas: &mut Canvas<'_>) {
     let look = canvas.look;
-    let inside = dialog(canvas, 76, 20, if palette.finds { " find " } else { " commands " });
+    let title = match palette.among {
+        Among::Commands => " commands ",
+        Among::Finds => " find ",
+        Among::Filters => " filters that were used ",
+    };
+    let inside = dialog(canvas, 76, 20, title);
     let (theme, buf) = (&look.theme, &mut *canvas.buf);
     let text = safe(palette.field.text());
     put(buf, inside.x + 1, inside.y, ":", 1, theme.accent);
@@ -25,17 +30,23 @@ pub(super) fn render(palette: &Palette, canvas: &mut Canvas<'_>) {
         };
         let style = if chosen { theme.selected } else { theme.text };
         let help = inside.width.saturating_sub(24 + 14);
-        let line = format!(" {} {} {}", left(&safe(&item.name), 22), left(&safe(&item.help), help), left(&keys, 12));
+        let line = match palette.among {
+            Among::Filters => format!(" {}", safe(&item.name)),
+            _ => format!(" {} {} {}", left(&safe(&item.name), 22), left(&safe(&item.help), help), left(&keys, 12)),
+        };
         put(buf, inside.x, y, &left(&line, inside.width), inside.width, style);
         canvas.spots.add_text(inside.x, y, inside.width, Spot::Part(Part::LINE, first + row));
     }
     if palette.found.is_empty() {
         let typed = palette.field.text();
-        let says = if palette.finds {
-            "type or paste an id, an address, an order number or a log line".to_owned()
-        } else {
-            let word = typed.split_whitespace().next().unwrap_or_default();
-            format!("no such {}", if typed.contains(' ') { word } else { "command" })
+        let says = match palette.among {
+            Among::Finds => "type or paste an id, an address, an order number or a log line".to_owned(),
+            Among::Filters if palette.items.is_empty() => "none yet: what you filter by is remembered here".to_owned(),
+            Among::Filters => "no filter that was used has this".to_owned(),
+            Among::Commands => {
+                let word = typed.split_whitespace().next().unwrap_or_default();
+                format!("no such {}", if typed.contains(' ') { word } else { "command" })
+            }
         };
         put(buf, inside.x + 3, inside.y + 1, &safe(&says), inside.width.saturating_sub(4), theme.dim);
     }

@@ -167,11 +167,19 @@ impl Shared {
         Some(Effect::Figures(ticket, Box::new(query)))
     }
 
-    /// Takes the answer to what is asked for all screens: by rules, and for markers. Gives back any other reply.
+    /// Takes the answer to what is asked for all screens: by rules, for markers, of what was marked, of views. Gives back any other reply.
     pub(in crate::screens) fn take_for_all(&mut self, ticket: Ticket, reply: Reply) -> Result<(), Reply> {
         match reply {
             Reply::Figures(_, result) if ticket == self.alerts.baseline.0 => {
                 self.alerts.alerting.set_baseline(self.alerts.baseline.1, result.as_ref().ok(), self.now);
+                Ok(())
+            }
+            Reply::Marked(found) => {
+                self.take_marked(ticket, found);
+                Ok(())
+            }
+            Reply::ViewSaved(saved) => {
+                self.take_saved(saved);
                 Ok(())
             }
             Reply::Markers(markers, problems) => {

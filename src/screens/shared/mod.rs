@@ -3,6 +3,7 @@
 mod affected;
 mod alerts;
 mod counted;
+mod left;
 mod markers;
 mod reading;
 mod sets;
@@ -11,6 +12,7 @@ pub(in crate::screens) use affected::{affected_lines, outcomes_of};
 pub(in crate::screens) use alerts::record_of;
 pub use alerts::{AlertBoard, AlertLine, AlertOrigin, LineState, of_activity, of_rule};
 pub use counted::{CountState, Counted, Figure};
+pub use left::Keeping;
 pub use markers::ConfiguredMarkers;
 pub(in crate::screens) use reading::reading;
 pub use sets::TwoSets;
@@ -20,6 +22,7 @@ use crate::config::{Layout, Marker, ViewEntry};
 use crate::effect::{Effect, Mark, Ticket};
 use crate::ingest::{Batch, News, SourceStatus, ingest};
 use crate::log::{Log, NOTICE};
+use crate::tui::Frame;
 use chrono_tz::Tz;
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Names, SourceId, Timestamp};
@@ -29,6 +32,7 @@ use crosstail_engine::window::{Bounds, Intervals, Range};
 use crosstail_source::Jobs;
 use crosstail_source::pump::PumpEvent;
 use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
 
 /// A short message in the status line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +67,8 @@ pub struct Settings {
     pub theme: String,
     /// Path of the user's configuration file, for the first page.
     pub config_path: Option<String>,
+    /// The file to which views are added: the one named on the command line, or else the user's. It may not exist.
+    pub own_file: Option<PathBuf>,
     /// The command that opened the explorer, without secrets and filter.
     pub invocation: String,
     /// In whose name to write to stores; `None` if nothing may be written.
@@ -86,6 +92,7 @@ impl Default for Settings {
             themes: Vec::new(),
             theme: "dark".to_owned(),
             config_path: None,
+            own_file: None,
             invocation: "crosstail".to_owned(),
             writes_as: None,
             may_send: false,
@@ -137,6 +144,10 @@ pub struct Shared {
     pub(super) to_send: Vec<Activity>,
     /// Marked activities.
     pub marks: HashMap<Id, Mark>,
+    /// What the next session finds, and what this one found.
+    pub keeping: Keeping,
+    /// Rows at the end of the screen's body that something else has: the tour.
+    pub(super) strip: u16,
     pub notice: Option<Notice>,
     /// Show in the status line how many bytes a second the screen costs.
     pub shows_rate: bool,
@@ -178,6 +189,8 @@ impl Shared {
             alerts: AlertBoard::default(),
             to_send: Vec::new(),
             marks: HashMap::new(),
+            keeping: Keeping::default(),
+            strip: 0,
             notice: None,
             shows_rate: false,
             bytes_per_second: 0,
@@ -190,6 +203,11 @@ impl Shared {
     /// The time and zone that a filter depends on.
     pub fn context(&self) -> Context {
         Context { now: self.now, zone: self.zone }
+    }
+
+    /// The areas of the terminal.
+    pub(super) fn frame(&self) -> Frame {
+        Frame::of(self.size, self.strip)
     }
 
     /// A moment in the zone of the screen.
@@ -239,6 +257,7 @@ impl Shared {
                 if *live {
                     self.count_arrivals(*fresh as u64);
                 }
+                self.meet_missing();
             }
             News::Quiet | News::Lost(_) | News::Back(_) | News::Follows | News::Catalogue => {}
         }

@@ -28,7 +28,8 @@ pub struct FilterBar {
 
 impl FilterBar {
     /// The actions that it takes while it has the keys.
-    pub const ACTIONS: [Action; 5] = [Action::UP, Action::DOWN, Action::FOCUS_NEXT, Action::OPEN, Action::BACK];
+    pub const ACTIONS: [Action; 6] =
+        [Action::UP, Action::DOWN, Action::FOCUS_NEXT, Action::FILTER_HISTORY, Action::OPEN, Action::BACK];
 
     /// What the key bar shows while it has the keys.
     pub const HINTS: &[Hint] = &[
@@ -37,6 +38,7 @@ impl FilterBar {
         Hint(Action::FOCUS_NEXT, "complete"),
         Hint(Action::UP, "choose"),
         Hint(Action::DOWN, "choose"),
+        Hint(Action::FILTER_HISTORY, "used before"),
     ];
 
     /// Starts editing the filter in force.
@@ -49,6 +51,12 @@ impl FilterBar {
         self.field.set(&text, text.len());
         self.chosen = None;
         self.suggest(shared);
+    }
+
+    /// Puts another text in place of what is typed.
+    pub fn replace(&mut self, text: &str, shared: &mut Shared) {
+        self.field.set(text, text.len());
+        self.edited(shared);
     }
 
     /// Takes an edited text.
@@ -121,6 +129,7 @@ impl FilterBar {
         match action {
             Action::UP => self.choose(-1),
             Action::DOWN => self.choose(1),
+            Action::FILTER_HISTORY => shared.ask(Request::History(self.field.text().trim().to_owned())),
             Action::FOCUS_NEXT => self.accept(self.chosen.unwrap_or(0), shared),
             Action::OPEN => match (self.chosen, &self.error) {
                 (Some(chosen), _) => self.accept(chosen, shared),

@@ -84,6 +84,16 @@ impl Histogram {
         self.height.unwrap_or(usual).clamp(1, (rows / 3).max(1))
     }
 
+    /// The rows that were chosen.
+    pub const fn height(&self) -> Option<u16> {
+        self.height
+    }
+
+    /// Shown or not, with as many rows as were chosen once.
+    pub fn restore(&mut self, is_on: bool, height: Option<u16>) {
+        (self.is_on, self.height) = (is_on, height.map(|rows| rows.max(1)));
+    }
+
     /// A row more or less than now. Shows it if it was hidden.
     pub fn set_height(&mut self, now: u16, taller: bool) {
         let height = if taller { now + 1 } else { now.saturating_sub(1) };

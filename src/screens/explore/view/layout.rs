@@ -9,7 +9,7 @@
 use crate::screens::explore::Explore;
 use crate::screens::explore::detail::Room;
 use crate::screens::request::Focus;
-use crate::tui::Frame;
+use crate::screens::shared::Shared;
 use ratatui::layout::Rect;
 
 /// The areas of the panels; a hidden panel has an empty area.
@@ -26,10 +26,10 @@ pub(in crate::screens::explore) struct Places {
 }
 
 impl Places {
-    /// Divides a terminal of some columns and rows.
-    pub fn of(explore: &Explore, size: (u16, u16)) -> Self {
-        let (width, height) = size;
-        let mut middle = Frame::of(size).body;
+    /// Divides the body of the screen.
+    pub fn of(explore: &Explore, shared: &Shared) -> Self {
+        let (width, height) = (shared.size.0, shared.size.1 - shared.frame().strip.height);
+        let mut middle = shared.frame().body;
         let mut places = Self::default();
         let wants_detail = explore.detail.is_some();
         let beside = width >= 140;

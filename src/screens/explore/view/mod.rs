@@ -129,7 +129,7 @@ fn neighbourhood(around: &Around, shared: &Shared, canvas: &mut Canvas<'_>) {
 
 /// Draws histogram, facets, list and detail.
 pub(super) fn body(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
-    let places = Places::of(explore, shared.size);
+    let places = Places::of(explore, shared);
     affected(explore, shared, &mut canvas.at(places.affected));
     let has_keys = |focus| explore.focus == focus;
     let theme = &canvas.look.theme;
@@ -159,5 +159,5 @@ pub(in crate::screens) fn completions(explore: &Explore, frame: &Frame, canvas: 
 
 /// The rows of the list, which move up as activities arrive.
 pub(in crate::screens) fn scrolling(explore: &Explore, shared: &Shared) -> Option<Rect> {
-    Some(Places::of(explore, shared.size).rows()).filter(|rows| rows.height > 0)
+    Some(Places::of(explore, shared).rows()).filter(|rows| rows.height > 0)
 }

@@ -5,9 +5,13 @@ use crate::screens::explore::Explore;
 use crate::screens::explore::detail::Loadable;
 use crate::screens::shared::Shared;
 use crate::tui::Canvas;
-use crate::tui::text::{count, fit, put, safe, width};
+use crate::tui::text::{ago, count, fit, put, safe, width};
 use crosstail_core::number::saturating_usize;
 use crosstail_source::pump::SourceState as Source;
+use crosstail_source::{JobState, Priority};
+
+/// What takes longer is said, in microseconds.
+const LONG_US: i64 = 1_000_000;
 
 pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
@@ -48,6 +52,11 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
         put(buf, area.x + 1, area.y, &fit(&text, room), room, theme.failure);
         return;
     }
+    if let Some(text) = lasting(shared) {
+        let key = (Action::JOBS, "shows and ends it");
+        canvas.put_keys(area.x + 1, area.y, room, (&text, &[key]), theme.pending);
+        return;
+    }
     let opening = explore.detail.as_ref().is_some_and(|detail| matches!(detail.opened, Loadable::Loading));
     let unseen = count(explore.list.unseen);
     let (text, key, style) = if opening {
@@ -67,6 +76,16 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
         let marks = format!("   ◆ {}", shared.marks.len());
         put(canvas.buf, end, area.y, &marks, (area.x + 1 + room).saturating_sub(end), theme.accent);
     }
+}
+
+/// What somebody waits for that takes longer than a second, and how far it is.
+fn lasting(shared: &Shared) -> Option<String> {
+    let since = |job: &JobState| shared.now.since_us(job.began);
+    let is_waited_for = |job: &JobState| matches!(job.priority, Priority::Asked | Priority::View);
+    let jobs = shared.jobs.list().into_iter().filter(|job| is_waited_for(job) && since(job) >= LONG_US);
+    let job = jobs.max_by_key(|job| (job.priority, since(job)))?;
+    let read = if job.rows > 0 { format!(", {} read", count(saturating_usize(job.rows))) } else { String::new() };
+    Some(format!("◌ {} · {}{read}", safe(&job.purpose), ago(since(&job))))
 }
 
 fn position(explore: &Explore, shared: &Shared) -> String {

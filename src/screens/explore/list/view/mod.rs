@@ -396,6 +396,12 @@ fn empty(explore: &Explore, shared: &Shared, area: Rect, canvas: &mut Canvas<'_>
     }
 }
 
+/// What to press where a filter keeps nothing.
+fn change_filter(key: impl Fn(Action) -> String) -> String {
+    let (back, all) = (key(Action::VIEW_BACK), key(Action::CLEAR_FILTER));
+    format!("{back} goes back, {all} shows everything, {} changes the filter", key(Action::FILTER))
+}
+
 fn why_empty(explore: &Explore, shared: &Shared, key: impl Fn(Action) -> String) -> Vec<String> {
     use crosstail_source::pump::SourceState as Source;
     let sources = &shared.sources;
@@ -430,6 +436,9 @@ fn why_empty(explore: &Explore, shared: &Shared, key: impl Fn(Action) -> String)
     } else if let Some(text) = explore.beyond(shared) {
         lines.push(text);
         lines.push(format!("{} chooses another range, {} a longer one", key(Action::RANGE), key(Action::ZOOM_OUT)));
+        if !shared.filter.is_all() {
+            lines.push(change_filter(&key));
+        }
         lines.extend(sources.iter().filter_map(limits));
     } else if shared.store.is_empty() {
         let probed =
@@ -439,9 +448,8 @@ fn why_empty(explore: &Explore, shared: &Shared, key: impl Fn(Action) -> String)
         lines.extend(sources.iter().filter_map(limits));
         lines.push(more);
     } else {
-        let (back, all) = (key(Action::VIEW_BACK), key(Action::CLEAR_FILTER));
         lines.push("nothing matches this filter".to_owned());
-        lines.push(format!("{back} goes back, {all} shows everything, {} changes it", key(Action::FILTER)));
+        lines.push(change_filter(&key));
         lines.extend(sources.iter().filter_map(limits));
     }
     lines
