@@ -80,6 +80,26 @@ async fn what_stands_between_values_of_json_is_shown() {
         logs.append("a.log", text.as_bytes());
         assert_eq!(logs.all().await.len(), 2, "{text}");
     }
+    // Lines before the first value, and a first value that is broken or cut.
+    let first = |bad: &str| format!("{{\n  \"time\": \"2024-05-06T07:08:00Z\",\n  {bad}\n");
+    let second = "{\n  \"time\": \"2024-05-06T07:08:01Z\",\n  \"msg\": \"two\"\n}\n";
+    for (text, undecodable) in [
+        (format!("starting\n{second}listening\n{second}"), 0),
+        (first("\"level\": info\n}") + second, 1),
+        (first("\"msg\": \"cut") + second, 1),
+        (format!("[\n{}{second}]\n", first("\"msg\": \"x\",\n},")), 1),
+    ] {
+        let logs = Logs::new("a.log");
+        logs.append("a.log", text.as_bytes());
+        let all = logs.all().await;
+        assert!(messages(&all).contains(&"two"), "{text}: {:?}", messages(&all));
+        let broken = all.iter().filter(|one| one.kind == Kind::Undecodable).count();
+        assert_eq!(broken, undecodable, "{text}: {:?}", messages(&all));
+    }
+    // What a record says of a body is a part of it.
+    let logs = Logs::new("a.log");
+    logs.append("a.log", b"2024-05-06 07:08:01 INFO body:\n{\n  \"order\": 1\n}\n2024-05-06 07:08:02 INFO done\n");
+    assert_eq!(logs.all().await.len(), 2);
     // A line between values, and a value that never ends.
     let logs = Logs::new("a.json");
     let value = |message: &str, end: &str| {

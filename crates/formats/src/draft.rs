@@ -23,7 +23,7 @@ impl Formats {
             return Some(self.draft_dialect(name, &records));
         }
         let fits = |line: &&&str| {
-            generic::head(line).is_found() || self.text().is_known(line) || crate::logfmt::pairs(line).is_some()
+            generic::head(line).is_found() || self.text().is_known(line) || crate::logfmt::is_record(line)
         };
         let unknown = lines.iter().filter(|line| !line.starts_with([' ', '\t'])).find(|line| !fits(line));
         unknown.or(lines.first()).map(|line| draft_format(name, line))

@@ -46,6 +46,9 @@ struct FormatFile {
     /// Whether a wrapper counts only where what it wraps is recognised.
     #[serde(default)]
     weak: bool,
+    /// Whether a quotation mark inside a field is written twice, as CSV does it.
+    #[serde(default)]
+    doubled_quotes: bool,
     /// The schema by which the group `fields` is read; that of any JSON where none is named.
     #[serde(default)]
     fields: Option<String>,
@@ -133,6 +136,7 @@ pub struct Format {
     pub(crate) whole: bool,
     pub(crate) wraps: bool,
     pub(crate) weak: bool,
+    pub(crate) doubled_quotes: bool,
     /// Whether a record is a call and one line, so that nothing continues it.
     pub(crate) single: bool,
 }
@@ -202,6 +206,7 @@ impl Format {
             whole: file.whole,
             wraps: file.wraps,
             weak: file.weak,
+            doubled_quotes: file.doubled_quotes,
             single,
         })
     }

@@ -92,6 +92,8 @@ pub struct Framer {
     records: usize,
     lines: usize,
     bytes: usize,
+    /// Whether the last row of a table ended inside quotation marks.
+    in_quotes: bool,
 }
 
 /// Where a line belongs.
@@ -106,7 +108,14 @@ pub(crate) struct Place {
 impl Framer {
     /// Whether the next line of a reader's stream begins a frame; else it belongs to the one before it.
     pub fn begins(&mut self, reader: &Reader, line: &[u8]) -> bool {
-        reader.each_line_is_a_record() || self.place(reader, line).frame
+        match reader.row(line, self.in_quotes) {
+            Some(row) => {
+                self.lines = if row.begins { 0 } else { self.lines + 1 };
+                self.in_quotes = row.open && self.lines < LINES;
+                row.begins
+            }
+            None => self.place(reader, line).frame,
+        }
     }
 
     /// Where the next line belongs.
@@ -126,12 +135,13 @@ impl Framer {
 
     /// Whether what is open may go on with the next line.
     pub fn is_open(&self) -> bool {
-        self.strands.iter().any(Strand::is_open)
+        self.in_quotes || self.strands.iter().any(Strand::is_open)
     }
 
     fn judge(&mut self, reader: &Reader, line: &[u8]) -> Place {
         // A whole JSON object is the most frequent line, and never continues another.
-        if !reader.wraps() && line.first() == Some(&b'{') && line.trim_ascii_end().ends_with(b"}") {
+        let quoted = matches!(line, [b'{', b'"' | b' ' | b'}', ..]);
+        if quoted && !reader.wraps() && line.trim_ascii_end().ends_with(b"}") {
             return self.begin(Strand::begun(None, Open::Json));
         }
         let head = &line[..line.len().min(DECISIVE)];
@@ -288,7 +298,14 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
         // Levels of four letters that are padded to five, and what programs pad behind a wrapper.
         let padded = text[1..].split_once(' ').is_some_and(|(word, _)| matches!(word, "INFO" | "WARN"));
         let own = wrapped && reader.format_of(text).is_some_and(|format| !format.wraps);
-        return if padded || own || is_indented_head(text) { Line::Start } else { Line::Indented };
+        if padded || own || is_indented_head(text) {
+            return Line::Start;
+        }
+        // Next.js sets its lines one space in. A stack is deeper, or its words are small.
+        let second = text.as_bytes().get(1).copied().unwrap_or(b' ');
+        let near = first == b' ' && (second.is_ascii_uppercase() || second >= 0x80);
+        let known = if near { reader.format_of(text) } else { None };
+        return known.map_or(Line::Indented, |format| if format.single { Line::Single } else { Line::Start });
     }
     if first == b'{' && (text.starts_with("{\"") || text.starts_with("{ \"")) {
         return Line::Json;
@@ -311,7 +328,7 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
     if head.time.is_none() && is_exception(text) {
         return Line::Exception;
     }
-    if head.is_found() || crate::logfmt::pairs(text).is_some() {
+    if head.is_found() || crate::logfmt::is_record(text) {
         return Line::Start;
     }
     match reader.format_of(text) {

@@ -143,10 +143,14 @@ fn time_at(text: &str) -> Option<(Spelled, &str)> {
     let (time, length) = leading_time(bare)?;
     let written = &bare[..length];
     // Without a date, seconds must be there: `10:30 is too late` is no time of a record.
-    if time.lacks_date() && written.matches(':').count() < 2 {
-        return None;
-    }
     let rest = &bare[length..];
+    if time.lacks_date() && written.matches(':').count() < 2 {
+        // zerolog's console: `7:08AM ERR …`.
+        let level = || rest.strip_prefix(' ').and_then(level_at);
+        if !written.ends_with('M') || level().is_none() {
+            return None;
+        }
+    }
     let ends = rest.is_empty() || !rest.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '/' | '.'));
     ends.then_some((time, rest))
 }
@@ -219,9 +223,9 @@ fn is_head_token(token: &str, after: &str) -> bool {
         || token == "---"
         || (token.bytes().all(|b| b.is_ascii_hexdigit()) && token.bytes().any(|b| b.is_ascii_digit()))
         || (token.contains(['.', '/', '_', '#', '$', '=', '@']) || token.contains("::"))
-        || token
-            .split_once('[')
-            .is_some_and(|(_, process)| process.trim_end_matches([']', ':']).bytes().all(|b| b.is_ascii_digit()))
+        || token.split_once('[').is_some_and(|(_, process)| {
+            process.trim_end_matches([']', ':']).bytes().all(|b| b.is_ascii_digit() || b == b':')
+        })
         || apart.starts_with("- ")
         || apart.starts_with('|')
 }
@@ -238,9 +242,17 @@ fn letter_at(text: &str) -> Option<(Level, Option<&str>, &str)> {
         let message = after.trim_start().strip_prefix(':')?;
         return (!tag.is_empty()).then_some((level, Some(tag), message.trim_start()));
     }
+    // Telegraf: `E! [outputs.file] …`.
+    if let Some(message) = rest.strip_prefix("! ") {
+        return Some((level, None, message));
+    }
     let rest = rest.strip_prefix(' ')?;
     if rest.starts_with('[') && token(rest).is_some() {
         return Some((level, None, rest));
+    }
+    // etcd's old log: `W | etcdserver: …`.
+    if let Some(message) = rest.strip_prefix("| ") {
+        return Some((level, None, message));
     }
     let (logger, message) = dotted_logger(rest)?;
     Some((level, Some(logger?), message))
@@ -362,6 +374,10 @@ mod tests {
         for (line, level, logger, message) in [
             ("2024-05-06 07:08:00 E a.b.C: no route", Some(Error), Some("a.b.C"), "no route"),
             ("2024-05-06 07:08:00 W/Pay( 12): slow", Some(Warn), Some("Pay"), "slow"),
+            ("2024-05-06 07:08:00.000000 W | etcd: slow", Some(Warn), None, "etcd: slow"),
+            ("2024-05-06T07:08:00Z E! [out] slow", Some(Error), None, "[out] slow"),
+            ("[1714979280] unbound[12:0] info: begins", Some(Info), None, "begins"),
+            ("7:08AM ERR no route", Some(Error), None, "no route"),
             ("2024-05-06 07:08:00 level=error no route", Some(Error), None, "no route"),
             ("2024-05-06 07:08:00 pid=12 severity=\"WARN\" slow", Some(Warn), None, "slow"),
             ("2024-05-06 07:08:00 [level: error] no route", Some(Error), None, "no route"),
@@ -511,6 +527,7 @@ mod tests {
             ("the error was found", None, "the error was found"),
             ("Error while reading", None, "Error while reading"),
             ("10:30 is too late", None, "10:30 is too late"),
+            ("10:30AM is too late", None, "10:30AM is too late"),
             ("I am here", None, "I am here"),
         ] {
             assert_eq!(read(line), (false, level, None, message), "{line}");

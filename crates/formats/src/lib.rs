@@ -26,6 +26,7 @@ mod scan;
 mod table;
 mod token;
 mod turns;
+mod wrapped;
 
 pub use decoding::{Encoding, Transcoder};
 pub use documents::Documents;

@@ -29,6 +29,26 @@ pub(crate) fn pairs(line: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
     (found.len() >= 2).then_some(found)
 }
 
+/// The fields of a line of labels and values that tabs separate (ltsv.org); `None` where it is none, or has fewer than three.
+pub(crate) fn labels(line: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
+    memchr::memchr(b'\t', line.as_bytes())?;
+    let is_label = |label: &str| {
+        label.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
+    };
+    let field = |text| {
+        let (label, value): (&str, &str) = str::split_once(text, ':')?;
+        is_label(label).then_some((label, if value == "-" { Cow::Borrowed("") } else { Cow::Borrowed(value) }))
+    };
+    let found: Vec<_> = line.trim_end().split('\t').map(field).collect::<Option<_>>()?;
+    (found.len() >= 3).then_some(found)
+}
+
+/// Whether a line is a record of pairs or labels.
+pub(crate) fn is_record(line: &str) -> bool {
+    pairs(line).is_some() || labels(line).is_some()
+}
+
 /// Fills an assembler from pairs.
 pub(crate) fn fill<'a>(pairs: &[(&'a str, Cow<'a, str>)], tree: &Node, into: &mut Assembler<'a>) {
     for (key, value) in pairs {
@@ -92,6 +112,17 @@ fn closing(text: &str, quote: u8) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_and_nothing_else() {
+        let read =
+            |line| Some(labels(line)?.into_iter().map(|(key, value)| format!("{key}|{value}")).collect::<Vec<_>>());
+        let found = read("time:06/May/2024:07:08:00 +0000\tstatus:200\tref:-");
+        assert_eq!(found, Some(vec!["time|06/May/2024:07:08:00 +0000".to_owned(), "status|200".into(), "ref|".into()]));
+        for line in ["a:1\tb:2", "a:1\tb:2\twords", "a b:1\tb:2\tc:3", "a:1 b:2 c:3", "", "\t\t"] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
 
     #[test]
     fn pairs_and_nothing_else() {

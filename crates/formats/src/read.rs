@@ -7,6 +7,7 @@ use crate::logfmt;
 use crate::piece::Piece;
 use crate::registry::Formats;
 use crate::scan::Groups;
+use crate::wrapped::inner_text;
 use compact_str::CompactString;
 use crosstail_core::model::{Activity, Id, Kind, Level, Payload, Place, Surroundings, Timestamp, spelled_time};
 use crosstail_core::schema::{Assembler, Scalar, Schema, Target};
@@ -113,7 +114,14 @@ impl Formats {
         if let Some(found) = at.seen.iter().find_map(|index| by_pattern(*index)) {
             return found;
         }
-        let head = generic::head_in(first, at.column);
+        let mut head = generic::head_in(first, at.column);
+        let mut rest = rest;
+        // Where only a time and a level stand in the first line, the next one is the message (Oracle's alert log).
+        if head.is_found() && head.message.is_empty() {
+            let (next, more) = first_line(rest);
+            head.message = next;
+            rest = if more.trim().is_empty() { "" } else { rest };
+        }
         let clear = head.time.is_some() && head.level.is_some() && at.noted.is_none();
         if !clear {
             let others = |index: usize| !at.seen.contains(&index);
@@ -122,7 +130,7 @@ impl Formats {
             }
         }
         at.keep_stack(rest);
-        if let Some(pairs) = logfmt::pairs(first) {
+        if let Some(pairs) = logfmt::pairs(first).or_else(|| logfmt::labels(first)) {
             return self.by_pairs(&pairs, first, at);
         }
         self.by_head(&head, at, depth)
@@ -172,7 +180,7 @@ impl Formats {
         if message.starts_with('{') && message.ends_with('}') {
             return self.json_record(message, at, DEPTH).filter(|found| matches!(found.form, Form::Json(_)));
         }
-        if depth < DEPTH && HTTP.find(message.as_bytes()).is_some() {
+        if depth < DEPTH && (message.starts_with("HTTP ") || HTTP.find(message.as_bytes()).is_some()) {
             let texts = self.text();
             let first = first_line(message).0;
             let single = |index: usize| texts.formats[texts.owners[index].0].single;
@@ -212,7 +220,11 @@ impl Formats {
         let mut fields = Fields::default();
         for (group, meaning) in &format.patterns[number].groups {
             let Some(range) = groups.range(*group) else { continue };
-            fields.take(lossy(subject, range), meaning, at)?;
+            let mut text = lossy(subject, range);
+            if format.doubled_quotes && text.contains("\"\"") {
+                text = Cow::Owned(text.replace("\"\"", "\""));
+            }
+            fields.take(text, meaning, at)?;
         }
         let message = fields.message;
         let named = fields.assembler.raw(Target::System).is_some() || names_service(&fields.assembler);
@@ -231,7 +243,10 @@ impl Formats {
         }
         if let Some(mut inner) = fields.behind.and_then(|text| self.object_behind(format, text, at)) {
             at.keep_stack(rest);
-            (inner.activity.message, inner.form) = (None, outer.form);
+            inner.form = outer.form;
+            if message.is_some() {
+                inner.activity.message = None;
+            }
             return Some(inner.within(outer));
         }
         let Some(message) = message else {
@@ -333,42 +348,16 @@ pub(crate) const fn level_of_severity(severity: u8) -> Level {
     }
 }
 
-/// What a wrapper holds: the message of its first line, and of each further line what that line wraps.
-fn inner_text<'t>(format: &Format, number: usize, message: &'t str, mut partial: bool, rest: &str) -> Cow<'t, str> {
-    if rest.is_empty() {
-        return Cow::Borrowed(message);
-    }
-    let mut inside = message.to_owned();
-    for line in rest.lines() {
-        let mut content = line;
-        let mut continues = false;
-        for pattern in &format.patterns[number..=number] {
-            let mut groups = Groups::NONE;
-            if !pattern.matcher.find(line, &mut groups) {
-                continue;
-            }
-            for (group, meaning) in &pattern.groups {
-                let found = groups.range(*group).and_then(|range| line.get(range));
-                match meaning {
-                    Group::Target(Target::Message) => content = found.unwrap_or(line),
-                    Group::Partial => continues = found == Some("P"),
-                    _ => {}
-                }
-            }
-        }
-        if !partial {
-            inside.push('\n');
-        }
-        inside.push_str(content);
-        partial = continues;
-    }
-    Cow::Owned(inside)
-}
-
 impl Surrounding<'_> {
     /// Reads a time that names no zone as one of the source's zone, completes one without a year, and one without a date by
     /// the `day` that stands in a field of its own.
     pub(crate) fn place_time<'d>(&self, fields: &mut Assembler<'_>, day: impl FnOnce() -> Option<Cow<'d, str>>) {
+        // OData's JSON.
+        let end = fields.raw(Target::CompletedAt);
+        let end = end.as_deref().and_then(|text| text.strip_prefix("/Date(")?.strip_suffix(")/"));
+        if let Some(time) = end.and_then(spelled_time) {
+            fields.replace(Target::CompletedAt, Scalar::Time(time.resolve(self.around)));
+        }
         let Some(text) = fields.raw(Target::StartedAt) else { return };
         let bytes = text.as_bytes();
         let number = bytes.iter().all(|b| b.is_ascii_digit() || *b == b'.');

@@ -8,7 +8,7 @@ use crate::piece::Piece;
 use crate::read::{DEPTH, Form, Found, Surrounding, first_line};
 use crate::registry::{Dialect, Formats};
 use crate::scan::Groups;
-use crate::table::Columns;
+use crate::table::{Columns, Row};
 use crosstail_core::model::{Id, Payload, Spelled, leading_time};
 use crosstail_core::schema::{Assembler, Schema, Target};
 use regex::bytes::Regex;
@@ -95,9 +95,11 @@ impl Reader {
         self.columns.as_ref()
     }
 
-    /// Whether every line is a record.
-    pub(crate) fn each_line_is_a_record(&self) -> bool {
-        self.shape == Shape::Table
+    /// Whether a line of a table begins a row, and leaves it open; `in_quotes`: the line before did. `None` where the stream
+    /// is no table.
+    pub(crate) fn row(&self, line: &[u8], in_quotes: bool) -> Option<Row> {
+        let columns = self.columns.as_ref().filter(|_| self.shape == Shape::Table)?;
+        Some(columns.row(line, in_quotes))
     }
 
     /// Whether no line says anything about the next one, so that reading may begin at any line.
@@ -150,7 +152,7 @@ impl Reader {
 
     /// Whether a line begins as records do, by any format.
     pub(crate) fn is_start(&self, text: &str) -> bool {
-        crate::generic::head(text).is_found() || self.format_of(text).is_some() || crate::logfmt::pairs(text).is_some()
+        crate::generic::head(text).is_found() || self.format_of(text).is_some() || crate::logfmt::is_record(text)
     }
 
     /// Whether a line has a wrapper.

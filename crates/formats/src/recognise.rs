@@ -17,6 +17,8 @@ use std::sync::atomic::AtomicUsize;
 
 /// Lines from which the formats of a stream are told, at most.
 const SAMPLE_LINES: usize = 400;
+/// Lines before the first value of a stream of JSON that goes on over lines, at most.
+const LINES_BEFORE: usize = 50;
 /// Fewer levels are no column.
 const LEAST_IN_COLUMN: usize = 3;
 /// Of a text stream's lines that begin no record at most this share, in eighths, are records of their own.
@@ -58,7 +60,7 @@ impl Reader {
     fn tell_shape(&mut self, lines: &[&[u8]], head: &[u8]) {
         let Some(first) = lines.first() else { return };
         let valid = serde_json::from_slice::<serde::de::IgnoredAny>(first.trim_ascii()).is_ok();
-        if !valid && is_document(head) {
+        if !valid && (is_document(head) || self.has_documents(lines)) {
             self.shape = Shape::Documents;
             return;
         }
@@ -74,6 +76,15 @@ impl Reader {
         }
     }
 
+    /// Whether JSON that goes on over lines comes behind lines that begin no record, such as what a program says when it
+    /// starts.
+    fn has_documents(&self, lines: &[&[u8]]) -> bool {
+        let opens = |pair: &[&[u8]]| pair[0].trim_ascii_end() == b"{" && pair[1].trim_ascii_start().starts_with(b"\"");
+        let Some(at) = lines.windows(2).take(LINES_BEFORE).position(opens) else { return false };
+        // A value that continues a record is a part of it.
+        at > 0 && lines[..at].iter().all(|line| !line.starts_with(b"{") && !self.is_start(&decoding::text(line)))
+    }
+
     fn tell_formats(&mut self, lines: &[&[u8]]) {
         let json = lines.iter().filter(|line| line.trim_ascii_start().starts_with(b"{")).count();
         let texts: Vec<Cow<'_, str>> = lines.iter().map(|line| decoding::text(line)).collect();
@@ -83,6 +94,7 @@ impl Reader {
         for text in &texts {
             let inner = self.unwrap(text);
             let inner: &str = inner.as_ref().map_or(text, |inner| &inner.text);
+            let inner = inner.trim_end_matches(['\n', '\r']);
             if inner.starts_with([' ', '\t', '{']) {
                 continue;
             }
@@ -151,8 +163,15 @@ fn is_document(head: &[u8]) -> bool {
     }
     match serde_json::Deserializer::from_slice(head).into_iter::<serde::de::IgnoredAny>().next() {
         Some(Ok(_)) => true,
-        // Cut by the end of the sample, not by what stands in it.
-        Some(Err(error)) => error.is_eof(),
+        // Cut by the end of the sample. A value may also be broken itself, and the next ones whole.
+        Some(Err(error)) => error.is_eof() || opens_over_lines(first),
         None => false,
     }
+}
+
+/// Whether a text begins with the brace of an object in a line of its own, and a name in the next one.
+fn opens_over_lines(text: &[u8]) -> bool {
+    let Some(inside) = text.strip_prefix(b"{") else { return false };
+    let line = memchr::memchr(b'\n', inside).map_or(inside, |end| &inside[..end]);
+    line.trim_ascii().is_empty() && inside.trim_ascii_start().starts_with(b"\"")
 }

@@ -208,7 +208,9 @@ impl Formats {
         let mut best = (0, self.plain);
         for (index, dialect) in self.dialects.iter().enumerate() {
             let needed = dialect.all | dialect.equal;
-            let fits = needed != 0 && marks & needed == needed && (dialect.any == 0 || marks & dialect.any != 0);
+            let fits = (needed | dialect.any) != 0
+                && marks & needed == needed
+                && (dialect.any == 0 || marks & dialect.any != 0);
             if fits {
                 let weight = dialect.weight + (marks & dialect.any).count_ones();
                 if weight > best.0 {

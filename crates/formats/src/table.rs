@@ -15,6 +15,14 @@ pub struct Columns {
     date: Option<String>,
 }
 
+/// What a line of a table is.
+pub(crate) struct Row {
+    /// Whether a row begins with it.
+    pub(crate) begins: bool,
+    /// Whether it ends inside quotation marks, so that the row goes on.
+    pub(crate) open: bool,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Separator {
     /// Spaces between fields that have none; `"` around those that have.
@@ -39,6 +47,11 @@ impl Columns {
             let separator = if tabs { Separator::Char(b'\t') } else { Separator::Space };
             return (names.len() >= LEAST).then_some(Self { names, separator, date: None });
         }
+        // AWS' flow logs have a header like their records.
+        if line.starts_with("version account-id ") {
+            let names = line.split_whitespace().map(str::to_owned).collect();
+            return Some(Self { names, separator: Separator::Space, date: None });
+        }
         let separator = *b",;\t".iter().max_by_key(|mark| line.bytes().filter(|b| b == *mark).count())?;
         let names = split(line, Separator::Char(separator));
         let plain = |name: &String| {
@@ -56,6 +69,19 @@ impl Columns {
         let known = |target: Target| columns.names.iter().any(|name| formats.fills(name, target));
         let others = [Target::Level, Target::Message, Target::HttpStatus, Target::Url, Target::Service];
         (known(Target::StartedAt) && others.into_iter().any(known)).then_some(columns)
+    }
+
+    /// Whether a line begins a row, and leaves it open. A line that is a whole row by itself begins one in any case, so that
+    /// reading may begin anywhere.
+    pub(crate) fn row(&self, line: &[u8], in_quotes: bool) -> Row {
+        let Separator::Char(separator) = self.separator else { return Row { begins: true, open: false } };
+        let odd = memchr::memchr_iter(b'"', line).count() % 2 == 1;
+        let whole = || {
+            let fields = split(&crate::decoding::text(line), Separator::Char(separator)).len();
+            !odd && fields > 1 && fields >= self.names.len()
+        };
+        let begins = !in_quotes || whole();
+        Row { begins, open: odd == begins }
     }
 
     /// Whether a line is no record: a directive or a comment.
@@ -85,7 +111,11 @@ impl Columns {
             Separator::Space if line.contains('\t') => Separator::Char(b'\t'),
             other => other,
         };
-        self.names.iter().map(String::as_str).zip(split(line, separator)).collect()
+        // What stands behind the columns that have a name is the message: Windows' Event Viewer does not name it.
+        let rest = matches!(self.separator, Separator::Char(_))
+            && !self.names.iter().any(|name| name.eq_ignore_ascii_case("message"));
+        let unnamed = rest.then_some("message");
+        self.names.iter().map(String::as_str).chain(unnamed).zip(split(line, separator)).collect()
     }
 }
 
@@ -153,5 +183,46 @@ impl Formats {
         }
         activity.places = vec![at.place.clone()];
         Found { activity, form: Form::Table, names_service, scope: None, line: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn columns(header: &str) -> Columns {
+        Columns::of_header(header, &Formats::built_in().expect("formats")).expect("a header")
+    }
+
+    #[test]
+    fn a_row_goes_on_while_quotation_marks_are_open() {
+        let table = columns("timestamp,level,message");
+        let mut in_quotes = false;
+        let mut begins = |line: &str| {
+            let row = table.row(line.as_bytes(), in_quotes);
+            in_quotes = row.open;
+            row.begins
+        };
+        for (line, expected) in [
+            ("2024-05-06T07:08:00Z,ERROR,\"charge failed", true),
+            ("second \"\"line\"\"", false),
+            ("", false),
+            ("last line\"", false),
+            ("2024-05-06T07:08:01Z,INFO,done", true),
+            ("2024-05-06T07:08:02Z,INFO,\"never closed", true),
+            ("2024-05-06T07:08:03Z,INFO,whole by itself", true),
+            ("2024-05-06T07:08:04Z,INFO,done", true),
+        ] {
+            assert_eq!(begins(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn headers_with_marks_of_their_own() {
+        let viewer = columns("Level,Date and Time,Source,Event ID,Task Category");
+        let fields = viewer.fields("Error,5/6/2024 7:08:00 AM,Shop,1000,None,\"no, route\"");
+        assert_eq!(fields.last(), Some(&("message", "no, route".to_owned())));
+        let flows = columns("version account-id interface-id start end action log-status");
+        assert_eq!(flows.fields("2 12 eni-1 1714979280 1714979340 ACCEPT OK")[5], ("action", "ACCEPT".to_owned()));
     }
 }

@@ -142,6 +142,7 @@ impl Level {
         ("erro", Self::Error),
         ("severe", Self::Error),
         ("fail", Self::Error),
+        ("failure", Self::Error),
         ("e", Self::Error),
         ("60", Self::Fatal),
         ("ftl", Self::Fatal),

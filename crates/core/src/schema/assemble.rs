@@ -342,12 +342,46 @@ fn duration(value: &Scalar<'_>, unit: DurationUnit) -> Option<u64> {
         Some(n) => n * unit.us_of(&value.text()),
         None => match value {
             Scalar::Text(text) => {
-                crate::filter::duration_us(&text.replace(' ', "")).or_else(|| clock_duration(text))?
+                let bare = plain_number(&text.replace(' ', ""));
+                let known = crate::filter::duration_us(&bare).or_else(|| clock_duration(text));
+                known.or_else(|| iso_duration(text.trim()))?
             }
             _ => return None,
         },
     };
     (0.0..=LONGEST_US).contains(&us).then(|| truncated_u64(us.round()))
+}
+
+/// A number as programs read it: `1,234.5ms` has a mark at each thousand, `12,5ms` a comma before its fraction.
+fn plain_number(text: &str) -> String {
+    let groups = || {
+        let mut parts = text.split(|c: char| !c.is_ascii_digit() && c != ',').next().unwrap_or_default().split(',');
+        parts.next().is_some_and(|first| (1..=3).contains(&first.len())) && parts.all(|group| group.len() == 3)
+    };
+    if text.contains(',') && (text.contains('.') || groups()) {
+        text.replace(',', "")
+    } else {
+        text.replacen(',', ".", 1)
+    }
+}
+
+/// Microseconds of a duration of ISO 8601 without years and months: `PT1M2.5S`.
+fn iso_duration(text: &str) -> Option<f64> {
+    let mut rest = text.strip_prefix("PT")?;
+    let mut us = 0.0;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
+        let (number, unit) = rest.split_at(end);
+        let scale = match unit.as_bytes()[0] {
+            b'H' => 3600e6,
+            b'M' => 60e6,
+            b'S' => 1e6,
+            _ => return None,
+        };
+        us += number.replacen(',', ".", 1).parse::<f64>().ok()? * scale;
+        rest = &unit[1..];
+    }
+    (rest.len() < text.len() - 2).then_some(us)
 }
 
 /// Microseconds of `HH:MM:SS.fraction`.
@@ -362,4 +396,31 @@ fn clock_duration(text: &str) -> Option<f64> {
 /// Whether the text of a duration is one that settings have and measurements have not: whole days or weeks.
 fn is_setting(value: &Scalar<'_>) -> bool {
     matches!(value, Scalar::Text(text) if text.trim_end().ends_with(['d', 'w', 'y']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_in_every_spelling() {
+        for (text, ms) in [
+            ("12.5ms", Some(12.5)),
+            ("12,5 ms", Some(12.5)),
+            ("1,234.5 ms", Some(1234.5)),
+            ("1,234ms", Some(1234.0)),
+            ("0,25s", Some(250.0)),
+            ("1m30s", Some(90_000.0)),
+            ("00:00:01.5000000", Some(1500.0)),
+            ("PT1.5S", Some(1500.0)),
+            ("PT1H2M3S", Some(3_723_000.0)),
+            ("PT", None),
+            ("P1D", None),
+            ("PT5X", None),
+            ("fast", None),
+        ] {
+            let found = duration(&Scalar::Text(text.into()), DurationUnit::Ms).map(|us| us as f64 / 1e3);
+            assert_eq!(found, ms, "{text}");
+        }
+    }
 }

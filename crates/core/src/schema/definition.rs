@@ -314,7 +314,8 @@ impl Definition {
         let fold = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
         let units: BTreeMap<String, DurationUnit> = self.units.iter().map(|(path, unit)| (fold(path), *unit)).collect();
         let paths = self.fields.get("duration").map(Paths::list).unwrap_or_default();
-        let known = |path: &String| units.get(&fold(path)).copied().or_else(|| DurationUnit::of_name(path));
+        let named = |path: &String| self.units.get(path).or_else(|| units.get(&fold(path))).copied();
+        let known = |path: &String| named(path).or_else(|| DurationUnit::of_name(path));
         paths.iter().map(|path| known(path).unwrap_or(self.duration_unit)).collect()
     }
 

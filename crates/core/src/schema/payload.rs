@@ -40,7 +40,7 @@ impl Schema {
                 PayloadPart::ResponseHeaders => payload.response.headers = Some(value),
                 PayloadPart::RequestBody => payload.request.body = Some(body(value)),
                 PayloadPart::ResponseBody => payload.response.body = Some(body(value)),
-                PayloadPart::Stack => payload.error.stack = value.as_str().map(str::to_owned),
+                PayloadPart::Stack => payload.error.stack = stack(&value),
                 PayloadPart::Metadata => match value {
                     Value::Object(map) => payload.metadata.extend(map),
                     other => {
@@ -106,6 +106,12 @@ fn take(record: &mut Map<String, Value>, path: &str) -> Option<Value> {
     record.shift_remove(path).or_else(|| lookup(record, path).cloned())
 }
 
+/// A stack: a text, or the lines of one (Elasticsearch, Node.js on AWS Lambda).
+fn stack(value: &Value) -> Option<String> {
+    let lines = || value.as_array()?.iter().map(Value::as_str).collect::<Option<Vec<_>>>();
+    value.as_str().map(str::to_owned).or_else(|| lines().filter(|lines| !lines.is_empty()).map(|l| l.join("\n")))
+}
+
 fn body(value: Value) -> Body {
     match value {
         Value::String(text) => Body::from_text(text),
@@ -129,6 +135,15 @@ mod tests {
         let mut both = logs.clone();
         both.merge(whole);
         assert_eq!(both.why_absent(PayloadPart::ResponseHeaders), "no response headers recorded");
+    }
+
+    #[test]
+    fn a_stack_may_be_a_list_of_its_lines() {
+        let schema = Schema::find("json").expect("it");
+        let stack = |text: &str| schema.divide(schema.record(text).expect("a record")).error.stack;
+        assert_eq!(stack(r#"{"stack": ["Error: no", "    at a"]}"#).as_deref(), Some("Error: no\n    at a"));
+        assert_eq!(stack(r#"{"stack": "Error: no"}"#).as_deref(), Some("Error: no"));
+        assert_eq!(stack(r#"{"stack": [1]}"#), None);
     }
 
     #[test]

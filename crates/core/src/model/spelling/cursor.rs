@@ -1,7 +1,7 @@
 //! Reads a time from the beginning of a text, one spelling after the other.
 
-use super::{Day, Spelled, Zone};
-use crate::number::{saturating_i32, saturating_i64, saturating_u32};
+use super::{Day, Spelled};
+use crate::number::{saturating_i32, saturating_u32};
 use chrono::NaiveDate;
 
 const MONTHS: [[u8; 3]; 12] =
@@ -119,15 +119,26 @@ impl Cursor<'_> {
     pub(super) fn digit_first(&mut self) -> Option<Spelled> {
         let run = self.run();
         match (run, self.ahead(run)) {
+            // Chromium writes `0506/070800.123456`.
+            (4, b'/')
+                if self.bytes.get(self.at + 5..self.at + 11).is_some_and(|six| six.iter().all(u8::is_ascii_digit)) =>
+            {
+                self.month_and_day()
+            }
             (4, b'-' | b'/' | b'.' | b':') => self.year_first(),
             (1 | 2, b':') => {
                 let (seconds, micros) = self.clock()?;
                 Some(self.zoned((Day::None, seconds, micros)))
             }
-            (2 | 1, b'/' | b'-' | b'.' | b' ') => self.short_first(),
-            (8, b'T' | b't' | b' ' | b'-' | b'_' | b'.') | (14, _) => self.compact(),
+            (2 | 1, b'/' | b'-' | b'.' | b' ') if !self.is_scientific() => self.short_first(),
+            (8, b'T' | b't' | b' ' | b'-' | b'_' | b'.' | b':') | (14, _) => self.compact(),
             (6, b' ') => self.six_digits(),
-            (4, b' ') => self.month_and_day(),
+            (4, b' ') if self.peek() <= b'1' && self.bytes.get(self.at..self.at + 2) != Some(b"19") => {
+                self.month_and_day()
+            }
+            // SAP and TIBCO write `2024 05 06 07:08:00:123`.
+            (4, b' ') => self.year_first(),
+            (1, b'.') => self.scientific(),
             (9..=19, _) => self.epoch(run),
             _ => None,
         }
@@ -295,8 +306,10 @@ impl Cursor<'_> {
         if !(1..=12).contains(&month) || !(1..=31).contains(&date) {
             return None;
         }
-        self.spaces();
-        let (seconds, micros) = self.clock()?;
+        if !self.take(b'/') {
+            self.spaces();
+        }
+        let (seconds, micros) = self.packed_clock()?;
         Some(self.zoned((Day::NoYear(month, date), seconds, micros)))
     }
 
@@ -345,7 +358,7 @@ impl Cursor<'_> {
     }
 
     /// The fraction of a second, in microseconds; finer digits are cut.
-    fn fraction(&mut self) -> u32 {
+    pub(super) fn fraction(&mut self) -> u32 {
         let mark = self.peek();
         if !matches!(mark, b'.' | b',' | b':') {
             return 0;
@@ -368,41 +381,6 @@ impl Cursor<'_> {
         }
         self.at += length;
         micros
-    }
-
-    /// `1714979280.123`, `1714979280123`: the number of digits decides the unit.
-    fn epoch(&mut self, run: usize) -> Option<Spelled> {
-        let unit = match run {
-            9 | 10 => 1_000_000,
-            12 | 13 => 1000,
-            15 | 16 => 1,
-            18 | 19 => 0,
-            _ => return None,
-        };
-        let mut value = 0i64;
-        for _ in 0..run {
-            value = value.checked_mul(10)?.checked_add(i64::from(self.peek() - b'0'))?;
-            self.at += 1;
-        }
-        let mut us = if unit == 0 { value / 1000 } else { value.checked_mul(unit)? };
-        if self.peek() == b'.' && self.ahead(1).is_ascii_digit() {
-            let fraction = i64::from(self.fraction());
-            us += fraction * unit / 1_000_000;
-        }
-        let ends = !(self.peek().is_ascii_alphanumeric() || matches!(self.peek(), b'.' | b'-' | b'_' | b'/'));
-        ends.then_some(Spelled { day: Day::Epoch(us), seconds: 0, micros: 0, zone: Zone::Offset(0) })
-    }
-
-    /// `@40000000663881da075bcd15`: TAI64N, as daemontools write it (cr.yp.to/libtai/tai64.html). TAI is 10 s ahead of
-    /// the count that multilog starts from.
-    pub(super) fn tai64n(&mut self) -> Option<Spelled> {
-        let digits = self.bytes.get(self.at + 1..self.at + 25).filter(|digits| digits.is_ascii())?;
-        let text = std::str::from_utf8(digits).ok()?;
-        let seconds = u64::from_str_radix(&text[..16], 16).ok()?.checked_sub(1 << 62)?.checked_sub(10)?;
-        let nanos = u64::from_str_radix(&text[16..], 16).ok().filter(|nanos| *nanos < 1_000_000_000)?;
-        self.at += 25;
-        let us = saturating_i64(seconds).checked_mul(1_000_000)?.checked_add(saturating_i64(nanos / 1000))?;
-        Some(Spelled { day: Day::Epoch(us), seconds: 0, micros: 0, zone: Zone::Offset(0) })
     }
 
     /// `May  6 07:08:00`, `May 06, 2024 7:08:00 AM`, `Mon May 06 07:08:00.123456 2024`, `Mon, 06 May 2024 07:08:00 +0000`.

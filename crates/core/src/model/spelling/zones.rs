@@ -50,6 +50,24 @@ const ZONES: &[(&str, i32)] = &[
     ("HST", -600),
 ];
 
+/// Zones in words, as Java spells them since version 9.
+const LONG_ZONES: &[(&str, i32)] = &[
+    ("Coordinated Universal Time", 0),
+    ("Greenwich Mean Time", 0),
+    ("British Summer Time", 60),
+    ("Central European Standard Time", 60),
+    ("Central European Time", 60),
+    ("Central European Summer Time", 120),
+    ("Eastern Standard Time", -300),
+    ("Eastern Daylight Time", -240),
+    ("Central Standard Time", -360),
+    ("Central Daylight Time", -300),
+    ("Pacific Standard Time", -480),
+    ("Pacific Daylight Time", -420),
+    ("India Standard Time", 330),
+    ("Japan Standard Time", 540),
+];
+
 impl Cursor<'_> {
     /// Reads the zone behind a time, if one follows.
     pub(super) fn zoned(&mut self, (day, seconds, micros): (Day, u32, u32)) -> Spelled {
@@ -89,6 +107,12 @@ impl Cursor<'_> {
             b'A'..=b'Z' | b'z' => {
                 if let Some(minutes) = self.zone_word() {
                     let after = self.at;
+                    // TIBCO sets the offset apart: `GMT +0200`.
+                    if self.bytes.get(self.at..self.at + 2).is_some_and(|next| matches!(next, b" +" | b" -"))
+                        && self.bytes[..self.at].ends_with(b"GMT")
+                    {
+                        self.at += 1;
+                    }
                     return match self.offset(false) {
                         Some(more) => Zone::Offset(minutes + more),
                         None => {
@@ -105,6 +129,10 @@ impl Cursor<'_> {
 
     fn zone_word(&mut self) -> Option<i32> {
         let rest = &self.bytes[self.at.min(self.bytes.len())..];
+        if let Some((words, minutes)) = LONG_ZONES.iter().find(|(words, _)| rest.starts_with(words.as_bytes())) {
+            self.at += words.len();
+            return Some(*minutes);
+        }
         let length = rest.iter().take_while(|b| b.is_ascii_alphabetic()).count();
         let next = rest.get(length).copied().unwrap_or(0);
         if length > 5 || next.is_ascii_digit() || matches!(next, b'/' | b'_' | b'.') {
