@@ -66,3 +66,14 @@ pub(super) fn report(part: Option<ReportPart>, shared: &Shared) -> (Report, Opti
     let safe = about.map(|line| visible_line(&redact_text(&line)).into_owned());
     (Report { title, about: safe.collect(), made_at: shared.now, tables }, part.range)
 }
+
+/// Puts the next theme in force.
+pub(super) fn next_theme(shared: &mut Shared) {
+    let settings = &mut shared.settings;
+    let at = settings.themes.iter().position(|theme| *theme == settings.theme).unwrap_or(0);
+    if !settings.themes.is_empty() {
+        settings.theme = settings.themes[(at + 1) % settings.themes.len()].clone();
+        let text = format!("theme {}", settings.theme);
+        shared.notify(text);
+    }
+}

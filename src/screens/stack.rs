@@ -466,7 +466,7 @@ impl Stack {
             Action::TOGGLE_RATE => shared.shows_rate = !shared.shows_rate,
             Action::TOGGLE_MOUSE => return self.set_mouse(!self.mouse, shared),
             Action::NEXT_THEME => {
-                next_theme(shared);
+                global::next_theme(shared);
                 return vec![Effect::Redraw];
             }
             Action::RELOAD => return vec![Effect::Reload, Effect::Redraw],
@@ -490,16 +490,6 @@ fn one_line(text: &str, longest: usize) -> (String, bool) {
     let kept = &text[..text.floor_char_boundary(longest)];
     let line: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     (line.trim().to_owned(), kept.len() < text.len())
-}
-
-fn next_theme(shared: &mut Shared) {
-    let settings = &mut shared.settings;
-    let at = settings.themes.iter().position(|theme| *theme == settings.theme).unwrap_or(0);
-    if !settings.themes.is_empty() {
-        settings.theme = settings.themes[(at + 1) % settings.themes.len()].clone();
-        let text = format!("theme {}", settings.theme);
-        shared.notify(text);
-    }
 }
 
 #[cfg(test)]

@@ -320,7 +320,7 @@ async fn figures_are_those_of_the_documents_own_queries() {
         assert!(close(row["avg_ms"].as_f64().expect("average"), average), "{row} {average}");
     }
     // The health screen, over both stores joined.
-    let (explorer, _) = explorer_over(&[logs.clone(), summaries.clone()]).await;
+    let (explorer, _) = Box::pin(explorer_over(&[logs.clone(), summaries.clone()])).await;
     let health_over = |window: usize| {
         let mut figures = SlottedHealth::default();
         (0..window).for_each(|_| figures.zoom(false));
@@ -409,7 +409,7 @@ async fn configuration_explains_a_request_and_no_credential_is_read() {
         );
         sqlx::query(sqlx::AssertSqlSafe(delivery)).execute(&mut connection).await.expect("delivered");
     }
-    let (explorer, sources) = explorer_over(&stores.urls()).await;
+    let (explorer, sources) = Box::pin(explorer_over(&stores.urls())).await;
     let catalogue = sources[1].catalogue(&Job::default()).await.expect("catalogue");
     assert_eq!(catalogue.of_kind(EntryKind::System).count(), 3);
     assert_eq!(catalogue.of_kind(EntryKind::Endpoint).count(), 3);

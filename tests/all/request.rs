@@ -316,7 +316,7 @@ fn an_incident_is_written_once_without_secrets_and_opens_anywhere() {
     let document = std::fs::read_to_string(document).expect("a document");
     assert!(!written.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()) && !document.contains(SECRET));
     for says in
-        ["| what | ", "| since | ", "| how many | 2 marked of ", "| systems | SAP (2)", "| filter | ", "| by | "]
+        ["| what | ", "| since | ", "| how many | 2 failed of ", "| systems | SAP (2 failed)", "| filter | ", "| by | "]
     {
         assert!(document.contains(says), "{says}: {document}");
     }

@@ -410,7 +410,7 @@ fn the_list_in_sixteen_colours() {
 }
 
 /// Every screen: how it is reached, by its name.
-const SCREENS: [(&str, &[&str]); 26] = [
+const SCREENS: [(&str, &[&str]); 28] = [
     ("list", &[]),
     ("failures", &["1"]),
     ("detail", &["1", "up", "enter"]),
