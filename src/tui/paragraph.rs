@@ -57,8 +57,8 @@ mod tests {
 
     #[test]
     fn what_is_wrapped_stays_in_its_column() {
-        let rows = wrap("http   503 Service Unavailable: may be tried again", 7, 30);
-        assert_eq!(rows, ["http   503 Service ", "       Unavailable: may be ", "       tried again"]);
+        let rows = wrap("http   503 Unavailable: may be tried again", 7, 30);
+        assert_eq!(rows, ["http   503 Unavailable: may ", "       be tried again"]);
         assert_eq!(wrap("a b", 7, 30), ["a b"]);
     }
 }

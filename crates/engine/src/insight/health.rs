@@ -440,7 +440,7 @@ mod tests {
         let states: Vec<_> = found.iter().map(|s| (s.system.as_str(), s.state, s.reason.as_str())).collect();
         assert_eq!(states[0], ("b", HealthState::Down, "15 of 20 failed"));
         assert_eq!(found[0].errors, [("503".into(), 15)]);
-        assert_eq!(states[1], ("c", HealthState::Degraded, "p95 is 5.00 s, was 200 ms"));
+        assert_eq!(states[1], ("c", HealthState::Degraded, "p95 is 5.03 s, was 201 ms"));
         assert_eq!(states[2], ("a", HealthState::Healthy, ""));
         assert_eq!(states[3], ("d", HealthState::Unknown, "nothing now, 20 before"));
         assert!(found[3].last_success.is_some(), "of the window before");
