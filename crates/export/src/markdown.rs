@@ -124,6 +124,22 @@ mod tests {
     use crosstail_core::model::{Activity, Body, Id, Latencies, Names, Payload, Timestamp};
     use crosstail_engine::insight::{Chain, Trace};
 
+    /// An activity alone, with its payload.
+    fn written(activity: &Activity, payload: &Payload, note: &str, reopen: &str) -> String {
+        let (chain, trace) = (Chain::build(activity, []), Trace::build([activity]));
+        let whole = FullRecord {
+            activity,
+            payload: Some(payload),
+            chain: &chain,
+            trace: &trace,
+            usual: &Latencies::default(),
+            policy: None,
+            difference: None,
+            names: &Names::default(),
+        };
+        markdown(&whole, note, reopen)
+    }
+
     /// A GET has headers and no body.
     #[test]
     fn headers_are_no_body() {
@@ -132,18 +148,7 @@ mod tests {
         payload.request.headers = Some(serde_json::json!({ "Accept": "text/plain" }));
         payload.response.headers = Some(serde_json::json!({ "Retry-After": "30" }));
         payload.response.body = Some(Body::from_text("busy"));
-        let (chain, trace) = (Chain::build(&a, []), Trace::build([&a]));
-        let whole = FullRecord {
-            activity: &a,
-            payload: Some(&payload),
-            chain: &chain,
-            trace: &trace,
-            usual: &Latencies::default(),
-            policy: None,
-            difference: None,
-            names: &Names::default(),
-        };
-        let text = markdown(&whole, "", "");
+        let text = written(&a, &payload, "", "");
         let titles: Vec<&str> = text.lines().filter(|line| line.starts_with("**")).collect();
         assert_eq!(titles, ["**Request headers**", "**Response headers**", "**Response body, 4 B**"], "{text}");
     }
@@ -155,18 +160,7 @@ mod tests {
         a.error = Some("bad `code` | Bearer abcdefghijkl".into());
         let mut payload = Payload::default();
         payload.request.body = Some(Body::from_text("```\nclose?\u{1b}[31m password=hunter2\n````"));
-        let (chain, trace) = (Chain::build(&a, []), Trace::build([&a]));
-        let whole = FullRecord {
-            activity: &a,
-            payload: Some(&payload),
-            chain: &chain,
-            trace: &trace,
-            usual: &Latencies::default(),
-            policy: None,
-            difference: None,
-            names: &Names::default(),
-        };
-        let text = markdown(&whole, "see | this", "crosstail demo --open 'r1'");
+        let text = written(&a, &payload, "see | this", "crosstail demo --open 'r1'");
         assert!(!text.contains("hunter2") && !text.contains("abcdef12") && !text.contains("abcdefghijkl"), "{text}");
         assert!(!text.contains('\u{1b}') && !text.contains("<script>"), "{text}");
         assert!(text.contains("`````"), "a longer fence: {text}");
