@@ -104,6 +104,9 @@ pub struct UsageError(pub String);
 #[error("{0}")]
 struct Ambiguous(String);
 
+/// How long what is still running has to end.
+const SHUTDOWN: std::time::Duration = std::time::Duration::from_millis(300);
+
 /// Runs the program.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse_from(habits::understood(std::env::args_os())) {
@@ -135,8 +138,9 @@ pub fn main() -> ExitCode {
         }
     };
     let outcome = runtime.block_on(dispatch(cli, log.clone()));
-    // Do not wait for reading threads: one may be stuck in a slow file system.
-    runtime.shutdown_background();
+    // What is still running is dropped, and with it what it has on disk. A reading thread may be stuck in a slow file system:
+    // it is not waited for.
+    runtime.shutdown_timeout(SHUTDOWN);
     log.end();
     match outcome {
         Ok(code) => ExitCode::from(code),

@@ -10,7 +10,7 @@ use regex::{Captures, Regex};
 use sqlx::AssertSqlSafe;
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 pub fn root() -> &'static Path {
@@ -523,4 +523,36 @@ async fn the_rights_that_the_pages_name_are_enough() {
         sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut on).await.expect("granted");
     }
     assert_reads(&server.url(&database).replace("root@", &format!("{user}:choose%20one@")));
+}
+
+#[test]
+fn the_contract_names_tests_and_files_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let contract = std::fs::read_to_string(root.join("docs/contract.md")).expect("the contract");
+    let mut tests = String::new();
+    for path in walk(&root.join("tests/all")) {
+        tests.push_str(&std::fs::read_to_string(path).unwrap_or_default());
+    }
+    let (mut checked, mut wrong) = (0, Vec::new());
+    for name in contract.split('`').skip(1).step_by(2) {
+        let is_there = match name.rsplit_once("::") {
+            Some((_, last)) if name.starts_with(|c: char| c.is_ascii_lowercase()) && !name.contains(' ') => {
+                let pattern = format!(r"\b{}\b", last.replace('*', r"\w*"));
+                last.starts_with(char::is_uppercase) || Regex::new(&pattern).expect("a pattern").is_match(&tests)
+            }
+            None if name.starts_with("crates/") || name.starts_with("tests/") => root.join(name).exists(),
+            _ => continue,
+        };
+        checked += 1;
+        if !is_there {
+            wrong.push(name);
+        }
+    }
+    assert!(wrong.is_empty() && checked > 100, "{checked}: {wrong:#?}");
+}
+
+/// Every file in a folder, however deep.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

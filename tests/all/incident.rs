@@ -3,10 +3,11 @@
 use crate::screens::{Stage, press_at};
 use crate::support::EPOCH;
 use crosstail::action::Action;
-use crosstail::effect::Effect;
+use crosstail::effect::{Effect, Reply, SearchProgress};
 use crosstail::log::LogLine;
 use crosstail::screens::{Event, Explorer, Focus};
-use crosstail_core::model::{Activity, Id, Kind, Names};
+use crosstail_core::model::{Activity, Direction, Id, Kind, Level, Locator, Names, Place, SourceId, Status};
+use crosstail_engine::insight::alerting;
 use crosstail_source::pump::{PumpEvent, SourceState};
 use crosstail_source::{Job, Priority};
 
@@ -269,4 +270,191 @@ fn the_mouse_reaches_jobs_the_log_and_the_keys_of_a_text() {
     stage.event(Event::Filter("is:failure".to_owned()));
     press_at(&mut stage, "O lists them", 0);
     assert!(stage.picture().contains("in the end"), "{}", stage.picture());
+}
+
+/// A try that failed, another one twelve seconds later that succeeded, and a call that nothing belongs to.
+fn an_operation_that_recovers(stage: &mut Stage) {
+    let call = |n: u64, after_s: i64, status: Status| {
+        let mut call = Activity::new(Id::Uuid(0xfe00 + u128::from(n)), EPOCH.plus_ms(1_200_000 + after_s * 1000));
+        (call.kind, call.direction, call.status) = (Kind::ApiCall, Direction::Out, Some(status));
+        (call.system, call.operation) = (Some("Ariba".into()), Some("CREATE".into()));
+        call.http_status = Some(if status.is_failure() { 502 } else { 201 });
+        call.duration_us = Some(100_000);
+        call.request_id = Some(call.id.clone());
+        call.error = status.is_failure().then(|| "Bad Gateway".into());
+        call.places = vec![Place::new(SourceId(0), Locator::Row(n as i64))];
+        call
+    };
+    let (mut first, mut second) = (call(1, 0, Status::Failed), call(2, 12, Status::Success));
+    for (try_, entity) in [(&mut first, 1), (&mut second, 2)] {
+        (try_.attempt, try_.max_attempts, try_.entity) = (Some(entity), Some(3), Some("PO PO-9001".into()));
+    }
+    second.parent_request_id = Some(first.id.to_string().into());
+    let alone = call(3, 20, Status::Success);
+    let items = vec![first, second, alone];
+    stage.event(Event::Pump(PumpEvent::Batch { source: SourceId(0), items, live: false }));
+    stage.explorer.count(true);
+}
+
+#[test]
+fn a_failure_that_a_retry_repaired_is_not_lost() {
+    for width in [160, 120, 80] {
+        let mut stage = Stage::new(width, 36, "dark");
+        an_operation_that_recovers(&mut stage);
+        stage.event(Event::Filter("system:Ariba".to_owned()));
+        stage.act(&[Action::TOP]);
+        let picture = stage.picture();
+        let failed = picture.lines().find(|line| line.contains("502")).expect("the failed try");
+        assert!(failed.contains("PO-9001 · recovered"), "{width}: {picture}");
+        assert!(width < 160 || failed.contains("recovered +12 s"), "{picture}");
+        stage.act(&[Action::OPEN]);
+        assert!(stage.picture().contains("recovered +12 s by try 2"), "{width}: {}", stage.picture());
+        // What no other belongs to says so.
+        stage.act(&[Action::BACK, Action::BOTTOM, Action::OPEN, Action::RETRIES]);
+        assert!(stage.picture().contains("no other try found"), "{width}: {}", stage.picture());
+    }
+}
+
+#[test]
+fn what_is_pending_has_a_flag_that_leads_to_it() {
+    for width in [160, 100, 80] {
+        let mut stage = Stage::new(width, 30, "dark");
+        let rule = "name = \"SlowPartner\"\ntitle = \"Slow\"\nseverity = \"warning\"\nmessage = \"{value}\"\nwhen = \"> 0\"\nwindow = \"1h\"\nfor = \"10m\"\n\
+                    [activities]\nfilter = \"system:SAP\"\nmeasure = \"count\"\n";
+        let (_, rule) = alerting::Rule::from_toml(rule, "here").expect("a rule");
+        stage.explorer.shared.alerts.alerting = alerting::Alerting::new(rule.into_iter().collect());
+        let now = stage.explorer.shared.now;
+        for second in 0..30 {
+            stage.event(Event::Tick(now.plus_ms(second * 1000)));
+        }
+        assert!(stage.picture().contains("⚑ 1 pending"), "{width}: {}", stage.picture());
+        press_at(&mut stage, "⚑ 1 pending", 0);
+        assert_eq!(stage.explorer.stack.name(), "alerts", "{width}");
+    }
+}
+
+#[test]
+fn the_histograms_cursor_begins_where_the_list_is() {
+    let mut stage = Stage::new(160, 40, "dark");
+    stage.act(&[Action::TOP]);
+    stage.press(&["backtab"]);
+    let first = stage.explore().histogram.data.buckets.iter().position(|bucket| bucket.total > 0);
+    assert_eq!(Some(stage.explore().histogram.cursor), first);
+    stage.press(&["tab", "G", "backtab"]);
+    let last = stage.explore().histogram.data.buckets.iter().rposition(|bucket| bucket.total > 0);
+    assert_eq!(Some(stage.explore().histogram.cursor), last);
+}
+
+#[test]
+fn a_range_that_was_begun_is_shown_until_esc_ends_it() {
+    let mut stage = Stage::new(160, 40, "dark");
+    let plain = stage.picture();
+    stage.press(&["backtab", "home", "enter", "right", "right", "tab"]);
+    assert_eq!(stage.explore().focus, Focus::List);
+    let range = stage.explore().histogram.range();
+    assert!(range.is_some() && stage.picture() != plain, "{}", stage.picture());
+    let row = |picture: &str| picture.split("── style").nth(1).map(str::to_owned);
+    assert_ne!(row(&stage.picture()), row(&plain), "its columns are marked");
+    stage.press(&["esc"]);
+    assert_eq!(stage.explore().histogram.range(), None);
+    assert!(stage.explorer.shared.filter.is_all(), "{}", stage.explorer.shared.filter.text());
+}
+
+#[test]
+fn facets_keep_their_cursor_and_their_other_values() {
+    let mut stage = Stage::new(160, 40, "dark");
+    stage.press(&["tab"]);
+    assert_eq!(stage.explore().focus, Focus::Facets);
+    let values = |stage: &Stage| {
+        let picture = stage.picture();
+        let names: Vec<&str> = ["Zoho", "Apollo", "Slack", "SAP"]
+            .into_iter()
+            .filter(|name| picture.contains(&format!(" {name} ")))
+            .collect();
+        names.join(" ")
+    };
+    let (all, at) = (values(&stage), stage.explore().facets.selected);
+    assert_eq!(all, "Zoho Apollo Slack SAP");
+    stage.press(&["enter"]);
+    assert!(stage.explorer.shared.filter.text().starts_with("system:"), "{}", stage.explorer.shared.filter.text());
+    assert_eq!((stage.explore().facets.selected, values(&stage)), (at, all));
+}
+
+#[test]
+fn keys_never_go_to_a_panel_that_is_not_drawn() {
+    // Where an opened activity takes the list's place, and where it is beside it.
+    for (width, height) in [(80, 24), (60, 20), (120, 36), (160, 48)] {
+        let mut stage = Stage::new(width, height, "dark");
+        stage.press(&["1", "up", "enter"]);
+        for _ in 0..4 {
+            stage.press(&["tab"]);
+            let shown = stage.picture();
+            let is_drawn = match stage.explore().focus {
+                Focus::Facets => shown.contains("✗ 100 %") || shown.contains(" system\n") || shown.contains("SAP  "),
+                Focus::Histogram => shown.contains('┬'),
+                _ => true,
+            };
+            assert!(is_drawn, "{:?} at {width}:\n{shown}", stage.explore().focus);
+        }
+        // Whichever has the keys, Enter changes no filter that nobody sees.
+        let filter = stage.explorer.shared.filter.text().to_owned();
+        if width < 100 {
+            stage.press(&["enter"]);
+            assert_eq!(stage.explorer.shared.filter.text(), filter, "{width}");
+        }
+    }
+}
+
+#[test]
+fn rows_that_were_found_are_opened_by_the_mouse() {
+    let mut stage = Stage::new(120, 30, "dark");
+    let [Effect::Find(ticket, _)] = &stage.event(Event::Pasted("PO-4711".to_owned()))[..] else { panic!("no search") };
+    let ticket = *ticket;
+    let store = &stage.explorer.shared.store;
+    let mut found: Vec<Activity> =
+        store.rows().iter().map(|row| store.get(*row)).filter(|one| one.entity.is_some()).collect();
+    let oldest = found.iter().min_by_key(|one| one.started_at).expect("two tries").id.clone();
+    // Two tries of one operation alone would open by themselves.
+    found.push(store.get(store.rows()[0]));
+    let reply = Reply::SearchProgress(SourceId(0), SearchProgress::Found("a text anywhere", 3, 3), found);
+    stage.event(Event::Reply(ticket, reply));
+    press_at(&mut stage, "11:27:02.101", 0);
+    press_at(&mut stage, "11:27:02.101", 0);
+    assert_eq!(stage.explore().detail.as_ref().map(|detail| detail.activity.id.clone()), Some(oldest));
+}
+
+#[test]
+fn lines_of_level_error_are_counted_as_what_they_are() {
+    let mut stage = Stage::new(120, 36, "dark");
+    let items = (0..9)
+        .map(|n| {
+            let mut line = Activity::new(Id::Text(format!("line {n}").into()), EPOCH.plus_ms(1_250_000 + n));
+            (line.kind, line.level, line.system) = (Kind::Log, Some(Level::Error), Some("worker".into()));
+            line.message = Some("could not do it".into());
+            line.places = vec![Place::new(SourceId(0), Locator::Row(n))];
+            line
+        })
+        .collect();
+    stage.event(Event::Pump(PumpEvent::Batch { source: SourceId(0), items, live: false }));
+    stage.press(&["h"]);
+    let picture = stage.picture();
+    let worker = picture.lines().skip_while(|line| !line.contains("worker")).take(2).collect::<Vec<_>>().concat();
+    assert!(worker.contains("9 error lines") && worker.contains("healthy"), "{picture}");
+}
+
+#[test]
+fn what_a_key_did_is_said_over_what_another_said_before() {
+    let mut stage = Stage::new(120, 30, "dark");
+    stage.press(&["1", "esc"]);
+    assert!(stage.picture().contains("Backspace clears the filter"), "{}", stage.picture());
+    stage.press(&["m"]);
+    let picture = stage.picture();
+    assert!(picture.contains("marked, 1 in all") && !picture.contains("Backspace clears"), "{picture}");
+}
+
+#[test]
+fn time_may_be_told_from_now() {
+    let mut stage = Stage::new(120, 30, "dark");
+    stage.press(&["ctrl-t"]);
+    assert!(stage.picture().contains("-8:29 "), "{}", stage.picture());
 }

@@ -333,6 +333,9 @@ fn an_incident_is_written_once_without_secrets_and_opens_anywhere() {
     let of = |id: &str| found.iter().find(|row| row["id"] == id).expect("there");
     assert_eq!(of(SECOND)["attempt"], 2);
     assert_eq!(of(FIRST)["attempt"], 1, "the other tries are there, too");
+    for kind in ["webhook", "sync", "log"] {
+        assert!(found.iter().any(|row| row["kind"] == kind), "the {kind} of its trace: {found:?}");
+    }
     let marked = lines(&crosstail(&["query", "meta.marked:true", "-s", text(&store), "-o", "json"]));
     assert_eq!(marked.len(), 2);
     let noted = lines(&crosstail(&["query", "meta.note:*ticket*", "-s", text(&store), "-o", "json"]));

@@ -10,7 +10,7 @@ use crosstail::screens::{AlertOrigin, Event, Explore, Explorer, Focus, Picture, 
 use crosstail::tui::{Appearance, ColourDepth, Gesture, Keymap, Stroke, Theme};
 use crosstail_core::filter::{Context, Filter, NamedRecord, Operand, Truth};
 use crosstail_core::model::{
-    Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, Status,
+    Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, SourceId, Status,
 };
 use crosstail_core::model::{Check, HealthState, Metric, MetricKind, Vitals};
 use crosstail_engine::change::{Measure, Shift, Window};
@@ -21,7 +21,7 @@ use crosstail_engine::pattern::{FoundPatterns, GapCounts, PatternCounts};
 use crosstail_engine::window::Range;
 use crosstail_source::alert::AlertStatus;
 use crosstail_source::pump::{PumpEvent, SourceState};
-use crosstail_source::{Job, Priority, Probe};
+use crosstail_source::{Job, Priority, Probe, TableOffer};
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use serde_json::json;
@@ -230,6 +230,21 @@ impl Stage {
         FoundFailures { groups: all.settle(), count, span: Some(ends), known_from: span.known_from(), problem: None }
     }
 
+    /// Tables of the database, by how well they fit.
+    fn tables(&self) -> Vec<(SourceId, Result<Vec<TableOffer>, String>)> {
+        let offer = |name: &str, rows, fit: u32| TableOffer {
+            name: name.to_owned(),
+            rows,
+            fit,
+            is_likely: fit >= 5,
+            taken: "started_at = created_at, status = state".to_owned(),
+        };
+        vec![(
+            self.explorer.shared.sources[0].id,
+            Ok(vec![offer("api_calls", Some(120_000), 14), offer("customers", None, 3)]),
+        )]
+    }
+
     fn all(&self) -> Vec<Activity> {
         let store = &self.explorer.shared.store;
         store.all_rows().iter().map(|row| store.get(*row)).collect()
@@ -318,6 +333,12 @@ impl Stage {
                     (ticket, Reply::Sendable(activities.into_iter().map(request).collect()))
                 }
                 Effect::Jq(ticket, expression, text) => (ticket, Reply::Jq(jq(&expression, &text))),
+                Effect::ListTables(ticket) => (ticket, Reply::Tables(self.tables())),
+                Effect::Find(ticket, _) => {
+                    let found = self.all().into_iter().filter(|one| one.entity.is_some()).collect();
+                    let source = self.explorer.shared.sources[0].id;
+                    (ticket, Reply::SearchProgress(source, SearchProgress::Found("a text anywhere", 2, 41), found))
+                }
                 _ => continue,
             };
             let effects = self.event(Event::Reply(ticket, reply));
@@ -410,7 +431,7 @@ fn the_list_in_sixteen_colours() {
 }
 
 /// Every screen: how it is reached, by its name.
-const SCREENS: [(&str, &[&str]); 28] = [
+const SCREENS: [(&str, &[&str]); 36] = [
     ("list", &[]),
     ("failures", &["1"]),
     ("detail", &["1", "up", "enter"]),
@@ -438,6 +459,14 @@ const SCREENS: [(&str, &[&str]); 28] = [
     ("keys", &["?"]),
     ("help", &["?", "?"]),
     ("filters that were used", &["1", "ctrl-r"]),
+    ("a filter with completions", &["/", "s", "y", "s", "t", "e", "m", ":"]),
+    ("a filter with a mistake", &["/", "s", "y", "t", "e", "m", ":", "S", "A", "P", "space"]),
+    ("finding", &["o", "P", "O", "-", "4", "7", "enter"]),
+    ("a note", &["1", "up", "#", "d", "o", "w", "n"]),
+    ("facets with the keys", &["tab", "down"]),
+    ("histogram with the keys", &["backtab"]),
+    ("a range begun", &["backtab", "home", "enter", "right", "right"]),
+    ("tables", &["D"]),
     ("palette", &[":"]),
 ];
 
@@ -464,6 +493,52 @@ fn every_screen_at_every_size() {
             pictures.push_str(&format!("════ {name}\n{text}"));
         }
         insta::assert_snapshot!(format!("every_screen_at_{}", size.0), pictures);
+    }
+}
+
+/// The page of somebody who has no source yet.
+fn first_page(size: (u16, u16), theme: &str) -> Stage {
+    let mut stage = Stage::new(size.0, size.1, theme);
+    let mut first = Explorer::new(Names::default(), &[], chrono_tz::Tz::UTC, EPOCH);
+    first.shared.settings.config_path = Some("/home/anna/.config/crosstail/config.toml".to_owned());
+    stage.explorer = first;
+    stage.event(Event::Resize(size.0, size.1));
+    stage
+}
+
+#[test]
+fn the_first_page_at_every_size() {
+    let pictures: Vec<String> = [(160, 48), (120, 36), (80, 24), (60, 20)]
+        .into_iter()
+        .map(|size| first_page(size, "dark").picture().split("── style").next().expect("a text").to_owned())
+        .collect();
+    insta::assert_snapshot!(pictures.join("════\n"));
+}
+
+/// A theme says the same as any other on every screen and at every size, in colours that its terminal has.
+#[test]
+fn every_theme_says_the_same() {
+    let of = |stage: &Stage| draw(&stage.explorer, &stage.look).buffer;
+    let text = |buffer: &Buffer| buffer.content.iter().map(ratatui::buffer::Cell::symbol).collect::<String>();
+    let is_named = |colour| !matches!(colour, Color::Rgb(..) | Color::Indexed(_));
+    for size in [(160, 48), (120, 36), (80, 24), (60, 20)] {
+        for (name, keys) in SCREENS {
+            let mut stage = staged(size, "dark", keys);
+            let dark = text(&of(&stage));
+            for theme in ["light", "ansi", "none"] {
+                stage.look.theme = Theme::load(theme, ColourDepth::True).expect("theme");
+                let buffer = of(&stage);
+                // Without colours, signs take their place.
+                assert!(theme == "none" || text(&buffer) == dark, "{name} at {size:?} in {theme}");
+                let is_allowed = |cell: &ratatui::buffer::Cell| match theme {
+                    "none" => cell.fg == Color::Reset && cell.bg == Color::Reset,
+                    "ansi" => is_named(cell.fg) && is_named(cell.bg),
+                    _ => true,
+                };
+                let wrong = buffer.content.iter().position(|cell| !is_allowed(cell));
+                assert_eq!(wrong.map(|at| buffer.pos_of(at)), None, "{name} at {size:?} in {theme}");
+            }
+        }
     }
 }
 
@@ -1252,16 +1327,9 @@ fn tables_of_a_database_are_offered_by_how_well_they_fit() {
         Effect::ListTables(ticket) => Some(*ticket),
         _ => None,
     });
-    let offer = |name: &str, rows, fit: u32| crosstail_source::TableOffer {
-        name: name.to_owned(),
-        rows,
-        fit,
-        is_likely: fit >= 5,
-        taken: "started_at = created_at, status = state".to_owned(),
-    };
     let source = stage.explorer.shared.sources[0].id;
-    let tables = vec![(source, Ok(vec![offer("api_calls", Some(120_000), 14), offer("customers", None, 3)]))];
-    stage.event(Event::Reply(ticket.expect("asked"), crosstail::effect::Reply::Tables(tables)));
+    let tables = stage.tables();
+    stage.event(Event::Reply(ticket.expect("asked"), Reply::Tables(tables)));
     let picture = stage.picture();
     for text in ["api_calls", "120,000", "14 ✓", "customers", "started_at = created_at"] {
         assert!(picture.contains(text), "{text}: {picture}");

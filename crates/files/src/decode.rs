@@ -120,7 +120,7 @@ pub(super) fn read(
     rejects: Option<&mut Rejects<'_>>,
     found: &mut Vec<Found>,
 ) {
-    let at = surrounding(stream, offset, frame, before.carry);
+    let at = surrounding(stream, offset, frame, stream.arrived(offset).unwrap_or(before.carry));
     match rejects {
         Some(rejects) => stream.reader.read(frame, &at, &mut before.columns, Some(rejects), found),
         None => stream.reader.read(frame, &at, &mut before.columns, None, found),

@@ -159,10 +159,15 @@ fn siblings(path: &Path, found: &mut BTreeSet<PathBuf>) {
     let is_file = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
     let names = entries.flatten().filter(is_file).map(|entry| entry.file_name().to_string_lossy().into_owned());
     let rotations: Vec<String> = names.filter(|other| is_rotation(other, &name)).collect();
-    let numbers: Vec<u32> = rotations.iter().filter_map(|other| appended_number(other, &name)).collect();
+    let numbers: BTreeSet<u32> = rotations.iter().filter_map(|other| appended_number(other, &name)).collect();
+    let is_there = path.exists();
     for other in &rotations {
-        // `pay34.log` alone is no rotation of `pay.log`: numbers count on from the file itself, or from each other.
-        let follows = |number: u32| number <= 1 || numbers.iter().any(|other| other.abs_diff(number) == 1);
+        // `pay34.log`, or `pay2.log` and `pay3.log`, are no rotations of `pay.log`: Winston's numbers count on from the file
+        // itself. Where it keeps few files, it has deleted that one first, and they count on from each other.
+        let follows = |number: u32| {
+            let counts_on = (1..=number).all(|before| numbers.contains(&before));
+            counts_on || !is_there && numbers.iter().any(|other| other.abs_diff(number) == 1)
+        };
         if appended_number(other, &name).is_none_or(follows) {
             // Without a folder in front, as the path itself has none.
             let bare = path.parent().is_none_or(|parent| parent.as_os_str().is_empty());
@@ -306,7 +311,9 @@ mod tests {
     #[test]
     fn a_number_of_its_own_is_no_rotation() {
         let folder = tempfile::tempdir().expect("a folder");
-        for name in ["pay.log", "pay1.log", "pay2.log", "pay34.log", "old.log", "old7.log", "old8.log"] {
+        for name in
+            ["pay.log", "pay1.log", "pay2.log", "pay34.log", "old7.log", "old8.log", "g.log", "g2.log", "g3.log"]
+        {
             std::fs::write(folder.path().join(name), "").expect("written");
         }
         let taken = |name: &str| {
@@ -316,6 +323,7 @@ mod tests {
         };
         assert_eq!(taken("pay.log"), ["pay1.log", "pay2.log"]);
         assert_eq!(taken("old.log"), ["old7.log", "old8.log"]);
+        assert_eq!(taken("g.log"), [""; 0]);
     }
 
     #[test]

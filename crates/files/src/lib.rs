@@ -68,12 +68,16 @@ pub(crate) struct FileContext {
     pub(crate) spooled: Option<Spooled>,
 }
 
+/// When the lines of a file came.
+type ArrivalsOf = Box<dyn Fn(&Path) -> Arc<fed::Arrivals> + Send + Sync>;
+
 /// Files that are copies of what programs print. None is a copy of one in another folder, whatever it holds.
-pub struct Spooled {
+pub(crate) struct Spooled {
     /// The name under which a file is shown.
-    pub name_of: Box<dyn Fn(&Path) -> String + Send + Sync>,
+    pub(crate) name_of: Box<dyn Fn(&Path) -> String + Send + Sync>,
+    pub(crate) arrivals_of: ArrivalsOf,
     /// Whether every record says its time and its writer, so that its content tells it in every run.
-    pub told_by_content: bool,
+    pub(crate) told_by_content: bool,
 }
 
 impl FileSource {
@@ -125,7 +129,7 @@ impl FileSource {
 
     /// Says that programs wrote the files.
     #[must_use]
-    pub fn spooled(mut self, spooled: Spooled) -> Self {
+    pub(crate) fn spooled(mut self, spooled: Spooled) -> Self {
         if let Some(shared) = Arc::get_mut(&mut self.shared) {
             shared.spooled = Some(spooled);
         }

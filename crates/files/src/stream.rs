@@ -1,5 +1,6 @@
 //! One open file: its identity, its length and the reader of its records.
 
+use super::fed::Arrivals;
 use super::origin::{LineOrigin, stable_hash};
 use super::packed::{self, Packing};
 use super::turns::{self, Turns};
@@ -34,6 +35,8 @@ pub(super) struct Stream {
     turns: Turns,
     /// The zone of times that name none.
     zone: Option<Tz>,
+    /// When its lines came, where a program wrote them for the source.
+    arrivals: Option<Arc<Arrivals>>,
     /// Length in bytes when it was opened; for a compressed file the compressed length.
     pub(super) length: u64,
     pub(super) modified: SystemTime,
@@ -77,6 +80,7 @@ impl Stream {
             reader: Arc::new(Reader::of(&shared.formats, shared.schema.clone(), &[])),
             turns: Turns::default(),
             zone: shared.zone,
+            arrivals: shared.spooled.as_ref().map(|spooled| (spooled.arrivals_of)(path)),
             length: meta.len(),
             modified: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH),
             device_inode: (meta.dev(), meta.ino()),
@@ -162,9 +166,14 @@ impl Stream {
         Timestamp(chrono::DateTime::<chrono::Utc>::from(self.modified).timestamp_micros())
     }
 
+    /// When the line at an offset came, where that is known: the time of one that has none.
+    pub(super) fn arrived(&self, offset: u64) -> Option<Timestamp> {
+        self.arrivals.as_ref()?.at(offset)
+    }
+
     /// What completes a time without a year or a date at an offset.
     pub(super) fn around(&self, offset: u64) -> Surroundings {
-        let latest = self.turns.latest(offset).unwrap_or_else(|| self.written_at());
+        let latest = self.arrived(offset).or_else(|| self.turns.latest(offset)).unwrap_or_else(|| self.written_at());
         Surroundings { latest, zone: self.zone }
     }
 

@@ -126,6 +126,12 @@ impl Signal {
                 record.insert(key.to_owned(), id.into());
             }
         }
+        // Protobuf leaves out a time that is not known; JSON may say that it is 0.
+        for key in ["timeUnixNano", "observedTimeUnixNano", "startTimeUnixNano", "endTimeUnixNano"] {
+            if record.get(key).is_some_and(|time| time.as_str() == Some("0") || time.as_u64() == Some(0)) {
+                record.shift_remove(key);
+            }
+        }
         let lacks = |key: &str| !record.contains_key(key);
         if self == Self::Traces && (lacks("traceId") || lacks("spanId")) {
             return Err("a span needs a traceId of 16 bytes and a spanId of 8 bytes");

@@ -120,6 +120,7 @@ each_kind! {
     // Nothing is sent while nobody listens, and a command that prints once does not listen.
     http_in: ReceiverFixture::http() => reads;
     syslog: ReceiverFixture::syslog() => reads;
+    otlp: ReceiverFixture::otlp() => reads;
 }
 
 async fn all(source: &dyn Source) -> Vec<Activity> {

@@ -1,4 +1,4 @@
-//! Receivers: activities are sent to them, as JSON by POST or as messages of syslog.
+//! Receivers: activities are sent to them, as JSON by POST, as messages of syslog, or as log records of OTLP.
 
 use super::fixtures::{Fixture, Logger};
 use super::printed::until_read;
@@ -6,7 +6,7 @@ use crate::receivers::{free_port, post};
 use crate::support::{EPOCH, PATIENCE, open, wait_for};
 use crosstail_core::model::Names;
 use crosstail_source::{Job, Source};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Write as _;
 use std::net::TcpStream;
 use std::sync::Arc;
@@ -27,6 +27,11 @@ impl ReceiverFixture {
         Some(Self::listening("http-in").await)
     }
 
+    /// Each line is the body of a log record, as a collector sends what it reads of containers.
+    pub async fn otlp() -> Option<Self> {
+        Some(Self::listening("otlp+http").await)
+    }
+
     pub async fn syslog() -> Option<Self> {
         let mut fixture = Self::listening("syslog").await;
         fixture.stream = Some(TcpStream::connect(("127.0.0.1", fixture.port)).expect("connected"));
@@ -44,6 +49,15 @@ impl ReceiverFixture {
     }
 
     fn send(&mut self, lines: &[Value]) {
+        if self.scheme == "otlp+http" {
+            let record = |line: &Value| json!({"timeUnixNano": "1763546400000000000", "severityNumber": 9, "body": {"stringValue": line.to_string()}});
+            let records: Vec<Value> = lines.iter().map(record).collect();
+            let resource = json!({"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]});
+            let sent = json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]});
+            let answer = post(self.port, "/v1/logs", &sent.to_string());
+            assert_eq!(answer.status, 200, "{answer:?}");
+            return;
+        }
         let Some(stream) = &mut self.stream else {
             let body: String = lines.iter().map(|line| format!("{line}\n")).collect();
             let answer = post(self.port, "/", &body);

@@ -62,6 +62,28 @@ fn following_goes_on_behind_the_cursor_when_journalctl_ends() {
 }
 
 #[test]
+fn following_goes_on_by_time_where_the_last_entry_was_rotated_away() {
+    let world = World::new(&JOURNAL);
+    world.append("fake/journal", &entry(0, "a.service", &json!("old")));
+    let tail = world.tail(&["-s", "journald:"]);
+    super::wait_for("following", || world.read("fake/calls").contains("--follow"));
+    world.append("fake/journal", &entry(1, "a.service", &json!("one")));
+    tail.wait_for(&["one"]);
+    // What was read last is gone, and an entry of its second is still there.
+    world.write("fake/journal", "");
+    let beside = entry(1, "a.service", &json!("beside it")).replace("i=1;", "i=1a;");
+    world.append("fake/journal", &(beside + &entry(2, "a.service", &json!("two"))));
+    world.cut();
+    tail.wait_for(&["beside it", "two"]);
+    tail.wait_until_said("it goes on by time");
+    world.append("fake/journal", &entry(3, "a.service", &json!("three")));
+    tail.wait_for(&["three"]);
+    let counts = tail.counts();
+    assert!(counts.values().all(|count| *count == 1), "{counts:?}");
+    tail.end();
+}
+
+#[test]
 fn what_may_not_be_read_is_said() {
     let world = World::new(&JOURNAL);
     world.write("fake/refused", "");

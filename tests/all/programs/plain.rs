@@ -28,6 +28,37 @@ fn what_a_command_prints_is_searched_counted_and_opened() {
 }
 
 #[test]
+fn a_line_without_a_time_came_when_it_was_printed() {
+    let world = World::new(&[]);
+    let before = crosstail_core::model::Clock::system().now();
+    let run = r#"echo '{"time":"2020-01-01T10:00:00Z","msg":"old"}'; sleep 0.3; echo '{"msg":"one"}'; sleep 0.3; echo '{"msg":"two"}'"#;
+    let found = records(&world.run(&["query", "-o", "json", "--sort", "time", "--run", run]));
+    assert_eq!(messages(&found), ["old", "one", "two"]);
+    let at = |index: usize| {
+        let text = found[index]["started_at"].as_str().expect("a time");
+        crosstail_core::model::parse_timestamp(text).expect("a time")
+    };
+    assert!(at(1) > before && at(2).since_us(at(1)) >= 200_000, "{found:#?}");
+}
+
+#[test]
+fn nothing_of_what_was_printed_stays_on_disk() {
+    let world = World::new(&[]);
+    world.query(&["--run", "echo 2026-11-20T10:00:00Z INFO one"]);
+    let tail = world.tail(&["--run", "echo 2026-11-20T10:00:00Z INFO one; sleep 1000"]);
+    tail.wait_for(&["one"]);
+    tail.end();
+    let left: Vec<_> = walk(&world.path("cache")).into_iter().filter(|path| path.is_file()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+/// Everything in a folder, however deep.
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.flat_map(|entry| [vec![entry.path()], walk(&entry.path())].concat()).collect()
+}
+
+#[test]
 fn a_command_that_fails_is_started_again_and_what_it_repeats_comes_once() {
     let world = World::new(&[]);
     // Each run prints one line more than the one before.

@@ -146,6 +146,48 @@ async fn hosts_history_and_hostile_paths_are_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn folders_are_read_and_what_is_not_there_is_said() {
+    let Some(host) = Host::start() else { return };
+    host.named(&[("one", host.port)]);
+    let world = &host.world;
+    world.append("logs/a.log", "2026-11-20T10:00:00Z INFO of a\n");
+    world.append("logs/b.log", "2026-11-20T10:00:01Z INFO of b\n");
+    let folder = world.path("logs");
+    for path in [format!("{}", folder.display()), format!("{}/", folder.display())] {
+        assert_eq!(world.query(&["-s", &format!("ssh:one:{path}")]), ["of a", "of b"]);
+    }
+    let nothing = format!("ssh:one:{}/none*.log", folder.display());
+    let output = world.run(&["query", "-s", &nothing]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("no file matches one:"), "{output:?}");
+    let output = world.run(&["doctor", "-s", &nothing]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("no file matches one:"), "{said}");
+    // One that is told once, and comes.
+    let tail = world.tail(&["-s", &nothing]);
+    tail.wait_until_said("no file of one matches yet");
+    world.append("logs/none1.log", "2026-11-20T10:00:02Z INFO at last\n");
+    tail.wait_for(&["at last"]);
+    assert_eq!(tail.said().matches("matches yet").count(), 1, "{}", tail.said());
+    tail.end();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_connection_is_read_to_its_end() {
+    let Some(host) = Host::start() else { return };
+    let proxy = Proxy::to(host.port).await;
+    host.named(&[("web", proxy.port)]);
+    let line = |n: usize| format!("2026-11-20T10:00:00.{n:06}Z INFO line {n} {}\n", "x".repeat(200));
+    let lines: String = (0..4000).map(line).collect();
+    host.world.append("app.log", &lines);
+    let address = format!("ssh:web:{}", host.world.path("app.log").display());
+    // Every piece that the proxy passes on waits.
+    proxy.slow(150);
+    let output = host.world.run(&["query", "-s", &address, "--count"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "4000", "{output:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn truncation_compression_and_an_answer_that_fails_are_survived() {
     let Some(host) = Host::start() else { return };
     host.named(&[("one", host.port)]);

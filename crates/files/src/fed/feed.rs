@@ -111,10 +111,20 @@ pub(crate) struct Base {
     given_up: AtomicU64,
     /// Set once nothing more will be written.
     pub(crate) ended: Arc<AtomicBool>,
-    /// What it reaches, and what cannot be read.
-    described: Mutex<(String, Vec<String>)>,
+    described: Mutex<Described>,
     /// How far whoever follows is; nothing while nobody does.
     followed: Mutex<Option<Followed>>,
+}
+
+/// What a feed says of itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Described {
+    /// What it reaches.
+    pub(crate) what: String,
+    /// What works only in part.
+    pub(crate) warnings: Vec<String>,
+    /// What was named and is not there.
+    pub(crate) missing: Vec<String>,
 }
 
 /// Bytes of the spool: those that were written and read when following began, and those that have been delivered by now.
@@ -163,8 +173,8 @@ impl Base {
         }
     }
 
-    /// What it reaches, and what works only in part.
-    pub(crate) fn described(&self) -> (String, Vec<String>) {
+    /// What it says of itself.
+    pub(crate) fn described(&self) -> Described {
         self.described.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -241,7 +251,8 @@ impl Feed {
             if !matches!(state, State::Starting) {
                 return false;
             }
-            *self.base.described.lock().unwrap_or_else(PoisonError::into_inner) = (what, warnings);
+            *self.base.described.lock().unwrap_or_else(PoisonError::into_inner) =
+                Described { what, warnings, missing: Vec::new() };
             *state = State::Reading;
             true
         });
@@ -249,6 +260,7 @@ impl Feed {
 
     /// Everything that was there before has been read.
     pub fn loaded(&self) {
+        self.base.spool.go_live();
         self.become_state(State::Loaded);
     }
 
@@ -277,8 +289,13 @@ impl Feed {
 
     /// Something works only in part: the probe says so, and whoever follows.
     pub fn warn(&self, text: String) {
-        self.base.described.lock().unwrap_or_else(PoisonError::into_inner).1.push(text.clone());
+        self.base.described.lock().unwrap_or_else(PoisonError::into_inner).warnings.push(text.clone());
         self.notice(text);
+    }
+
+    /// What was named and is not there yet, or that all of it is there now.
+    pub fn lacks(&self, missing: Vec<String>) {
+        self.base.described.lock().unwrap_or_else(PoisonError::into_inner).missing = missing;
     }
 
     /// How many bytes whoever follows has not taken yet.

@@ -1,9 +1,11 @@
 //! A source whose lines something feeds into a spool, which is read as any folder of log files is: what programs print, what
 //! is received.
 
+mod arrivals;
 mod feed;
 mod spool;
 
+pub(crate) use arrivals::Arrivals;
 pub use feed::{Failure, Feed, Origin};
 pub use spool::{Spool, Writer};
 
@@ -16,7 +18,7 @@ use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
     Sink, Source, SourceConfig, SourceError, SourceEvent,
 };
-use feed::{Base, Running, State};
+use feed::{Base, Described, Running, State};
 use serde::{Deserialize, Serialize};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -86,12 +88,14 @@ impl FedSource {
         let base = Arc::new(Base::new(Arc::clone(&spool), Arc::clone(&self.formats)));
         let specs = vec![Spec::Directory(spool.path().to_owned())];
         let SourceConfig { name, schema, zone, .. } = &self.config;
+        let kept = Arc::clone(&spool);
         let files =
             FileSource::new(name, self.id, self.names.clone(), specs, schema.clone(), Arc::clone(&self.formats))
                 .in_zone(*zone)
                 .ending_with(Some(Arc::clone(&base.ended)))
                 .spooled(Spooled {
                     name_of: Box::new(move |path| spool.name_of(path)),
+                    arrivals_of: Box::new(move |path| kept.arrivals(path)),
                     told_by_content: self.origin.told_by_content(),
                 });
         let running = if self.begins() { Running::start(&base, &self.origin) } else { Running::nothing(&base) };
@@ -177,11 +181,12 @@ impl Source for FedSource {
             return Err(failure.error(&self.config.name, "connect"));
         }
         let files = reading.files.probe(job).await?;
-        let (server, mut warnings) = reading.base.described();
+        let Described { what: server, mut warnings, missing } = reading.base.described();
         if !self.begins() {
             warnings.push(self.origin.limits());
         }
-        Ok(Probe { server, warnings, schema: files.schema, limits: Some(self.origin.limits()), ..Probe::default() })
+        let limits = Some(self.origin.limits());
+        Ok(Probe { server, warnings, missing, schema: files.schema, limits, ..Probe::default() })
     }
 
     async fn settled(&self, _job: &Job) -> Result<(), SourceError> {
@@ -270,8 +275,11 @@ impl Source for FedSource {
 
     async fn diagnose(&self, _now: Timestamp, _job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
         let reading = self.loaded("examine").await?;
-        let (what, warnings) = reading.base.described();
+        let Described { what, warnings, missing } = reading.base.described();
         let mut found = vec![self.origin.answers(&what)];
+        let remedy = "check the path there; patterns are those of its shell";
+        let lacks = |what| Diagnosis::problem("files", format!("no file matches {what}"), remedy);
+        found.extend(missing.into_iter().map(lacks));
         found.extend(warnings.into_iter().map(|text| Diagnosis::note("reading", text)));
         found.push(Diagnosis::note("limits", self.origin.limits()));
         Ok(found)

@@ -1,7 +1,9 @@
 //! Where what is printed or received is kept, so that payloads open and scrolling back works: files that only the user may
 //! read, in a folder that goes with the source, and never more than a limit.
 
+use super::arrivals::Arrivals;
 use crate::origin::stable_hash;
+use crosstail_core::model::Clock;
 use crosstail_core::number::saturating_u64;
 use rustix::fs::OFlags;
 use std::collections::{HashMap, VecDeque};
@@ -9,6 +11,7 @@ use std::fs::{DirBuilder, File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How much one source keeps, in bytes, and in what pieces the oldest is given up.
@@ -26,11 +29,15 @@ pub struct Spool {
     folder: PathBuf,
     _lock: File,
     limit: u64,
+    /// Whether what comes now is new: what was there before is older than its arrival.
+    is_live: AtomicBool,
     kept: Mutex<Kept>,
 }
 
 #[derive(Default)]
 struct Kept {
+    /// When the lines of each file came.
+    arrivals: HashMap<PathBuf, Arc<Arrivals>>,
     /// Files that are complete, the oldest first.
     complete: VecDeque<(PathBuf, u64)>,
     bytes: u64,
@@ -62,7 +69,18 @@ impl Spool {
         let folder = root.join(own);
         std::fs::rename(new.path(), &folder)?;
         let _ = new.keep();
-        Ok(Self { folder, _lock: lock, limit: LIMIT, kept: Mutex::default() })
+        Ok(Self { folder, _lock: lock, limit: LIMIT, is_live: AtomicBool::new(false), kept: Mutex::default() })
+    }
+
+    /// What comes from now on is new.
+    pub(crate) fn go_live(&self) {
+        self.is_live.store(true, Ordering::Relaxed);
+    }
+
+    /// When the lines of a file came.
+    pub(crate) fn arrivals(&self, path: &Path) -> Arc<Arrivals> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(kept.arrivals.entry(path.to_owned()).or_default())
     }
 
     pub fn path(&self) -> &Path {
@@ -100,6 +118,7 @@ impl Spool {
             if std::fs::remove_file(&path).is_ok() {
                 kept.given_up += length;
             }
+            kept.arrivals.remove(&path);
             kept.bytes = kept.bytes.saturating_sub(length);
         }
     }
@@ -125,13 +144,21 @@ impl Drop for Spool {
 pub struct Writer {
     spool: Arc<Spool>,
     folder: PathBuf,
-    open: Option<(File, PathBuf, u64)>,
+    open: Option<Open>,
+}
+
+/// The file that is written.
+struct Open {
+    file: File,
+    path: PathBuf,
+    length: u64,
+    arrivals: Arc<Arrivals>,
 }
 
 impl Writer {
     /// Writes bytes. A file ends at the end of a line.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let room = SEGMENT.saturating_sub(self.open.as_ref().map_or(0, |(_, _, length)| *length));
+        let room = SEGMENT.saturating_sub(self.open.as_ref().map_or(0, |open| open.length));
         let end = if saturating_u64(bytes.len()) < room { None } else { memchr::memrchr(b'\n', bytes) };
         let Some(end) = end else { return self.append(bytes) };
         let (own, next) = bytes.split_at(end + 1);
@@ -144,23 +171,27 @@ impl Writer {
         if bytes.is_empty() {
             return Ok(());
         }
-        let (mut file, path, length) = match self.open.take() {
+        let mut open = match self.open.take() {
             Some(open) => open,
             None => {
                 let path = self.next(".log");
-                (create(&path)?, path, 0)
+                Open { file: create(&path)?, length: 0, arrivals: self.spool.arrivals(&path), path }
             }
         };
-        file.write_all(bytes)?;
+        if self.spool.is_live.load(Ordering::Relaxed) {
+            open.arrivals.note(open.length, Clock::system().now());
+        }
+        open.file.write_all(bytes)?;
         let written = saturating_u64(bytes.len());
         self.spool.count(written, None);
-        self.open = Some((file, path, length + written));
+        open.length += written;
+        self.open = Some(open);
         Ok(())
     }
 
     /// Begins a new file: what follows does not continue what was written.
     pub fn begin_anew(&mut self) {
-        if let Some((_, path, length)) = self.open.take() {
+        if let Some(Open { path, length, .. }) = self.open.take() {
             self.spool.count(0, Some((path, length)));
         }
     }
@@ -247,7 +278,7 @@ mod tests {
     fn spool(limit: u64) -> Arc<Spool> {
         let folder = tempfile::tempdir().expect("a folder").keep();
         let lock = create(&folder.join(LOCK)).expect("made");
-        Arc::new(Spool { folder, _lock: lock, limit, kept: Mutex::default() })
+        Arc::new(Spool { folder, _lock: lock, limit, is_live: AtomicBool::new(true), kept: Mutex::default() })
     }
 
     #[test]

@@ -169,9 +169,9 @@ impl Origin for Containers {
             reading.spawn(async move {
                 let _turn = turns.acquire().await;
                 match feed.run(&stream, &logs(engine, &id, &stream, false), None).await {
-                    Ok(ran) if ran.code != 0 => feed.notice(format!("{name}: {}", ran.said)),
+                    Ok(ran) if ran.code != 0 => feed.warn(format!("{name}: {}", ran.said)),
                     Ok(ran) => feed.tell_history(&name, ran.lines),
-                    Err(failure) => feed.notice(format!("{name}: {}", failure.cause)),
+                    Err(failure) => feed.warn(format!("{name}: {}", failure.cause)),
                 }
             });
         }
@@ -190,7 +190,14 @@ impl Containers {
         let mut told = false;
         // What ran while the history was read may have printed more since.
         loop {
-            busy.retain(|_, task| !task.is_finished());
+            busy.retain(|id, task| {
+                // One that was removed is not asked for again.
+                let is_there = found.iter().any(|container| container.id == *id);
+                if !is_there {
+                    task.abort();
+                }
+                is_there && !task.is_finished()
+            });
             for container in found.iter().filter(|container| container.runs) {
                 if busy.contains_key(&container.id) {
                     continue;

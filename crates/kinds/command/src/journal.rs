@@ -64,7 +64,18 @@ impl Origin for Journal {
             None => vec!["--lines=0".to_owned()],
         };
         let follow = [vec!["--follow".to_owned()], from].concat();
-        let ran = feed.run(&stream, &self.invocation(&follow), None).await?;
+        let mut ran = feed.run(&stream, &self.invocation(&follow), None).await?;
+        // Its files were rotated away, or it was vacuumed. Entries of one time come again, and are the same ones.
+        if ran.code != 0
+            && ran.lines == 0
+            && ran.said.to_ascii_lowercase().contains("cursor")
+            && let Some(time) = stream.last_time(feed.formats())
+        {
+            feed.notice("the journal has its last entry no more: it goes on by time".to_owned());
+            let since = format!("--since=@{}", time.0 / 1_000_000);
+            let follow = ["--follow".to_owned(), since, "--no-tail".to_owned()];
+            ran = feed.run(&stream, &self.invocation(&follow), None).await?;
+        }
         Err(Failure::new(ErrorKind::Connect, format!("journalctl: {}", ran.said)))
     }
 }

@@ -198,8 +198,9 @@ impl Histogram {
         for unknown in &counted.unknown {
             if unknown.to > start {
                 let (from, to) = (column(unknown.from), column(unknown.to.plus_us(-1).min(shared.now)));
-                for column in &mut self.unknown[from..=to.min(columns - 1)] {
-                    *column = true;
+                // It may lie behind the last column: where the newest activities ended a while ago.
+                if let Some(unknown) = self.unknown.get_mut(from..=to.min(columns - 1)) {
+                    unknown.fill(true);
                 }
             }
         }

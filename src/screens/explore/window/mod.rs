@@ -192,7 +192,7 @@ impl Explore {
         let whole = Interval::new(range.from, range.to.min(shared.now));
         let open = whole.from == Interval::EVER.from || whole.is_empty();
         let known = self.window.known(shared).and(&Intervals::from_iter([whole]));
-        let length: i64 = known.all().iter().map(Interval::length_us).sum();
+        let length: i64 = known.all().iter().map(Interval::length_us).fold(0, i64::saturating_add);
         (!open).then(|| length.saturating_mul(100) / whole.length_us().max(1))
     }
 

@@ -114,7 +114,7 @@ impl Kubernetes {
         stream.set_mark(container.phase.restarts);
         let ran = feed.run(stream, &self.logs(container, stream, &[&tail]), None).await?;
         if ran.code != 0 {
-            feed.notice(format!("{}: {}", container.shown(), ran.said));
+            feed.warn(format!("{}: {}", container.shown(), ran.said));
         }
         feed.tell_history(&container.shown(), ran.lines);
         Ok(())

@@ -14,6 +14,24 @@ BEGINNING=512
 ENDING=64
 PIECE=1048576
 
+# Sets the file system of a folder, in six digits: two have files with one inode.
+devices='|'
+device() {
+    case $1 in */*) folder=${1%/*} ;; *) folder=. ;; esac
+    case $devices in
+    *"|$folder="*)
+        device=${devices##*"|$folder="}
+        device=${device%%"|"*}
+        ;;
+    *)
+        device=$(df -P -- "${folder:-/}" 2>/dev/null | tail -n 1 | cksum)
+        device=$((${device%% *} % 1000000 + 1000000))
+        device=${device#1}
+        devices="$devices$folder=$device|"
+        ;;
+    esac
+}
+
 # Sets inode and size of a regular file.
 look() {
     entry=$(ls -dinL -- "$1" 2>/dev/null) || return 1
@@ -26,6 +44,7 @@ look() {
     inode=$1 size=$6
     case $2 in -*) ;; *) return 1 ;; esac
     case $inode$size in '' | *[!0-9]*) return 1 ;; esac
+    inode=$inode$device
 }
 
 text() {
@@ -145,6 +164,7 @@ packed() {
 
 visit() {
     f=$1
+    device "$f"
     look "$f" || return
     i=$inode z=$size
     eval "seen=\${s_$i:-}"
@@ -199,7 +219,11 @@ each() {
         eval "p=\$p$number"
         number=$((number + 1))
         IFS=
-        if [ -e "$p" ]; then
+        if [ -d "$p" ]; then
+            for file in "${p%/}"/*; do
+                visit "$file"
+            done
+        elif [ -e "$p" ]; then
             for file in "$p" "$p".* "$p"-*; do
                 visit "$file"
             done
@@ -214,7 +238,7 @@ each() {
 }
 
 main() {
-    scan=0 news=1 idle=0 found=0
+    scan=0 news=1 idle=0 found=0 told=0
     while :; do
         pass=new scan=$((scan + 1))
         each
@@ -223,7 +247,7 @@ main() {
         each
         idle=$((idle + 1))
         if [ $news = 1 ] || [ $idle -ge 8 ]; then
-            [ $found = 1 ] || printf 'M\n'
+            [ $found$told = 00 ] && printf 'M\n' && told=1
             printf 'U\n'
             news=0 idle=0
         fi

@@ -1,17 +1,21 @@
 //! What the script on the other host sends.
 
 use std::io;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 
 /// The longest line before the bytes, and the most bytes of one frame.
 const HEADER: u64 = 256;
 const MOST: u64 = 512 << 20;
 
+/// A file of the other host: its inode, and six digits of its file system behind it.
+pub(super) type FileId = u128;
+
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Frame {
     /// Bytes of a file that are not known yet.
     Piece {
-        inode: u64,
+        inode: FileId,
         offset: u64,
         name: String,
         bytes: Vec<u8>,
@@ -20,24 +24,27 @@ pub(super) enum Frame {
     },
     /// A compressed file.
     Packed {
-        inode: u64,
+        inode: FileId,
         name: String,
         bytes: Vec<u8>,
     },
     /// A file has fewer bytes than were read.
-    Truncated(u64),
+    Truncated(FileId),
     /// A file is a copy of another one, and goes on where that was.
     GoesOn {
-        inode: u64,
-        from: u64,
+        inode: FileId,
+        from: FileId,
     },
     /// Nothing more is wanted of a compressed file.
-    Done(u64),
+    Done(FileId),
     /// A file may not be read.
     Refused(String),
     NothingMatches,
     AllRead,
 }
+
+/// The script says something every few seconds; without a byte for so long, the connection is dead.
+pub(super) const SILENCE: Duration = Duration::from_secs(20);
 
 pub(super) struct Frames<R> {
     read: BufReader<R>,
@@ -53,29 +60,32 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         loop {
             let Some(line) = self.line().await? else { return Ok(None) };
             let (word, numbers) = parts(&line)?;
+            let number = |at: usize| numbers.get(at).and_then(|number| u64::try_from(*number).ok()).unwrap_or(u64::MAX);
             return Ok(Some(match (word, numbers.as_slice()) {
                 ("U", []) => Frame::AllRead,
                 ("M", []) => Frame::NothingMatches,
                 ("P", [inode]) => Frame::Done(*inode),
                 ("T", [inode]) => Frame::Truncated(*inode),
                 ("C", [inode, from]) => Frame::GoesOn { inode: *inode, from: *from },
-                ("E", [length]) => Frame::Refused(self.text(*length).await?),
-                ("Z", [inode, count, length]) => {
-                    let name = self.text(*length).await?;
-                    Frame::Packed { inode: *inode, name, bytes: self.bytes(*count).await? }
+                ("E", [_]) => Frame::Refused(self.text(number(0)).await?),
+                ("Z", [inode, ..]) if numbers.len() == 3 => {
+                    let name = self.text(number(2)).await?;
+                    Frame::Packed { inode: *inode, name, bytes: self.bytes(number(1)).await? }
                 }
-                ("D", [inode, offset, count, length]) => {
-                    let name = self.text(*length).await?;
-                    let bytes = self.bytes(*count).await?;
+                ("D", [inode, ..]) if numbers.len() == 4 => {
+                    let name = self.text(number(3)).await?;
+                    let bytes = self.bytes(number(2)).await?;
                     let Some(verdict) = self.line().await? else { return Ok(None) };
-                    match parts(&verdict)? {
-                        ("K", known) if known.len() == 3 => Frame::Piece {
+                    let (word, known) = parts(&verdict)?;
+                    let known: Vec<u64> = known.into_iter().filter_map(|number| u64::try_from(number).ok()).collect();
+                    match (word, known.as_slice()) {
+                        ("K", [length, sum, ending]) => Frame::Piece {
                             inode: *inode,
-                            offset: *offset,
+                            offset: number(1),
                             name,
                             bytes,
-                            beginning: (known[0], known[1]),
-                            ending: known[2],
+                            beginning: (*length, *sum),
+                            ending: *ending,
                         },
                         // The file was rotated while it was read.
                         ("X", _) => continue,
@@ -89,7 +99,7 @@ impl<R: AsyncRead + Unpin> Frames<R> {
 
     async fn line(&mut self) -> io::Result<Option<String>> {
         let mut line = Vec::new();
-        (&mut self.read).take(HEADER).read_until(b'\n', &mut line).await?;
+        in_time((&mut self.read).take(HEADER).read_until(b'\n', &mut line)).await?;
         match line.pop() {
             None => Ok(None),
             Some(b'\n') => Ok(Some(String::from_utf8_lossy(&line).into_owned())),
@@ -110,15 +120,30 @@ impl<R: AsyncRead + Unpin> Frames<R> {
             return Err(strange(&format!("{count} bytes")));
         }
         let mut bytes = Vec::new();
-        (&mut self.read).take(count).read_to_end(&mut bytes).await?;
-        if bytes.len() as u64 == count { Ok(bytes) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
+        while (bytes.len() as u64) < count {
+            // However slow a connection is, it lives while bytes come.
+            let rest = count - bytes.len() as u64;
+            let read = in_time(self.read.fill_buf()).await?;
+            let taken = read.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
+            if taken == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            bytes.extend_from_slice(&read[..taken]);
+            self.read.consume(taken);
+        }
+        Ok(bytes)
     }
 }
 
+/// Waits for bytes, as long as a connection that lives lets one wait.
+async fn in_time<T>(read: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    tokio::time::timeout(SILENCE, read).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
 /// A word and the numbers behind it.
-fn parts(line: &str) -> io::Result<(&str, Vec<u64>)> {
+fn parts(line: &str) -> io::Result<(&str, Vec<u128>)> {
     let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-    let numbers: Result<Vec<u64>, _> = rest.split_ascii_whitespace().map(str::parse).collect();
+    let numbers: Result<Vec<u128>, _> = rest.split_ascii_whitespace().map(str::parse).collect();
     numbers.map(|numbers| (word, numbers)).map_err(|_| strange(line))
 }
 

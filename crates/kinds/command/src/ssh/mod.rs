@@ -10,21 +10,17 @@ use async_trait::async_trait;
 use crosstail_core::number::saturating_u64;
 use crosstail_files::Failure;
 use crosstail_source::ErrorKind;
-use frames::{Frame, Frames};
+use frames::{FileId, Frame, Frames, SILENCE};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 /// What runs on the other host.
 const SCRIPT: &str = include_str!("follow.sh");
 /// How much history is fetched, in bytes.
 const LIMIT: u64 = 256 << 20;
-/// The script says something every few seconds; without that for so long, the connection is dead.
-const SILENCE: Duration = Duration::from_secs(20);
-
 pub(crate) struct Ssh {
     host: String,
     /// Paths and patterns, as the other host understands them.
@@ -32,12 +28,12 @@ pub(crate) struct Ssh {
     known: Mutex<Known>,
 }
 
-/// What was read, by inodes.
+/// What was read.
 #[derive(Default)]
 struct Known {
-    files: HashMap<u64, Remote>,
+    files: HashMap<FileId, Remote>,
     /// Compressed files, which do not grow.
-    done: HashSet<u64>,
+    done: HashSet<FileId>,
 }
 
 /// A file of the other host, as far as it was read.
@@ -64,7 +60,7 @@ struct Read {
 
 impl Read {
     /// As the script has it, in variables that begin so.
-    fn words(&self, before: &str, inode: u64) -> String {
+    fn words(&self, before: &str, inode: FileId) -> String {
         let Self { offset, beginning: (length, sum), ending, .. } = self;
         let words = [("o", offset), ("l", length), ("h", sum), ("t", ending)];
         words.map(|(name, value)| format!("{before}{name}_{inode}={value}\n")).concat()
@@ -96,7 +92,7 @@ impl Ssh {
         for (index, path) in self.paths.iter().enumerate() {
             script.push_str(&format!("p{}={}\n", index + 1, quoted(path)));
         }
-        let inodes: Vec<String> = known.files.keys().map(u64::to_string).collect();
+        let inodes: Vec<String> = known.files.keys().map(FileId::to_string).collect();
         script.push_str(&format!("all='{}'\n", inodes.join(" ")));
         for (inode, file) in &known.files {
             script.push_str(&file.read.words("", *inode));
@@ -108,7 +104,7 @@ impl Ssh {
         script + SCRIPT
     }
 
-    fn stream(&self, inode: u64, name: &str, feed: &Feed) -> Result<Arc<Stream>, Failure> {
+    fn stream(&self, inode: FileId, name: &str, feed: &Feed) -> Result<Arc<Stream>, Failure> {
         let form = || Form::Lines { orders: None, errors: None };
         feed.stream(&inode.to_string(), &format!("{}:{name}", self.host), form)
     }
@@ -119,9 +115,17 @@ impl Ssh {
         let Known { files, done } = &mut *known;
         let spool = |error: std::io::Error| Failure::spool(&error);
         match frame {
-            Frame::AllRead => return Ok(true),
-            Frame::NothingMatches => feed.notice(format!("no file of {} matches yet", self.host)),
-            Frame::Refused(name) => feed.notice(format!("{name} may not be read on {}", self.host)),
+            Frame::AllRead => {
+                if !files.is_empty() || !done.is_empty() {
+                    feed.lacks(Vec::new());
+                }
+                return Ok(true);
+            }
+            Frame::NothingMatches => {
+                feed.lacks(vec![format!("{}:{}", self.host, self.paths.join(":"))]);
+                feed.notice(format!("no file of {} matches yet", self.host));
+            }
+            Frame::Refused(name) => feed.warn(format!("{name} may not be read on {}", self.host)),
             Frame::Packed { inode, name, bytes } => {
                 let ending = name.rfind('.').map_or("", |dot| &name[dot..]);
                 self.stream(inode, &name, feed)?.add_whole(&format!(".log{ending}"), &bytes).map_err(spool)?;
@@ -227,13 +231,13 @@ impl Ssh {
         let (out, rest) = child.divided();
         let mut frames = Frames::new(out);
         let ended = loop {
-            let Ok(next) = tokio::time::timeout(SILENCE, frames.next()).await else {
-                let said = format!("{} has said nothing for {} s", self.host, SILENCE.as_secs());
-                return Err(Failure::new(ErrorKind::Timeout, said));
-            };
-            let frame = match next {
+            let frame = match frames.next().await {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break Ok(()),
+                Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                    let said = format!("{} has said nothing for {} s", self.host, SILENCE.as_secs());
+                    return Err(Failure::new(ErrorKind::Timeout, said));
+                }
                 Err(error) => break Err(error),
             };
             feed.reached(format!("ssh to {}", self.host), Vec::new());

@@ -324,7 +324,7 @@ fn activity(line: &Line<'_>, columns: &Columns, buf: &mut Buffer) {
 }
 
 /// Columns in which a message says of what a failure was, what became of it, and why.
-const ENOUGH: u16 = 28;
+const ENOUGH: u16 = 32;
 
 /// What somebody noted about it.
 fn noted(mark: Option<&Mark>) -> Option<String> {
