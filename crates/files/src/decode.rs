@@ -120,7 +120,7 @@ pub(super) fn read(
     rejects: Option<&mut Rejects<'_>>,
     found: &mut Vec<Found>,
 ) {
-    let at = surrounding(stream, offset, frame, stream.arrived(offset).unwrap_or(before.carry));
+    let at = surrounding(stream, offset, frame, before.carry);
     match rejects {
         Some(rejects) => stream.reader.read(frame, &at, &mut before.columns, Some(rejects), found),
         None => stream.reader.read(frame, &at, &mut before.columns, None, found),
@@ -132,6 +132,7 @@ pub(super) fn surrounding(stream: &Stream, offset: u64, frame: &[u8], carry: Tim
     let origin = &stream.origin;
     let locator = Locator::Line { file: origin.file, offset, length: saturating_u32(frame.len()) };
     let id = Id::Line { file: origin.fingerprint, offset };
+    let carry = stream.arrived(offset).or_else(|| stream.time_before_all(offset)).unwrap_or(carry);
     Surrounding::new(id, Place::new(origin.source, locator), carry, stream.around(offset))
 }
 
