@@ -80,7 +80,12 @@ impl LayeredConfig {
         }
         match std::env::current_dir().ok().map(|here| Project::of(&here)) {
             Some(Ok(Some(project))) => match project.notice() {
-                None => all.apply_file(&project.text, &project.path, profile.as_deref(), true, &mut profiles)?,
+                None => {
+                    all.apply_file(&project.text, &project.path, profile.as_deref(), true, &mut profiles)?;
+                    for entry in all.config.sources.iter_mut().filter(|entry| entry.is_of_project) {
+                        entry.schema_file = entry.schema.as_deref().and_then(|name| project.schema(name));
+                    }
+                }
                 notice => all.config.ignored = notice,
             },
             // What somebody put into a folder that all may write to must not keep crosstail from working there.
@@ -342,9 +347,6 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
             if is_path { folder.join(&at).display().to_string() } else { at }
         });
         entry.at = super::OneOrMany::Many(anchored.collect());
-        if let Some(schema) = entry.schema.as_mut().filter(|schema| schema.contains('/')) {
-            *schema = folder.join(&schema).display().to_string();
-        }
     }
 }
 
@@ -437,7 +439,9 @@ fn explained(message: &str) -> String {
         if let Some((table, _)) = TABLES.iter().find(|(table, keys)| keys.contains(&wrong) && has(table)) {
             return format!("'{wrong}' belongs in a [[{table}]], not at the top of the file");
         }
-        let near = suggest(wrong, known_keys()).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
+        // A key of another table is none here.
+        let near = suggest(wrong, known_keys().filter(|key| has(key)));
+        let near = near.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
         return format!("{message}{near}");
     }
     if message.starts_with("invalid type: map, expected a sequence") {
