@@ -7,6 +7,7 @@ mod layers;
 mod layout;
 mod marker_entry;
 mod markers;
+mod mistakes;
 mod objective;
 mod own;
 mod private;

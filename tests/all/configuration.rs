@@ -168,7 +168,13 @@ fn a_projects_file_does_nothing_until_it_is_trusted() {
     ] {
         assert!(text.contains(want), "{want}: {text}");
     }
-    assert!(!text.contains("secret-path"), "{text}");
+    assert!(!text.contains("secret-path") && !text.contains("replace"), "{text}");
+    // What it takes the place of is said.
+    home.write("config/crosstail/config.toml", "[[source]]\nname = \"app\"\nat = \"/var/log/mine.log\"\n");
+    let output = home.run(&["config", "trust"], &[], "\n");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("replace     your own source app"), "{text}");
+    std::fs::remove_file(home.0.path().join("config/crosstail/config.toml")).expect("removed");
     unused("you have not trusted it");
     let output = home.run(&["config", "trust"], &[], "y\n");
     assert!(output.status.success(), "{}", said(&output));

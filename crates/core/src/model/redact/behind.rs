@@ -58,7 +58,7 @@ fn looks_like_one(scheme: &str, value: &str) -> bool {
     let is_web_token = value.matches('.').count() == 2;
     let sure = has_digit || is_mixed || is_padded || is_web_token || value.len() >= LONGER_THAN_A_WORD;
     // A date and a count follow words of sentences, too.
-    let is_plain = !has_letter && !scheme.eq_ignore_ascii_case("bearer");
+    let is_plain = !has_letter && value.len() < LONGER_THAN_A_WORD && !scheme.eq_ignore_ascii_case("bearer");
     // `basic plan2026`.
     let is_no_basic = scheme.eq_ignore_ascii_case("basic") && value.len() < LONGER_THAN_A_WORD && !is_basic(value);
     value.len() >= 8

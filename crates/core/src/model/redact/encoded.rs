@@ -22,7 +22,10 @@ const ENTITIES: &[(&str, u8)] = &[
     ("&#61;", b'='),
 ];
 
-/// A decoded copy of a text.
+/// How far from what is encoded the name or the value may be, in bytes.
+const AROUND: usize = 64;
+
+/// A decoded copy of the part of a text that is encoded, with the words around it.
 pub(super) struct Decoded {
     pub(super) text: String,
     /// By where a decoded character ends in the copy: by how much what follows has moved towards the beginning, in bytes.
@@ -40,14 +43,28 @@ impl Decoded {
                 continue;
             }
             let Some((character, length)) = character(&bytes[at..]) else { continue };
+            if decoded.moved.is_empty() {
+                let word = bytes[..at].iter().rposition(u8::is_ascii_whitespace).map_or(0, |blank| blank + 1);
+                done = text.floor_char_boundary(word.saturating_sub(AROUND));
+                shift = done;
+                decoded.moved.push((0, shift));
+            }
             decoded.text.push_str(&text[done..at]);
             decoded.text.push(char::from(character));
             done = at + length;
             shift += length - 1;
             decoded.moved.push((decoded.text.len(), shift));
         }
-        decoded.text.push_str(if done > 0 { &text[done..] } else { "" });
-        (done > 0).then_some(decoded)
+        if decoded.moved.is_empty() {
+            return None;
+        }
+        let blank_behind = |at: usize| {
+            let rest = bytes.get(at..).unwrap_or_default();
+            rest.iter().position(u8::is_ascii_whitespace).map_or(text.len(), |blank| at + blank)
+        };
+        // Up to the end of a word: a secret is not cut.
+        decoded.text.push_str(&text[done..blank_behind(blank_behind(done) + AROUND)]);
+        Some(decoded)
     }
 
     /// Where a part of the copy stands in the text.
@@ -104,12 +121,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_far_from_it_is_not_read_again() {
+        let word = "ü".repeat(AROUND);
+        let text = format!("{word} far {word} a%3Db near{word} {word} far");
+        let decoded = Decoded::of(&text).expect("encoded");
+        let copy = &decoded.text;
+        assert!(copy.contains(&format!(" a=b near{word}")) && !copy.contains("far"), "{copy}");
+        let place = copy.find("a=b").expect("there");
+        assert_eq!(&text[decoded.range(&(place..place + 3))], "a%3Db");
+    }
+
     proptest! {
         #[test]
         fn a_part_of_the_copy_is_where_it_stands(parts in proptest::collection::vec("[a-z%=ü]|%3D|%22|&gt;|\\\\u0026", 0..30)) {
             let text = parts.concat();
             if let Some(decoded) = Decoded::of(&text) {
-                prop_assert_eq!(decoded.range(&(0..decoded.text.len())), 0..text.len());
+                let whole = decoded.range(&(0..decoded.text.len()));
+                prop_assert_eq!(&text[whole.end..], "");
+                prop_assert!(text.len() > AROUND || whole.start == 0);
                 for (at, c) in decoded.text.char_indices() {
                     let range = decoded.range(&(at..at + c.len_utf8()));
                     let original = &text[range];
