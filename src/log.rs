@@ -4,7 +4,6 @@
 use crosstail_core::model::{Clock, Timestamp, redact_text, visible_line};
 use std::collections::VecDeque;
 use std::fmt::{self, Write as _};
-use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -95,9 +94,8 @@ impl Log {
 /// Opens the file to append to, readable by this user alone. A thread of its own writes it, so that a slow disk delays
 /// nothing.
 fn open(path: &Path) -> Result<SyncSender<ToFile>, String> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let opened = File::options().create(true).append(true).mode(0o600).open(path);
-    let mut file = opened.map_err(|error| format!("--log-file {}: {error}", path.display()))?;
+    let opened = crate::config::append_named(path);
+    let mut file = opened.map_err(|error| format!("--log-file {}: {error:#}", path.display()))?;
     let (lines, received) = sync_channel(BEHIND);
     let writing = std::thread::Builder::new().name("log".to_owned()).spawn(move || {
         for sent in received {

@@ -22,7 +22,7 @@ pub(super) fn run(args: &ConfigArgs, choice: &Overrides) -> Result<u8> {
         }
         ConfigCommand::Path => path(choice),
         ConfigCommand::JsonSchema { kind, .. } => json_schema(kind.as_deref(), choice),
-        ConfigCommand::Trust { yes, remove } => trust(*yes, *remove),
+        ConfigCommand::Trust { yes, remove } => trust(*yes, *remove, choice),
     }
 }
 
@@ -104,7 +104,7 @@ fn path(choice: &Overrides) -> Result<u8> {
 }
 
 /// Says what the project's file wants, and asks whether to use it.
-fn trust(yes: bool, remove: bool) -> Result<u8> {
+fn trust(yes: bool, remove: bool, choice: &Overrides) -> Result<u8> {
     let here = std::env::current_dir()?;
     let missing = || UsageError(format!("no {PROJECT_FILE} in {} or above it", here.display()));
     let project = Project::of(&here)?.ok_or_else(missing)?;
@@ -114,9 +114,15 @@ fn trust(yes: bool, remove: bool) -> Result<u8> {
         return Ok(exit::OK);
     }
     let mut wants: Vec<[String; 3]> = Vec::new();
-    for row in LayeredConfig::of_project(&project)?.iter().flat_map(wants_of) {
-        if !wants.contains(&row) {
-            wants.push(row);
+    for layered in LayeredConfig::of_project(&project)? {
+        let replaced = layered.replaced_by(choice)?.into_iter().map(|(kind, name)| {
+            let name = visible_line(&name).into_owned();
+            ["replace".to_owned(), format!("your own {kind} {name}"), String::new()]
+        });
+        for row in wants_of(&layered).into_iter().chain(replaced) {
+            if !wants.contains(&row) {
+                wants.push(row);
+            }
         }
     }
     let mut out = std::io::stdout().lock();

@@ -50,7 +50,10 @@ use crate::log::Log;
 use crate::tui::terminal;
 use args::Command;
 use clap::Parser as _;
+use crosstail_core::model::redact_text;
 use crosstail_source::is_caught;
+use std::backtrace::BacktraceStatus;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Exit codes. [`exit::TABLE`] describes them in help, man pages and the book.
@@ -156,17 +159,28 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// A panic restores the terminal before it prints its message. One that becomes an error of a source goes to the log alone.
+/// A panic restores the terminal before it prints its message, without secrets. One that becomes an error of a source goes to the
+/// log alone.
 fn report_panics() {
-    let report = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
+    std::panic::set_hook(Box::new(|panic| {
         if is_caught() {
             tracing::warn!("{panic}");
             return;
         }
         terminal::leave();
-        report(panic);
+        let name = std::thread::current().name().unwrap_or("unnamed").to_owned();
+        let frames = std::backtrace::Backtrace::capture();
+        let frames = (frames.status() == BacktraceStatus::Captured).then(|| frames.to_string());
+        let said = crash_text(&format!("thread '{name}' {panic}"), frames.as_deref());
+        let _ = writeln!(std::io::stderr().lock(), "\n{said}");
     }));
+}
+
+/// What a crash says: a message may hold what was read.
+fn crash_text(said: &str, frames: Option<&str>) -> String {
+    let said = redact_text(said);
+    let advice = "note: run with `RUST_BACKTRACE=1` to display a backtrace";
+    format!("{said}\n{}", frames.map_or_else(|| advice.to_owned(), |frames| format!("stack backtrace:\n{frames}")))
 }
 
 async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {

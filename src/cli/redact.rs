@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use crosstail_core::model::{redact_text, secrets};
 use std::io::{BufRead, BufReader, Write};
 
-/// Lines of a private key at most: what has more is not one.
+/// Lines of a private key, or of a block of YAML, at most: what has more is not one.
 const LONGEST_KEY: usize = 200;
 
 pub(super) fn run(args: &RedactArgs, choice: &Overrides) -> Result<u8> {
@@ -23,17 +23,29 @@ pub(super) fn run(args: &RedactArgs, choice: &Overrides) -> Result<u8> {
     Ok(super::exit::OK)
 }
 
-/// A line at a time; the lines of a private key together.
+/// Whether the secret that a text ends in may go on in the next line: a private key, a block of YAML, the heading of a part of
+/// a form.
+fn is_open(text: &str) -> bool {
+    let is_key = text
+        .rfind("-----BEGIN")
+        .is_some_and(|at| text[at..].contains("PRIVATE KEY") && !text[at..].contains("-----END"));
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default().trim_end();
+    let begins_block = [": |", ": >", ": |-", ": >-"].iter().any(|end| first.ends_with(end));
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let is_block = begins_block && lines.clone().all(|line| indent(line) > indent(first) || line.trim().is_empty());
+    let is_part = first.to_ascii_lowercase().starts_with("content-disposition: form-data") && lines.count() < 2;
+    is_key || is_block || is_part
+}
+
+/// A line at a time; what belongs together over lines at once.
 fn redact(mut input: impl BufRead, name: &str, explain: bool, out: &mut impl Write) -> Result<()> {
     let (mut text, mut lines, mut first) = (Vec::new(), 0, 1);
     loop {
         let read = input.read_until(b'\n', &mut text)?;
         lines += usize::from(read > 0);
         let part = String::from_utf8_lossy(&text);
-        let is_open = part
-            .rfind("-----BEGIN")
-            .is_some_and(|at| part[at..].contains("PRIVATE KEY") && !part[at..].contains("-----END"));
-        if read > 0 && is_open && lines < LONGEST_KEY {
+        if read > 0 && lines < LONGEST_KEY && is_open(&part) {
             continue;
         }
         if explain {

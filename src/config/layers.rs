@@ -1,8 +1,9 @@
 //! The layers of the configuration, and where each value came from. Each layer overrides the one before: the built-in
 //! defaults, the user's file, the project's file, the environment, the command line.
 
+use super::mistakes::wrong;
 use super::trust::Project;
-use super::{Config, known_keys, line_at, user_file};
+use super::{Config, line_at, user_file};
 use anyhow::{Context as _, bail};
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{is_sensitive_name, redact_text};
@@ -67,20 +68,51 @@ pub struct LayeredConfig {
 }
 
 impl LayeredConfig {
-    /// Reads every layer.
-    pub fn load(choice: &Overrides) -> anyhow::Result<Self> {
+    /// The defaults and the user's file.
+    fn of_user(choice: &Overrides, profile: Option<&str>, profiles: &mut Vec<String>) -> anyhow::Result<Self> {
         let mut all = Self::default();
-        let mut profiles = Vec::new();
-        let profile = choice.profile.clone().or_else(|| variable("CROSSTAIL_PROFILE"));
-        all.apply_file(DEFAULT, Path::new("built in"), profile.as_deref(), false, &mut profiles)?;
+        all.apply_file(DEFAULT, Path::new("built in"), profile, false, profiles)?;
         let must = choice.named().is_some();
         if let Some(path) = choice.own_file().filter(|path| must || path.exists()) {
             let text = std::fs::read_to_string(&path).with_context(|| format!("{}", path.display()))?;
-            all.apply_file(&text, &path, profile.as_deref(), false, &mut profiles)?;
+            all.apply_file(&text, &path, profile, false, profiles)?;
         }
+        Ok(all)
+    }
+
+    /// What of the user's own a project's file takes the place of, by kind and name.
+    ///
+    /// # Errors
+    /// The user's file is wrong.
+    pub fn replaced_by(&self, choice: &Overrides) -> anyhow::Result<Vec<(&'static str, String)>> {
+        let own = Self::of_user(choice, choice.profile.as_deref(), &mut Vec::new())?.config;
+        let both = |kind: &'static str, own: Vec<String>, theirs: Vec<String>| {
+            theirs.into_iter().filter(move |name| own.contains(name)).map(move |name| (kind, name)).collect::<Vec<_>>()
+        };
+        let theirs = &self.config;
+        let mut found = both("source", names(&own.sources, |one| &one.name), names(&theirs.sources, |one| &one.name));
+        found.extend(both("markers", names(&own.markers, |one| &one.name), names(&theirs.markers, |one| &one.name)));
+        let objectives = names(&theirs.objectives, |one| &one.name);
+        found.extend(both("objective", names(&own.objectives, |one| &one.name), objectives));
+        // A file with views replaces all that there were.
+        let views = if theirs.views.is_empty() { Vec::new() } else { names(&own.views, |one| &one.name) };
+        found.extend(views.into_iter().map(|name| ("view", name)));
+        Ok(found)
+    }
+
+    /// Reads every layer.
+    pub fn load(choice: &Overrides) -> anyhow::Result<Self> {
+        let mut profiles = Vec::new();
+        let profile = choice.profile.clone().or_else(|| variable("CROSSTAIL_PROFILE"));
+        let mut all = Self::of_user(choice, profile.as_deref(), &mut profiles)?;
         match std::env::current_dir().ok().map(|here| Project::of(&here)) {
             Some(Ok(Some(project))) => match project.notice() {
-                None => all.apply_file(&project.text, &project.path, profile.as_deref(), true, &mut profiles)?,
+                None => {
+                    all.apply_file(&project.text, &project.path, profile.as_deref(), true, &mut profiles)?;
+                    for entry in all.config.sources.iter_mut().filter(|entry| entry.is_of_project) {
+                        entry.schema_file = entry.schema.as_deref().and_then(|name| project.schema(name));
+                    }
+                }
                 notice => all.config.ignored = notice,
             },
             // What somebody put into a folder that all may write to must not keep crosstail from working there.
@@ -342,9 +374,6 @@ fn resolve_paths(config: &mut Config, folder: &Path) {
             if is_path { folder.join(&at).display().to_string() } else { at }
         });
         entry.at = super::OneOrMany::Many(anchored.collect());
-        if let Some(schema) = entry.schema.as_mut().filter(|schema| schema.contains('/')) {
-            *schema = folder.join(&schema).display().to_string();
-        }
     }
 }
 
@@ -418,63 +447,6 @@ fn forbid_in_project(
     }
     Ok(())
 }
-
-fn wrong(text: &str, path: &Path, error: &toml::de::Error) -> anyhow::Error {
-    let line = error.span().map_or(1, |span| line_at(text, span.start));
-    anyhow::anyhow!("{}:{line}: {}", path.display(), explained(error.message()))
-}
-
-/// The message of the parser in terms of the file, with what to write instead.
-fn explained(message: &str) -> String {
-    if let Some(rest) = message.strip_prefix("unknown field `")
-        && let Some((wrong, expected)) = rest.split_once('`')
-    {
-        // The fields that the table has: the message lists them.
-        let has = |key: &str| expected.contains(&format!("`{key}`"));
-        if TOP.contains(&wrong) && !has("theme") {
-            return format!("'{wrong}' belongs at the top of the file, above the first [table]");
-        }
-        if let Some((table, _)) = TABLES.iter().find(|(table, keys)| keys.contains(&wrong) && has(table)) {
-            return format!("'{wrong}' belongs in a [[{table}]], not at the top of the file");
-        }
-        let near = suggest(wrong, known_keys()).map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
-        return format!("{message}{near}");
-    }
-    if message.starts_with("invalid type: map, expected a sequence") {
-        return "a table that there can be several of has two brackets: [[source]], [[view]], [[channel]], [[link]], [[command]]".to_owned();
-    }
-    match message.split_once(", expected usize") {
-        Some((got, _)) => format!("{}: a whole number is expected here", got.trim_start_matches("invalid type: ")),
-        None => message.to_owned(),
-    }
-}
-
-/// The settings at the top of a file.
-const TOP: [&str; 8] =
-    ["theme", "time_zone", "week_start", "history_limit", "range", "memory", "figures", "terminal_notifications"];
-/// The tables of which there can be several, and keys of theirs.
-const TABLES: [(&str, &[&str]); 6] = [
-    (
-        "source",
-        &[
-            "at",
-            "name",
-            "since",
-            "after",
-            "cursor",
-            "schema",
-            "zone",
-            "password_env",
-            "password_file",
-            "password_command",
-        ],
-    ),
-    ("link", &["url"]),
-    ("send", &["host"]),
-    ("command", &["run"]),
-    ("view", &["filter", "columns", "facets"]),
-    ("channel", &["kind", "url", "url_env", "key_env", "smtp", "to", "from", "command", "at_least", "rules"]),
-];
 
 /// Parses a file. An error names the file and the line, and suggests the nearest key for an unknown one.
 pub(super) fn parse(text: &str, path: &Path) -> anyhow::Result<Config> {

@@ -1,12 +1,10 @@
 //! Moments that people or scripts have marked: a deploy, an incident. A file of lines in the folder of the state.
 
-use super::{private_folder, state_folder};
+use super::{append_private, private_folder, state_folder};
 use anyhow::Context as _;
 use crosstail_core::model::{Timestamp, parse_timestamp, redact_text};
 use serde::{Deserialize, Serialize};
-use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// A marked moment.
@@ -40,8 +38,7 @@ pub fn add_marker(path: &Path, marker: &Marker) -> anyhow::Result<()> {
     let mut text = serde_json::to_string(&line)?;
     text.push('\n');
     // In one piece: several scripts may mark at once.
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).with_context(|| path.display().to_string())
+    append_private(path)?.write_all(text.as_bytes()).with_context(|| path.display().to_string())
 }
 
 /// The markers of a file in order of time. A missing file has none; a line that is none is left out.

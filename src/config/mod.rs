@@ -7,6 +7,7 @@ mod layers;
 mod layout;
 mod marker_entry;
 mod markers;
+mod mistakes;
 mod objective;
 mod own;
 mod private;
@@ -25,7 +26,7 @@ pub use marker_entry::{MarkedBy, MarkersEntry, joined_markers, markers_in, tag_o
 pub use markers::{Marker, add_marker, marker_file, markers};
 pub use objective::ObjectiveEntry;
 pub use own::{own_files, rules, schema, schema_path, schema_text, template, write_file};
-pub use private::{private_folder, write_private};
+pub use private::{append_named, append_private, private_folder, write_private};
 pub use send::{SendEntry, send_value};
 pub use tools::{CommandEntry, LinkEntry};
 pub use trust::{Project, Trust};
@@ -44,6 +45,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The configuration, or one layer of it.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -135,6 +137,9 @@ pub struct SourceEntry {
     /// Whether it is a project's: nothing of the user's own goes to its address.
     #[serde(skip)]
     pub is_of_project: bool,
+    /// The file of a project's schema.
+    #[serde(skip)]
+    schema_file: Option<Arc<own::SchemaFile>>,
 }
 
 impl SourceEntry {
@@ -146,7 +151,11 @@ impl SourceEntry {
             let alone = at.iter().map(|at| crate::kinds::ALL.alone(at)).collect::<Result<Vec<_>, _>>();
             at = alone.map_err(|why| anyhow::anyhow!("source {}: {why}", self.name))?;
         }
-        let schema = self.schema.as_deref().map(schema).transpose()?;
+        let schema = match (&self.schema_file, &self.schema) {
+            (Some(file), _) => Some(file.schema()?),
+            (None, Some(name)) => Some(schema(name)?),
+            (None, None) => None,
+        };
         let zone = self.zone.as_deref().map(zone).transpose()?;
         let run = self.command.as_ref().map(|command| Run {
             command: match command {

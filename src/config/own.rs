@@ -15,13 +15,46 @@ pub fn schema_path(name: &str) -> Option<PathBuf> {
 /// The file of a schema that is not built in: a path, or a name in the user's `schemas` folder.
 fn schema_file(name: &str) -> anyhow::Result<PathBuf> {
     let path = [Some(PathBuf::from(name)), schema_path(name)].into_iter().flatten().find(|path| path.is_file());
-    path.with_context(|| {
-        let known: Vec<String> = Schema::built_in().into_iter().map(|schema| schema.name).collect();
-        let near = suggest(name, known.iter().map(String::as_str));
-        let hint = near
-            .map_or_else(|| format!("the schemas are {}", known.join(", ")), |near| format!("did you mean '{near}'?"));
-        format!("no schema '{name}'; {hint}, or the path of a TOML file")
-    })
+    path.with_context(|| missing(name))
+}
+
+fn missing(name: &str) -> String {
+    let known: Vec<String> = Schema::built_in().into_iter().map(|schema| schema.name).collect();
+    let near = suggest(name, known.iter().map(String::as_str));
+    let hint =
+        near.map_or_else(|| format!("the schemas are {}", known.join(", ")), |near| format!("did you mean '{near}'?"));
+    format!("no schema '{name}'; {hint}, or the path of a TOML file")
+}
+
+/// A schema that is not built in. `origin` is its path.
+fn of_text(text: &str, origin: &str) -> anyhow::Result<Schema> {
+    let schema = Schema::from_toml(text, origin)?;
+    let known = crate::kinds::ALL.names();
+    if let Some(wrong) = schema.unknown_store(&known) {
+        anyhow::bail!("{origin}: [table] stores = [\"{wrong}\"]: the stores are {}", known.join(", "));
+    }
+    Ok(schema)
+}
+
+/// Whether the user has a schema of a name in the `schemas` folder.
+pub(super) fn is_own_schema(name: &str) -> bool {
+    !name.contains('/') && schema_path(name).is_some_and(|path| path.is_file())
+}
+
+/// A project's schema, as it was read when its file was checked.
+#[derive(Debug, Clone)]
+pub(super) struct SchemaFile {
+    pub path: PathBuf,
+    /// `None` where there is none.
+    pub text: Option<String>,
+}
+
+impl SchemaFile {
+    pub fn schema(&self) -> anyhow::Result<Schema> {
+        let origin = self.path.display().to_string();
+        let text = self.text.as_deref().with_context(|| missing(&origin))?;
+        of_text(text, &origin)
+    }
 }
 
 /// The text of a schema that is not built in.
@@ -34,15 +67,7 @@ pub fn schema_text(name: &str) -> anyhow::Result<String> {
 pub fn schema(name: &str) -> anyhow::Result<Schema> {
     match Schema::find(name) {
         Some(schema) => Ok(schema),
-        None => {
-            let origin = schema_file(name)?.display().to_string();
-            let schema = Schema::from_toml(&schema_text(name)?, &origin)?;
-            let known = crate::kinds::ALL.names();
-            if let Some(wrong) = schema.unknown_store(&known) {
-                anyhow::bail!("{origin}: [table] stores = [\"{wrong}\"]: the stores are {}", known.join(", "));
-            }
-            Ok(schema)
-        }
+        None => of_text(&schema_text(name)?, &schema_file(name)?.display().to_string()),
     }
 }
 

@@ -1,8 +1,10 @@
 //! Whether a project's file may be used. It comes with a checkout, so it does nothing until its user has seen what it wants
 //! and said so; a file that has changed since is seen again. Editors and direnv do the same.
 
+use super::own::{SchemaFile, is_own_schema};
 use super::{PROJECT_FILE, private_folder, state_folder, write_private};
 use anyhow::{Context as _, bail, ensure};
+use crosstail_core::schema::Schema;
 use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
@@ -10,9 +12,12 @@ use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A larger file is none that somebody wrote, in bytes.
 const LARGEST: u64 = 1 << 20;
+/// All schemas of a project together, in bytes.
+const LARGEST_SCHEMAS: usize = 8 << 20;
 /// In the state folder: by path, the hash of what was trusted.
 const LIST: &str = "trusted.json";
 
@@ -21,7 +26,9 @@ const LIST: &str = "trusted.json";
 pub struct Project {
     pub path: PathBuf,
     pub text: String,
-    /// Of the file, and of the schemas that it names.
+    /// The schemas that it names by a path, by what it calls them: what was hashed is what is used.
+    schemas: BTreeMap<String, Arc<SchemaFile>>,
+    /// Of the file, and of the schemas.
     hash: String,
     pub trust: Trust,
 }
@@ -55,13 +62,19 @@ impl Project {
         let unsafe_file = || format!("{} is ignored", path.display());
         ensure_own(&path).with_context(unsafe_file)?;
         let text = read(&path).with_context(unsafe_file)?;
-        let hash = hash_of(&path, &text);
+        let schemas = schemas_of(&path, &text).with_context(unsafe_file)?;
+        let hash = hash_of(&text, &schemas);
         let trust = match list()?.get(&*path.to_string_lossy()) {
             Some(known) if *known == hash => Trust::Trusted,
             Some(_) => Trust::Changed,
             None => Trust::New,
         };
-        Ok(Some(Self { path, text, hash, trust }))
+        Ok(Some(Self { path, text, schemas, hash, trust }))
+    }
+
+    /// A schema of the project's, by what its file calls it.
+    pub(super) fn schema(&self, name: &str) -> Option<Arc<SchemaFile>> {
+        self.schemas.get(name).cloned()
     }
 
     /// Why it is not used, and what to do; `None` for one that is trusted.
@@ -120,21 +133,47 @@ fn read(path: &Path) -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// The file and the schemas that it names by a path: they decide what is read.
-fn hash_of(path: &Path, text: &str) -> String {
+/// The schemas that a project's file names: whatever is neither shipped nor the user's own is a file of the project. A
+/// missing one is told where it is used; one that is no file, or may be somebody else's, is not opened.
+fn schemas_of(path: &Path, text: &str) -> anyhow::Result<BTreeMap<String, Arc<SchemaFile>>> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    // One that cannot be parsed has no schemas; it is refused when it is used.
+    let config: super::Config = toml::from_str(text).unwrap_or_default();
+    let sources = config.sources.iter().chain(config.profiles.values().flat_map(|profile| &profile.sources));
+    let (mut found, mut length) = (BTreeMap::new(), 0);
+    for name in sources.filter_map(|source| source.schema.as_deref()) {
+        if found.contains_key(name) || Schema::text(name).is_some() || is_own_schema(name) {
+            continue;
+        }
+        let path = folder.join(name);
+        let text = match read(&path) {
+            Ok(text) => Some(text),
+            Err(error) if is_missing(&error) => None,
+            Err(error) => return Err(error.context(format!("its schema {name}"))),
+        };
+        length += text.as_ref().map_or(0, String::len);
+        ensure!(length <= LARGEST_SCHEMAS, "its schemas are larger than {} kB", LARGEST_SCHEMAS >> 10);
+        found.insert(name.to_owned(), Arc::new(SchemaFile { path, text }));
+    }
+    Ok(found)
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// The file and the schemas that it names: they decide what is read.
+fn hash_of(text: &str, schemas: &BTreeMap<String, Arc<SchemaFile>>) -> String {
     let mut hash = Sha256::new();
     let mut add = |part: &[u8]| {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     };
     add(text.as_bytes());
-    let folder = path.parent().unwrap_or(Path::new("."));
-    // One that cannot be parsed has no schemas; it is refused when it is used.
-    let config: super::Config = toml::from_str(text).unwrap_or_default();
-    let sources = config.sources.iter().chain(config.profiles.values().flat_map(|profile| &profile.sources));
-    for schema in sources.filter_map(|source| source.schema.as_deref()).filter(|schema| schema.contains('/')) {
-        add(schema.as_bytes());
-        add(&std::fs::read(folder.join(schema)).unwrap_or_default());
+    for (name, schema) in schemas {
+        add(name.as_bytes());
+        add(&[u8::from(schema.text.is_some())]);
+        add(schema.text.as_deref().unwrap_or_default().as_bytes());
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
@@ -220,10 +259,54 @@ mod tests {
     fn a_schema_that_it_names_is_a_part_of_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join(PROJECT_FILE);
-        let text = "[[source]]\nname = \"a\"\nat = \"a.log\"\nschema = \"./a.toml\"\n";
-        let without = hash_of(&file, text);
-        std::fs::write(folder.path().join("a.toml"), "name = \"a\"\n").expect("written");
-        assert_ne!(hash_of(&file, text), without);
-        assert_ne!(hash_of(&file, &text.replace('a', "b")), hash_of(&file, text));
+        let hash = |text: &str| hash_of(text, &schemas_of(&file, text).expect("readable"));
+        // With a slash or without, as long as no shipped one has its name.
+        for schema in ["./a.toml", "a.toml", "ours"] {
+            let text = format!("[[source]]\nname = \"a\"\nat = \"a.log\"\nschema = \"{schema}\"\n");
+            let without = hash(&text);
+            std::fs::write(folder.path().join(schema), "").expect("written");
+            let empty = hash(&text);
+            assert_ne!(empty, without, "{schema}");
+            std::fs::write(folder.path().join(schema), "name = \"a\"\n").expect("written");
+            assert_ne!(hash(&text), empty, "{schema}");
+            let found = schemas_of(&file, &text).expect("readable");
+            assert_eq!(found[schema].text.as_deref(), Some("name = \"a\"\n"), "what is used is what was hashed");
+            std::fs::remove_file(folder.path().join(schema)).expect("removed");
+            let of_profile = text.replace("[[source]]", "[[profile.p.source]]");
+            let without = hash(&of_profile);
+            std::fs::write(folder.path().join(schema), "x").expect("written");
+            assert_ne!(hash(&of_profile), without, "{schema}");
+            std::fs::remove_file(folder.path().join(schema)).expect("removed");
+        }
+        let shipped = "[[source]]\nname = \"a\"\nat = \"a.log\"\nschema = \"prokure\"\n";
+        std::fs::write(folder.path().join("prokure"), "x").expect("written");
+        assert_eq!(schemas_of(&file, shipped).expect("readable").len(), 0);
+    }
+
+    #[test]
+    fn a_schema_that_is_no_file_is_not_opened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join(PROJECT_FILE);
+        let schema = folder.path().join("s.toml");
+        let text = "[[source]]\nname = \"a\"\nat = \"a.log\"\nschema = \"./s.toml\"\n";
+        std::fs::write(&file, text).expect("written");
+        let refused = |why: &str| {
+            let error = format!("{:#}", Project::of(folder.path()).expect_err(why));
+            assert!(error.contains("its schema ./s.toml") && error.contains(why), "{error}");
+        };
+        rustix::fs::mkfifoat(rustix::fs::CWD, &schema, Mode::RUSR | Mode::WUSR).expect("a pipe");
+        refused("no regular file");
+        std::fs::remove_file(&schema).expect("removed");
+        symlink("/dev/zero", &schema).expect("a link");
+        refused("symbolic link");
+        std::fs::remove_file(&schema).expect("removed");
+        std::fs::create_dir(&schema).expect("a folder");
+        refused("no regular file");
+        std::fs::remove_dir(&schema).expect("removed");
+        std::fs::write(&schema, vec![b'#'; 2 << 20]).expect("written");
+        refused("larger");
+        std::fs::write(&file, text.replace("./s.toml", "/dev/zero")).expect("written");
+        let error = format!("{:#}", Project::of(folder.path()).expect_err("a device"));
+        assert!(error.contains("its schema /dev/zero") && error.contains("no regular file"), "{error}");
     }
 }

@@ -1,7 +1,7 @@
 //! Sends recorded requests again, one after the other, and notes each in a file before and after.
 
 use super::{Runtime, Sources, Work, payloads_of};
-use crate::config::{private_folder, send_value, state_folder};
+use crate::config::{append_private, private_folder, send_value, state_folder};
 use crate::effect::{Effect, Reply, SendPlan, Sendable, Sent, Ticket};
 use anyhow::Context as _;
 use crosstail_core::model::{Activity, Clock, redact_text};
@@ -9,9 +9,8 @@ use crosstail_engine::insight::{HeaderSource, REQUEST_ID, RESEND_OF, Resend, Sen
 use crosstail_source::Priority;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -97,8 +96,7 @@ pub async fn send(plan: &SendPlan, mut each: impl FnMut(usize, Sent) + Send) -> 
     if let Some(folder) = path.parent() {
         private_folder(folder)?;
     }
-    let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
-    let mut file = file.with_context(|| format!("{}: nothing was sent", path.display()))?;
+    let mut file = append_private(&path).with_context(|| format!("{}: nothing was sent", path.display()))?;
     // A redirect is not followed: what was sent would go to somebody else.
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(PATIENCE).build()?;
     let pause = Duration::from_secs_f64(1.0 / plan.rate.max(0.001));

@@ -1,24 +1,31 @@
 //! State that survives a restart: alerts and the outbox. One file, written atomically.
 
 use super::outbox::Outbox;
-use crate::config::{private_folder, write_private};
-use anyhow::{Context as _, bail};
-use crosstail_core::model::Timestamp;
+use crate::config::{append_private, private_folder, write_private};
+use anyhow::{Context as _, bail, ensure};
+use crosstail_core::model::{Timestamp, redact_text};
 use crosstail_engine::insight::alerting::{Alerts, Silence};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use serde_json::Value;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// The content of the state file.
+/// The form of the state file. It grows when a former version could not go on with what this one writes.
+const VERSION: u32 = 1;
+
+/// The content of the state file. Its texts are without secrets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct WatchState {
+    /// The form that it is in; 0 before forms had numbers.
+    pub version: u32,
     /// Time of the last evaluation of the rules.
     pub evaluated_at: Option<Timestamp>,
     pub alerts: Alerts,
     /// Deliveries that no channel has accepted yet.
     pub outbox: Outbox,
+    /// Ids of active alerts whose group is not what was measured, because a secret in it is hidden.
+    pub hidden: Vec<String>,
 }
 
 /// The state file. A lock keeps other processes out.
@@ -42,8 +49,7 @@ impl StateFile {
             private_folder(folder)?;
         }
         let locked = path.with_extension("lock");
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&locked);
-        let lock = lock.with_context(|| format!("{}", locked.display()))?;
+        let lock = append_private(&locked)?;
         if lock.try_lock().is_err() {
             bail!("another crosstail watch uses {}; start this one with --state FILE", path.display());
         }
@@ -56,21 +62,60 @@ impl StateFile {
         if self.written.as_ref() == Some(kept) {
             return Ok(());
         }
-        write_private(&self.path, &serde_json::to_vec(kept)?)?;
+        write_private(&self.path, &without_secrets(kept)?)?;
         self.written = Some(kept.clone());
         Ok(())
     }
 }
 
-/// Reads the state; a missing file is an empty state.
+/// The state as it is written.
+fn without_secrets(kept: &WatchState) -> anyhow::Result<Vec<u8>> {
+    let hides = |text: &String| redact_text(text) != *text;
+    let has_secret = kept.alerts.active.iter().filter(|alert| alert.group.iter().any(|(_, value)| hides(value)));
+    let hidden = has_secret.map(|alert| alert.id.clone()).collect();
+    let state = serde_json::to_value(WatchState { version: VERSION, hidden, ..kept.clone() })?;
+    Ok(serde_json::to_vec(&redacted(state))?)
+}
+
+/// A value with every text in it redacted by its form: the names of the fields are the program's own.
+fn redacted(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(redact_text(&text).into_owned()),
+        Value::Array(items) => Value::Array(items.into_iter().map(redacted).collect()),
+        Value::Object(fields) => {
+            Value::Object(fields.into_iter().map(|(name, value)| (name, redacted(value))).collect())
+        }
+        other => other,
+    }
+}
+
+/// Reads the state; a missing file is an empty state. An alert whose group was hidden cannot be compared with what is measured
+/// now: it is forgotten, and fires again, which is better than the message that it was resolved.
+///
+/// # Errors
+/// The file cannot be read, or a later version has written it.
 pub fn read(path: &Path) -> anyhow::Result<WatchState> {
     match std::fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
-            format!(
-                "{}: the state cannot be read; move it away to start fresh (alerts that are firing are sent again)",
+        Ok(bytes) => {
+            let unreadable = || {
+                format!(
+                    "{}: the state cannot be read; move it away to start fresh (alerts that are firing are sent again)",
+                    path.display()
+                )
+            };
+            let value: Value = serde_json::from_slice(&bytes).with_context(unreadable)?;
+            let version = value.get("version").and_then(Value::as_u64).unwrap_or_default();
+            ensure!(
+                version <= u64::from(VERSION),
+                "{}: a newer crosstail has written it; it is left as it is: start this one with --state FILE",
                 path.display()
-            )
-        }),
+            );
+            let mut state: WatchState = serde_json::from_value(value).with_context(unreadable)?;
+            let hidden = std::mem::take(&mut state.hidden);
+            state.alerts.active.retain(|alert| !hidden.contains(&alert.id));
+            state.version = 0;
+            Ok(state)
+        }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(WatchState::default()),
         Err(error) => Err(error).with_context(|| format!("{}", path.display())),
     }
@@ -130,5 +175,44 @@ mod tests {
         let error = format!("{:#}", StateFile::open(&path).expect_err("broken"));
         assert!(error.contains("move it away"), "{error}");
         assert_eq!(std::fs::read(&path).expect("there"), b"{ half");
+    }
+
+    #[test]
+    fn the_state_of_a_later_version_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("watch.json");
+        let later = format!("{{\"version\":{},\"alarms\":[]}}", VERSION + 1);
+        std::fs::write(&path, &later).expect("written");
+        let error = format!("{:#}", StateFile::open(&path).expect_err("a later one"));
+        assert!(error.contains("a newer crosstail has written it"), "{error}");
+        assert_eq!(std::fs::read_to_string(&path).expect("there"), later);
+        // One of a former version has no number.
+        std::fs::write(&path, b"{\"evaluated_at\":5}").expect("written");
+        assert_eq!(read(&path).expect("read").evaluated_at, Some(Timestamp(5)));
+    }
+
+    #[test]
+    fn the_state_has_no_secrets() {
+        let alert = |id: &str, system: &str| {
+            serde_json::json!({
+                "id": id, "rule": "r", "title": "t", "severity": "warning", "group": [["system", system]], "state": "firing",
+                "reason": format!("{system}: 12 in 5 min"), "filter": format!("system:\"{system}\""), "value": 12.0, "worst": 12.0,
+                "since": 5, "fired_at": 5, "clear_since": null, "resolved_at": null, "told_at": 5, "acknowledged": null,
+            })
+        };
+        let alerts = serde_json::json!({
+            "active": [alert("1", "SAP"), alert("2", "token=svcsecret99")], "past": [alert("3", "token=svcsecret99")],
+            "cooling": [["r", [["system", "token=svcsecret99"]], 5]],
+        });
+        let kept = WatchState { alerts: serde_json::from_value(alerts).expect("alerts"), ..WatchState::default() };
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("watch.json");
+        let (mut file, _) = StateFile::open(&path).expect("new");
+        file.write(&kept).expect("written");
+        let text = std::fs::read_to_string(&path).expect("there");
+        assert!(!text.contains("svcsecret99") && text.matches("[REDACTED]").count() > 5, "{text}");
+        // The alert whose group is hidden fires again; the other goes on.
+        let ids: Vec<String> = read(&path).expect("read").alerts.active.into_iter().map(|alert| alert.id).collect();
+        assert_eq!(ids, ["1"]);
     }
 }

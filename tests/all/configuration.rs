@@ -168,7 +168,13 @@ fn a_projects_file_does_nothing_until_it_is_trusted() {
     ] {
         assert!(text.contains(want), "{want}: {text}");
     }
-    assert!(!text.contains("secret-path"), "{text}");
+    assert!(!text.contains("secret-path") && !text.contains("replace"), "{text}");
+    // What it takes the place of is said.
+    home.write("config/crosstail/config.toml", "[[source]]\nname = \"app\"\nat = \"/var/log/mine.log\"\n");
+    let output = home.run(&["config", "trust"], &[], "\n");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("replace     your own source app"), "{text}");
+    std::fs::remove_file(home.0.path().join("config/crosstail/config.toml")).expect("removed");
     unused("you have not trusted it");
     let output = home.run(&["config", "trust"], &[], "y\n");
     assert!(output.status.success(), "{}", said(&output));
@@ -192,6 +198,36 @@ fn a_projects_file_does_nothing_until_it_is_trusted() {
     home.write("project/crosstail.toml", "[redaction]\nallow = [\".\"]\n");
     let output = home.run(&["config", "trust", "--yes"], &[], "");
     assert!(!output.status.success() && said(&output).contains("may not show secrets"), "{}", said(&output));
+}
+
+#[test]
+fn a_projects_schema_is_beside_its_file_and_trusted_with_it() {
+    let home = Home::new();
+    home.write("project/app.log", "{\"wann\":\"2026-11-20T10:00:00Z\",\"was\":\"bezahlt\"}\n");
+    let of = |field: &str| {
+        format!("name = \"ours\"\nextends = \"json\"\n[fields]\nstarted_at = \"wann\"\noperation = \"{field}\"\n")
+    };
+    // Neither a path nor a shipped name; one beside the current folder is another.
+    home.write("project/ours", &of("was"));
+    home.write("project/deep/ours", &of("wann"));
+    home.write_project("[[source]]\nname = \"app\"\nat = \"app.log\"\nschema = \"ours\"\n");
+    let query = || home.run(&["query", "-s", "app", "-o", "json"], &[], "");
+    let output = query();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && text.contains("\"operation\":\"bezahlt\""), "{text}{}", said(&output));
+    home.write("project/ours", &of("wann"));
+    assert!(said(&query()).contains("it has changed since you trusted it"), "{}", said(&query()));
+    std::fs::remove_file(home.0.path().join("project/ours")).expect("removed");
+    assert!(said(&query()).contains("it has changed since you trusted it"), "{}", said(&query()));
+    // What would never end is not read, and keeps nobody from working there.
+    rustix::fs::mkfifoat(rustix::fs::CWD, home.0.path().join("project/ours"), rustix::fs::Mode::RUSR).expect("a pipe");
+    for arguments in [&["config", "show"][..], &["config", "path"], &["query", "-s", "app.log"]] {
+        let output = home.run(arguments, &[], "");
+        let text = format!("{}{}", said(&output), String::from_utf8_lossy(&output.stdout));
+        assert!(text.contains("its schema ours: it is no regular file"), "{arguments:?}: {text}");
+    }
+    let output = home.run(&["config", "trust", "--yes"], &[], "");
+    assert!(!output.status.success() && said(&output).contains("no regular file"), "{}", said(&output));
 }
 
 #[test]

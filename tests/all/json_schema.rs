@@ -184,6 +184,7 @@ fn what_is_written_names_its_own() {
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_crosstail"))
             .args(arguments)
             .env("XDG_CONFIG_HOME", home.path())
+            .env("XDG_STATE_HOME", home.path().join("state"))
             .current_dir(home.path())
             .output()
             .expect("run");

@@ -34,6 +34,15 @@ fn planted() -> Vec<(&'static str, String)> {
         ("zenrows secret key @", "7b1c93de-40af-4e62-9c15-d08a6f2be371".to_owned()),
         ("note @", one(&["$2", "b$12$", "abcdefghijklmnopqrstuvABCDEFGHIJKLMNOPQRSTUVWXYZ01234"])),
         ("paid with @", "4111 1111 1111 1111".to_owned()),
+        ("x=%22@%22", one(&["gh", "p_abcdefghijklmnopqrstuvwxyz9876543210"])),
+        ("body=password%3D@%26user%3Dann", "hunter2-form1".to_owned()),
+        ("payload=%7B%22token%22%3A%22@%22%7D", "hunter2-json1".to_owned()),
+        ("next=https%3A%2F%2Fu%3A@%40db", "hunter2-next1".to_owned()),
+        ("sent {\"name\":\"X-Api-Key\",\"value\":\"@\"}", "k-hunter2-9988".to_owned()),
+        ("<entry key=\"db.password\">@</entry>", "hunter2-entry1".to_owned()),
+        ("&lt;password&gt;@&lt;/password&gt;", "hunter2-html1".to_owned()),
+        ("Passwort: @", "hunter2-wort1".to_owned()),
+        ("app:@@tcp(db:3306)/orders", "hunter2-dsn1".to_owned()),
     ]
 }
 
@@ -69,6 +78,7 @@ fn no_output_has_a_planted_secret() {
             "service": "shop", "requestId": format!("r-{number}"), "url": format!("https://h/x?note={}", text.replace(' ', "+")),
             "statusCode": 500, "operation": text, "user": text, "stack": format!("Error: {text}\n    at f (a.js:1:1)"),
             "req": { "headers": { "x-note": text }, "body": { "deep": [{ "text": text }], "password": secret } }, "tags": [text],
+            "attributes": [{ "key": "db.password", "value": { "stringValue": secret } }], "rawHeaders": ["X-Api-Key", format!("{secret}!1")],
         });
         lines.push_str(&format!("{line}\n"));
     }
@@ -89,6 +99,16 @@ fn no_output_has_a_planted_secret() {
     }
     outputs.push(run(&["show", "r-3", "-s", log, "-o", "json"]));
     outputs.push(run(&["show", "r-12", "-s", log]));
+    for arguments in [
+        &["failures"][..],
+        &["failures", "-o", "json"],
+        &["patterns"],
+        &["patterns", "-o", "json"],
+        &["changes"],
+        &["compare", "status:failed", "--with", "service:shop"],
+    ] {
+        outputs.push(run(&[arguments, &["-s", log]].concat()));
+    }
     for ending in ["csv", "ndjson", "parquet", "sqlite"] {
         let to = path(&format!("out.{ending}"));
         outputs.push(run(&["export", "-s", log, "--payloads", "--output", &to]));

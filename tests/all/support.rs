@@ -180,9 +180,15 @@ pub fn crosstail(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_crosstail"))
         .args(arguments)
         .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", state())
         .stdin(Stdio::null())
         .output()
         .expect("run")
+}
+
+/// Where the program keeps what survives it: never in the state of who runs the tests.
+pub fn state() -> String {
+    format!("{}/state-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id())
 }
 
 /// Runs the program; also the most memory that it had, in MB.
@@ -190,6 +196,7 @@ pub fn crosstail_weighed(arguments: &[&str]) -> (Output, u64) {
     let mut running = Command::new(env!("CARGO_BIN_EXE_crosstail"))
         .args(arguments)
         .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("XDG_STATE_HOME", state())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -35,8 +35,9 @@ pub use merge::merge_by_id;
 pub use names::{NameId, Names, SourceId};
 pub use payload::{Body, ErrorDetail, Payload, PayloadPart, RawRecord, Side, Truncation};
 pub use redact::{
-    REDACTED, RedactionConfig, Secret, configure_redaction, is_secret_field, is_sensitive_name, redact_json,
-    redact_text, redact_whole, secret_ranges, secrets,
+    REDACTED, RedactionConfig, Secret, configure_redaction, is_name_field, is_secret_entry, is_secret_field,
+    is_secret_item, is_sensitive_name, is_value_field, name_beside, redact_json, redact_text, redact_whole,
+    secret_ranges, secrets,
 };
 pub use spelling::{DayOrder, Spelled, Surroundings, leading_time, spelled_time};
 pub use time::{Clock, Timestamp, parse_timestamp};

@@ -3,7 +3,10 @@
 use super::body::{BodyFormat, format_body};
 use super::http::status_meaning;
 use crosstail_core::filter::quote;
-use crosstail_core::model::{Activity, Body, Payload, REDACTED, Side, is_secret_field, redact_json, redact_text};
+use crosstail_core::model::{
+    Activity, Body, Payload, REDACTED, Side, is_secret_entry, is_secret_field, is_secret_item, name_beside,
+    redact_json, redact_text,
+};
 use serde_json::Value;
 use similar::{Algorithm, DiffOp, capture_diff_slices_deadline};
 use std::borrow::Cow;
@@ -282,17 +285,20 @@ fn values(path: &str, secret: bool, left: &Value, right: &Value, found: &mut Dif
     }
     match (left, right) {
         (Value::Object(a), Value::Object(b)) => {
+            let (beside_a, beside_b) = (name_beside(a), name_beside(b));
             for (name, value) in a {
-                let secret = secret || is_secret(name, value);
+                let secret = secret || is_secret_entry(beside_a, name, value);
                 match b.get(name) {
                     Some(other) => {
-                        values(&in_path(path, name), secret || is_secret(name, other), value, other, found);
+                        let secret = secret || is_secret_entry(beside_b, name, other);
+                        values(&in_path(path, name), secret, value, other, found);
                     }
                     None => leaf_or_deeper(&in_path(path, name), secret, Some(value), None, found),
                 }
             }
             for (name, value) in b.iter().filter(|(name, _)| !a.contains_key(*name)) {
-                leaf_or_deeper(&in_path(path, name), secret || is_secret(name, value), None, Some(value), found);
+                let secret = secret || is_secret_entry(beside_b, name, value);
+                leaf_or_deeper(&in_path(path, name), secret, None, Some(value), found);
             }
         }
         (Value::Array(a), Value::Array(b)) => lists(path, secret, a, b, found),
@@ -302,8 +308,11 @@ fn values(path: &str, secret: bool, left: &Value, right: &Value, found: &mut Dif
 
 fn lists(path: &str, secret: bool, a: &[Value], b: &[Value], found: &mut DiffCollector) {
     let at = |index: usize| format!("{path}[{index}]");
+    let (lefts, rights) = (a, b);
+    let is_item = |list: &[Value], index: usize| is_secret_item(|at| list.get(at).and_then(Value::as_str), index);
     let mut pairwise = |(a, from): (&[Value], usize), (b, to): (&[Value], usize)| {
         for index in 0..a.len().max(b.len()) {
+            let secret = secret || is_item(lefts, from + index) || is_item(rights, to + index);
             match (a.get(index), b.get(index)) {
                 (Some(left), Some(right)) => values(&at(from + index), secret, left, right, found),
                 (Some(left), None) => leaf_or_deeper(&at(from + index), secret, Some(left), None, found),

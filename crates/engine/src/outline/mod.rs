@@ -6,7 +6,7 @@ mod line;
 mod search;
 
 use crate::insight::{Embedded, may_open, open_string};
-use crosstail_core::model::is_secret_field;
+use crosstail_core::model::{is_name_field, is_secret_field, is_secret_item, is_value_field};
 use crosstail_core::number::saturating_u32;
 use std::collections::{HashMap, HashSet};
 use std::hash::{Hash as _, Hasher as _};
@@ -102,6 +102,8 @@ pub struct Line {
     pub redacted: bool,
 }
 
+/// Entries at most of an object in which a name stands beside its value.
+const MOST_BESIDE: u32 = 16;
 /// Containers at a greater depth, or with more entries, are folded at first.
 const OPEN_DEPTH: u16 = 3;
 const OPEN_ENTRIES: usize = 200;
@@ -284,24 +286,50 @@ impl Outline {
         }
     }
 
+    /// The name that a small object gives to its value: `{"name": "X-Api-Key", "value": …}`.
+    fn name_beside(&self, slot: &OutlineRow) -> Option<&str> {
+        if slot.kind != Kind::Object || slot.count > MOST_BESIDE {
+            return None;
+        }
+        let text = &self.documents[slot.document as usize].text;
+        let mut name = None;
+        json::children(text, &(slot.start as usize..slot.end as usize), |child| {
+            let is_name = child.key.as_ref().is_some_and(|key| is_name_field(&text[key.clone()]));
+            let value = &text[child.span.clone()];
+            if is_name && value.starts_with('"') {
+                name = Some(value.trim_matches('"'));
+            }
+            name.is_none()
+        });
+        name
+    }
+
     fn entries(&self, slot: &OutlineRow, depth: u16, into: &mut Vec<OutlineRow>) {
         let text = &self.documents[slot.document as usize].text;
-        let mut index = 0u32;
+        let beside = self.name_beside(slot);
+        let (mut index, mut before) = (0u32, None);
         json::children(text, &(slot.start as usize..slot.end as usize), |child| {
+            let value = text[child.span.clone()].trim_matches('"');
             let (key, hash, secret) = match &child.key {
                 Some(name) => {
                     let bare = &text[name.clone()];
                     let hash = below(slot.hash, bare.as_bytes());
-                    let value = text[child.span.clone()].trim_matches('"');
+                    let named = is_value_field(bare) && beside.is_some_and(|name| is_secret_field(name, value));
                     (
                         Key::Name(saturating_u32(name.start), saturating_u32(name.end)),
                         hash,
-                        slot.secret || is_secret_field(bare, value),
+                        slot.secret || named || is_secret_field(bare, value),
                     )
                 }
-                None => (Key::Index(index), below(slot.hash, &index.to_le_bytes()), slot.secret),
+                None => {
+                    let is_value = before.is_some_and(|name| {
+                        is_secret_item(|at| Some(if at % 2 == 0 { name } else { value }), index as usize)
+                    });
+                    (Key::Index(index), below(slot.hash, &index.to_le_bytes()), slot.secret || is_value)
+                }
             };
             index += 1;
+            before = text.as_bytes().get(child.span.start).is_some_and(|b| *b == b'"').then_some(value);
             self.add(&child, Place { document: slot.document, key, hash, depth, secret }, into);
             true
         });

@@ -226,7 +226,12 @@ fn create(path: &Path) -> io::Result<File> {
 fn root() -> io::Result<PathBuf> {
     let cache = etcetera::choose_base_strategy().ok().map(|base| etcetera::BaseStrategy::cache_dir(&base));
     let parent = cache.unwrap_or_else(std::env::temp_dir).join("crosstail");
-    std::fs::create_dir_all(&parent)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(&parent)?;
+    // The folder, or the link to where its user wants it.
+    if parent.symlink_metadata()?.uid() != rustix::process::geteuid().as_raw() {
+        let why = format!("{}: belongs to another user", parent.display());
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
     let root = parent.join("spool");
     match DirBuilder::new().mode(0o700).create(&root) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),

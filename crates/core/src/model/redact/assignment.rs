@@ -1,69 +1,19 @@
-//! Secrets that are told by what stands before them: a name and its value (`password=…`, `"token": "…"`, `<password>…`,
-//! `--api-key …`), a scheme of authentication (`Bearer …`), the user's part of a URL.
+//! Secrets that are told by the name before them: `password=…`, `"token": "…"`, `<password>…`, `--api-key …`.
 
+use super::behind::behind_scheme;
+use super::beside::{beside, listed};
+use super::judged::{behind_wrappers, judged};
 use super::names::{LONGEST_NAME, Names};
 use std::ops::Range;
 
-/// Schemes of authentication (RFC 9110, section 11.1) and words that are used like one.
-pub(super) const SCHEMES: &[&str] = &["bearer ", "basic ", "token ", "digest ", "apikey ", "negotiate ", "ssws "];
-
-/// What can follow the name of a secret without being one.
-const HARMLESS: &[&str] = &[
-    "yes",
-    "no",
-    "true",
-    "false",
-    "null",
-    "none",
-    "nil",
-    "undefined",
-    "set",
-    "unset",
-    "empty",
-    "required",
-    "missing",
-    "invalid",
-    "expired",
-    "valid",
-    "wrong",
-    "incorrect",
-    "rejected",
-    "revoked",
-    "mismatch",
-    "must",
-    "is",
-    "was",
-    "are",
-    "not",
-    "cannot",
-    "should",
-    "has",
-    "have",
-    "does",
-    "and",
-    "or",
-    "for",
-    "authentication",
-    "authorization",
-    "error",
-    "failed",
-    "failure",
-    "denied",
-    "ok",
-    "found",
-    "unknown",
-    "unauthorized",
-    "redacted",
-    "filtered",
-    "hidden",
-    "masked",
-    "secret",
-    "password",
-];
 /// Headers whose whole value is secret, blanks included.
 const WHOLE_HEADERS: &[&str] = &["authorization", "proxy-authorization", "cookie", "set-cookie"];
-/// Longest address that is looked at, in bytes.
-const LONGEST_ADDRESS: usize = 2048;
+/// Longest object that is hidden as a whole, in bytes.
+const LONGEST_OBJECT: usize = 4096;
+/// Longest braces of a connection string, in bytes.
+const LONGEST_BRACES: usize = 256;
+/// Most blanks between a name and its value: they are aligned in columns.
+const MOST_BLANKS: usize = 64;
 
 /// The values of secret names. `places` are where a word of such a name is, in order of their ends.
 pub(super) fn named(text: &str, names: &Names, places: &[Range<usize>], found: &mut Vec<(Range<usize>, &str)>) {
@@ -76,7 +26,8 @@ pub(super) fn named(text: &str, names: &Names, places: &[Range<usize>], found: &
         if !names.is_secret_in_text(&text[name.clone()]) {
             continue;
         }
-        if let Some(value) = value_of(text, &name).or_else(|| compared(text, &name)) {
+        let value = value_of(text, &name).or_else(|| compared(text, &name)).or_else(|| beside(text, &name));
+        if let Some(value) = value {
             done = value.end;
             found.push((value, "name"));
         }
@@ -107,12 +58,87 @@ fn name_around(text: &str, word: &Range<usize>) -> Option<Range<usize>> {
     (end - start <= LONGEST_NAME).then_some(start..end)
 }
 
+/// The text of an element of XML whose name is that of a secret. One that is not closed is a word in angle brackets.
+fn element(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
+    let head = &text[text.floor_char_boundary(name.start.saturating_sub(LONGEST_NAME))..name.start];
+    let prefix = head.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-'));
+    if !prefix.ends_with('<') || !(prefix.len() == head.len() || head.ends_with(':')) {
+        return None;
+    }
+    let rest = &text[name.end..];
+    let rest = &rest[..rest.floor_char_boundary(LONGEST_OBJECT)];
+    let (attributes, inner) = rest.split_once('>')?;
+    if attributes.contains('<') || attributes.ends_with('/') || attributes.starts_with(|c: char| !c.is_whitespace()) {
+        return None;
+    }
+    let start = name.end + attributes.len() + 1;
+    if let Some(data) = inner.strip_prefix("<![CDATA[") {
+        let start = start + inner.len() - data.len();
+        return Some(start..start + data.find("]]>").unwrap_or(data.len()));
+    }
+    let value = &inner[..inner.find('<').unwrap_or(inner.len())];
+    let is_closed = inner[value.len()..].starts_with("</");
+    let value = if is_closed { value } else { value.split(char::is_whitespace).next().unwrap_or_default() };
+    (!value.trim().is_empty()).then_some(start..start + value.len())
+}
+
+/// The length of a part of a name in brackets: `password[new]=`.
+fn subscript(rest: &str) -> usize {
+    let inner = rest.strip_prefix('[').unwrap_or_default();
+    let name =
+        inner.bytes().take(LONGEST_NAME).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')).count();
+    if inner[name..].starts_with("]=") { name + 2 } else { 0 }
+}
+
+/// The text of a block of YAML behind `|` or `>`: as far as its lines are indented.
+fn block(text: &str, at: usize) -> Option<Range<usize>> {
+    let rest = text.get(at..)?.strip_prefix(['|', '>'])?;
+    let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
+    if let Some(lines) = rest.strip_prefix("\\n") {
+        let line = &lines[..lines.find("\\n").unwrap_or(lines.len())];
+        let value = line.trim_start();
+        return Some(text.len() - lines.len() + line.len() - value.len()..text.len() - lines.len() + line.len());
+    }
+    let lines = rest.strip_prefix('\r').unwrap_or(rest).strip_prefix('\n')?;
+    let indent = lines.len() - lines.trim_start_matches(' ').len();
+    let begins = text.len() - lines.len();
+    let (mut end, mut line_start) = (begins, begins);
+    for line in lines.split_inclusive('\n').take(LONGEST_OBJECT) {
+        let is_inside = line.bytes().take(indent).filter(|b| *b == b' ').count() == indent || line.trim().is_empty();
+        if indent == 0 || !is_inside {
+            break;
+        }
+        line_start += line.len();
+        end = if line.trim().is_empty() { end } else { line_start - (line.len() - line.trim_end().len()) };
+    }
+    (end > begins + indent).then_some(begins + indent..end)
+}
+
+/// What is in braces: an object under the name of a secret, or a value of a connection string.
+fn braces(text: &str, at: usize, called: &str) -> Option<Range<usize>> {
+    let inner = text.get(at..)?.strip_prefix('{')?;
+    let inner = &inner[..inner.floor_char_boundary(LONGEST_OBJECT)];
+    if inner.trim_start().trim_start_matches('\\').starts_with('"') {
+        let mut depth = 1;
+        let end = inner.bytes().position(|b| {
+            depth += i32::from(b == b'{') - i32::from(b == b'}');
+            depth == 0
+        });
+        return Some(at..at + 1 + end.map_or(inner.len(), |end| end + 1));
+    }
+    let is_password = ["pwd", "password"].iter().any(|word| called.eq_ignore_ascii_case(word));
+    let end = inner.bytes().take(LONGEST_BRACES).position(|b| matches!(b, b'}' | b'\n'))?;
+    // `{password}` of a template.
+    let is_name = inner[..end].bytes().all(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'.'));
+    (is_password && !is_name && inner[end..].starts_with('}')).then_some(at + 1..at + 1 + end)
+}
+
 /// Where the value of a name is: behind what divides them.
 fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     let bytes = text.as_bytes();
     let byte = |at: usize| bytes.get(at).copied().unwrap_or(b' ');
     let blanks = |mut at: usize| {
-        let limit = at + 4;
+        let limit = at + MOST_BLANKS;
         while at < limit && matches!(bytes.get(at), Some(b' ' | b'\t')) {
             at += 1;
         }
@@ -120,23 +146,35 @@ fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     };
     let before = name.start.checked_sub(1).map(byte);
     let called = &text[name.clone()];
-    if byte(name.end) == b'>' && (before == Some(b'<') || before == Some(b':')) {
-        let end = text[name.end..].find('<').map_or(text.len(), |length| name.end + length);
-        return judged(text, called, name.end + 1..end, true);
+    if let Some(value) = element(text, name) {
+        return judged(text, called, value, true);
     }
-    let mut at = name.end;
+    let mut at = name.end + subscript(&text[name.end..]);
     while matches!(byte(at), b'\\' | b'"' | b'\'' | b'`' | b']') && at < text.len() {
         at += 1;
     }
     let is_quoted_name = at > name.end;
     at = blanks(at);
+    if is_quoted_name && byte(at) == b',' {
+        return listed(text, name, at + 1);
+    }
     let (behind, certain) = divider(text, at, called, is_quoted_name)?;
-    at = behind;
-    at = blanks(at);
+    // The name of a resource: `arn:aws:secretsmanager:…:secret:prod/db`.
+    if before == Some(b':') && byte(at) == b':' && is_in_resource_name(text, name.start) {
+        return None;
+    }
+    at = blanks(behind);
+    if let Some(value) = block(text, at) {
+        return judged(text, called, value, true);
+    }
     // A literal of C#.
     at += usize::from(
         text[at.min(text.len())..].strip_prefix('@').is_some_and(|rest| rest.trim_start_matches('\\').starts_with('"')),
     );
+    at = behind_wrappers(text, at);
+    if let Some(value) = braces(text, at, called) {
+        return judged(text, called, value, true);
+    }
     let is_header = WHOLE_HEADERS.iter().any(|header| header.eq_ignore_ascii_case(called));
     let quote = at;
     while byte(at) == b'\\' {
@@ -181,6 +219,14 @@ fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     judged(text, called, start..end, true)
 }
 
+/// Whether a place is within the name of a resource of AWS.
+fn is_in_resource_name(text: &str, at: usize) -> bool {
+    let head = &text[text.floor_char_boundary(at.saturating_sub(LONGEST_NAME * 2))..at];
+    head.rsplit(|c: char| c.is_whitespace() || matches!(c, '"' | '\''))
+        .next()
+        .is_some_and(|word| word.starts_with("arn:"))
+}
+
 /// Behind what divides a name and its value: `=`, `:`, `=>`, `:=`, `?=`, `===` before a quote. The second says whether it leaves no
 /// doubt that a value follows.
 fn divider(text: &str, at: usize, name: &str, is_quoted_name: bool) -> Option<(usize, bool)> {
@@ -222,96 +268,4 @@ fn compared(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     let start = value.floor_char_boundary(value.len().saturating_sub(LONGEST_COMPARED)) + start + 1;
     matches!(&head[signs.len()..], "==" | "===" | "!=" | "!==")
         .then(|| judged(text, &text[name.clone()], start..value.len(), true))?
-}
-
-/// Behind a scheme of authentication, which stays.
-fn behind_scheme(text: &str, at: usize) -> usize {
-    let rest = &text.as_bytes()[at.min(text.len())..];
-    let scheme = SCHEMES
-        .iter()
-        .find(|scheme| rest.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme.as_bytes())));
-    at + scheme.map_or(0, |scheme| scheme.len())
-}
-
-/// A value, unless it is none. `certain`: what stands before it leaves no doubt that it is a value.
-fn judged(text: &str, name: &str, value: Range<usize>, certain: bool) -> Option<Range<usize>> {
-    let shown = text.get(value.clone())?;
-    let bare = shown.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let lower = name.to_ascii_lowercase();
-    let is_placeholder = shown.starts_with("[REDACTED")
-        || shown.starts_with("${")
-        || shown.starts_with("{{")
-        || shown.starts_with('<')
-        || (bare.is_empty() && !certain)
-        || shown.chars().all(|c| matches!(c, '*' | 'x' | 'X' | '.' | '•'));
-    let folder = lower.ends_with("pwd") && shown.starts_with(['/', '~', '$', '.']);
-    let word = HARMLESS.iter().any(|word| word.eq_ignore_ascii_case(bare));
-    // A number of a session or an address in memory: `sessionid: 0x14ede63a5a70002`.
-    let is_number =
-        shown.strip_prefix("0x").is_some_and(|hex| hex.len() <= 16 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
-    // `unexpected token: identifier`: only a password is made of letters alone.
-    let is_password = ["pass", "pwd", "secret"].iter().any(|part| lower.contains(part));
-    let prose = !certain && !is_password && bare.len() <= 14 && bare.chars().all(|c| c.is_ascii_alphabetic());
-    let short = shown.len() < if certain { 1 } else { 3 };
-    (!is_placeholder && !folder && !is_number && !word && !prose && !short).then_some(value)
-}
-
-/// What follows schemes of authentication, given where each ends, if it looks like a credential.
-pub(super) fn behind_schemes(text: &str, names: &Names, ends: &[usize], found: &mut Vec<(Range<usize>, &str)>) {
-    for at in ends {
-        let mut before = text[..*at].trim_end().rmatch_indices(|c: char| !c.is_ascii_alphabetic());
-        let start = before.next().map_or(0, |(index, character)| index + character.len());
-        let is_scheme = SCHEMES.iter().any(|scheme| scheme.eq_ignore_ascii_case(&text[start..*at]));
-        let rest = &text[*at..];
-        let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '~' | '+' | '/' | '=' | '-');
-        let length = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
-        let value = rest[..length].trim_end_matches('.');
-        // `=` fills up at the end; elsewhere it divides a name from its value.
-        let is_pair = value.trim_end_matches('=').contains('=');
-        let has_digit = value.bytes().any(|b| b.is_ascii_digit());
-        let mixed =
-            value.bytes().skip(1).any(|b| b.is_ascii_uppercase()) && value.bytes().any(|b| b.is_ascii_lowercase());
-        let sure = has_digit || mixed || value.len() >= 24 || value.contains(['.', '=']);
-        let word = start..start + text[start..*at].trim_end().len();
-        // `unexpected token …` names no secret.
-        if text[word.clone()].eq_ignore_ascii_case("token") && !names.is_mark(text, &word) {
-            continue;
-        }
-        // `token` and `basic` are words of sentences, too.
-        let is_word = ["token", "basic"].iter().any(|word| text[start..*at].trim_end().eq_ignore_ascii_case(word))
-            || HARMLESS.iter().any(|word| word.eq_ignore_ascii_case(value));
-        let looks_like_one = value.len() >= 8 && (sure || !is_word);
-        if is_scheme && looks_like_one && !is_pair && !value.contains("://") {
-            found.push((*at..*at + value.len(), "scheme"));
-        }
-    }
-}
-
-/// Passwords in addresses, given where each begins behind `://`.
-pub(super) fn in_addresses(text: &str, begins: &[usize], found: &mut Vec<(Range<usize>, &str)>) {
-    for at in begins {
-        let rest = &text[*at..];
-        let rest = &rest[..rest.floor_char_boundary(LONGEST_ADDRESS)];
-        if memchr::memchr(b'@', rest.as_bytes()).is_none() {
-            continue;
-        }
-        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`');
-        let whole = &rest[..rest.find(ends).unwrap_or(rest.len())];
-        let authority = &whole[..whole.find(['?', '#']).unwrap_or(whole.len())];
-        // On the web, `@` may be in the path; in addresses of stores, a password may have `@` and `/`.
-        let scheme = text[..*at - 3].rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
-        let is_web = ["http", "https", "ws", "wss", "ftp"].iter().any(|web| web.eq_ignore_ascii_case(scheme));
-        let plain = authority.find('/').unwrap_or(authority.len());
-        let host = if is_web { authority[..plain].rfind('@') } else { authority.rfind('@') };
-        let Some(host) = host else { continue };
-        let Some(colon) = authority[..host].find(':') else { continue };
-        let is_path = authority[..colon].contains('/') || authority[colon + 1..host].starts_with("//");
-        let is_port = authority[colon + 1..host].split('/').next().is_some_and(|port| {
-            port.len() <= 5 && !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && plain < host
-        });
-        let value = at + colon + 1..at + host;
-        if !is_path && !is_port && !value.is_empty() && !text[value.clone()].starts_with("[REDACTED") {
-            found.push((value, "address"));
-        }
-    }
 }

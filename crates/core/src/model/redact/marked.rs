@@ -1,6 +1,7 @@
 //! Secrets that a word marks and their form confirms: `spotify_key = …`, `boxSECRET …`, `vault-token-…`. The word alone says
 //! little (`order key`, `access denied`), and the form alone says nothing (an id, a hash): both together do.
 
+use super::judged::is_basic;
 use super::names::{Names, letters_before};
 use std::ops::Range;
 
@@ -82,7 +83,9 @@ fn value_behind(text: &str, mark: &Range<usize>) -> Option<Range<usize>> {
         let value = text[at..at + length].trim_end_matches(['.', '-', '_', '/']);
         // The user's part of an address, or the scheme of one.
         let goes_on = text[at + length..].starts_with('@') || text[at + length..].starts_with("://");
-        if goes_on || !is_random(value, is_firm) {
+        // `"auth": "…"` of Docker is what follows `Basic`.
+        let is_basic = || text[mark.clone()].eq_ignore_ascii_case("auth") && opened.is_some() && is_basic(value);
+        if goes_on || !(is_random(value, is_firm) || is_basic()) {
             return None;
         }
         let rest = if length == LOOKED_AT { length - value.len() + run(at + length, usize::MAX) } else { 0 };
@@ -93,7 +96,7 @@ fn value_behind(text: &str, mark: &Range<usize>) -> Option<Range<usize>> {
 
 /// Whether a value looks as if a generator made it: letters and digits mixed, and neither a date, a path, a host, the name of a
 /// class or of a resource. `is_firm`: the word before it leaves little doubt, so that a UUID is a secret as well.
-fn is_random(value: &str, is_firm: bool) -> bool {
+pub(super) fn is_random(value: &str, is_firm: bool) -> bool {
     if value.len() == 36 && uuid::Uuid::try_parse(value).is_ok() {
         return is_firm;
     }

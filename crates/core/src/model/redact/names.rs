@@ -1,11 +1,15 @@
 //! Which names say that their value is secret.
 
+use super::judged::form_of;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Longest name that is looked at, in bytes.
 pub(super) const LONGEST_NAME: usize = 80;
+
+/// Longest name that says too little alone, in bytes.
+pub(super) const LONGEST_SHORT: usize = 4;
 
 /// The words of names, as `config/redaction.toml` lists and explains them.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -16,6 +20,8 @@ pub(super) struct Names {
     last: Vec<String>,
     whole: Vec<String>,
     keys: Vec<String>,
+    /// Words before `code` that make it one of a secret.
+    codes: Vec<String>,
     about: Vec<String>,
     /// Words of which one marks what follows, if that looks random.
     marks: Vec<String>,
@@ -47,13 +53,22 @@ impl Names {
         self.whole.contains(&folded) || self.is_own(&folded) || self.says_secret(name, &folded)
     }
 
-    /// The same for a name in a text, where short names are often something else: `duplicate key: 5`.
+    /// Whether a value is secret by its short name and its own form: `pass`, `pin`.
+    pub(super) fn is_secret_by_form(&self, name: &str, value: &str) -> bool {
+        let is_short = name.len() <= LONGEST_SHORT;
+        let form = is_short.then(|| form_of(&name.to_ascii_lowercase())).flatten();
+        form.is_some_and(|is_one| is_one(value)) && !self.except.contains(&fold(name))
+    }
+
+    /// The same for a name in a text, where short names are often something else: `duplicate key: 5`. What stands behind one is
+    /// judged by its form, too.
     pub(super) fn is_secret_in_text(&self, name: &str) -> bool {
         let folded = fold(name);
         if self.except.contains(&folded) {
             return false;
         }
-        matches!(folded.as_str(), "sig" | "pw" | "connectsid")
+        matches!(folded.as_str(), "pw" | "connectsid")
+            || form_of(&folded).is_some()
             || self.is_own(&folded)
             || self.says_secret(name, &folded)
     }
@@ -69,10 +84,12 @@ impl Names {
         if has(&self.about, last) && words.len() > 1 {
             return false;
         }
+        let behind = |list: &[String]| words.len() > 1 && has(list, &words[words.len() - 2]);
         words.iter().any(|word| has(&self.words, word))
             || self.within.iter().any(|known| folded.contains(known.as_str()))
             || (has(&self.last, last) && (words.len() > 1 || last != "pass"))
-            || (last == "key" && words.len() > 1 && has(&self.keys, &words[words.len() - 2]))
+            || (last == "key" && behind(&self.keys))
+            || (last == "code" && behind(&self.codes))
     }
 
     /// Whether a word in a text marks what follows it: `spotify_key`, `boxSECRET`; not `keyboard`, `primary key`, `key` alone.
@@ -102,9 +119,11 @@ impl Names {
 
     /// The texts of which one is in every such name, each once.
     pub(super) fn keywords(&self) -> BTreeSet<String> {
-        let short = ["key", "sig", "pw", "connect.sid"];
+        // `pin` is a part of many words; what divides it from its value is not.
+        let short = ["key", "sig", "pw", "connect.sid", "pin=", "pin:", "pin\"", "pin\\"];
         let own = self.own.iter().filter_map(|name| words(name).into_iter().max_by_key(String::len));
-        self.words.iter().chain(&self.last).cloned().chain(short.map(str::to_owned)).chain(own).collect()
+        let listed = self.words.iter().chain(&self.last).chain(&self.codes).cloned();
+        listed.chain(short.map(str::to_owned)).chain(own).collect()
     }
 }
 

@@ -75,8 +75,8 @@ impl Rule {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Clue {
     Rule(usize),
-    /// A part of a name.
-    Name,
+    /// A part of a name, and how many bytes behind it were looked for, too.
+    Name(usize),
     /// A word that may mark what follows.
     Mark,
     /// A scheme of authentication.
@@ -174,13 +174,15 @@ impl Rules {
             clues.push(clue);
         };
         for word in names.keywords() {
-            add(&word, Clue::Name);
+            let name = word.trim_end_matches(|c: char| c.is_ascii_punctuation());
+            add(&word, Clue::Name(word.len() - name.len()));
         }
         for word in names.marks() {
             add(word, Clue::Mark);
         }
-        for scheme in super::assignment::SCHEMES {
-            add(scheme, Clue::Scheme);
+        for scheme in super::behind::SCHEMES {
+            add(&format!("{scheme} "), Clue::Scheme);
+            add(&format!("{scheme}+"), Clue::Scheme);
         }
         add("://", Clue::Address);
         let search = AhoCorasick::builder()
@@ -199,7 +201,7 @@ impl Rules {
             match self.clues[word.pattern().as_usize()] {
                 Clue::Rule(index) if !found.rules.contains(&index) => found.rules.push(index),
                 Clue::Rule(_) => {}
-                Clue::Name => found.names.push(word.range()),
+                Clue::Name(more) => found.names.push(word.start()..word.end() - more),
                 Clue::Mark => found.marks.push(word.range()),
                 Clue::Scheme => found.schemes.push(word.end()),
                 Clue::Address => found.addresses.push(word.end()),
@@ -214,7 +216,8 @@ impl Rules {
         let always = self.always.iter().filter(|index| self.list[**index].pattern().is_match(text));
         for rule in clues.rules.iter().chain(always).map(|index| &self.list[*index]) {
             for captured in rule.pattern().captures_iter(text) {
-                let Some(secret) = captured.get(1).or(captured.get(0)) else { continue };
+                let group = captured.iter().skip(1).flatten().next();
+                let Some(secret) = group.or(captured.get(0)) else { continue };
                 let has_digit = || secret.as_str().bytes().any(|b| b.is_ascii_digit());
                 if entropy(secret.as_str()) >= rule.entropy && (!rule.digit || has_digit()) {
                     found.push((secret.range(), rule.id.as_str()));
@@ -276,10 +279,10 @@ mod tests {
     fn context(id: &str) -> &'static str {
         match id {
             "aws-secret-key" => "aws credentials @",
-            "twilio-secret" => "twilio account @",
-            "hubspot-key" => "hubspot said @",
+            "twilio-secret" => "twilio auth token @",
+            "hubspot-key" => "hubspot api key @",
             "okta-token" => "SSWS @",
-            "datadog-key" => "datadog client @",
+            "datadog-key" => "datadog api key @",
             "slack-webhook" => "https://hooks.slack.com/services/@",
             "discord-webhook" => "https://discord.com/api/webhooks/@",
             "discord-token" => "discord bot @",
@@ -288,6 +291,12 @@ mod tests {
             "password-in-prose" => "the password was @",
             "key-in-prose" => "Api key: @",
             "curl-user" => "curl -s -u ann:@ https://h",
+            "password-of-a-command" => "sshpass -p @ ssh h",
+            "password-of-a-statement" => "CREATE USER app IDENTIFIED BY '@'",
+            "secure-string" => "ConvertTo-SecureString '@' -AsPlainText",
+            "password-of-a-dsn" => "dial app:@@tcp(db:3306)/orders",
+            "password-of-oracle" => "jdbc:oracle:thin:scott/@@//db:1521/x",
+            "code-in-prose" => "your verification code is @",
             "asana-token" => "asana says @",
             "beamer-key" => "beamer @",
             "codeclimate-reporter" => "CC_TEST_REPORTER_ID: @",
@@ -315,7 +324,12 @@ mod tests {
         for rule in &shipped.rule {
             let text = match rule.id.as_str() {
                 "private-key" => "[A-Za-z0-9+/]{64,200}",
-                "curl-user" => "[A-Za-z0-9!+-]{6,20}",
+                "curl-user"
+                | "password-of-a-command"
+                | "password-of-a-statement"
+                | "secure-string"
+                | "password-of-a-dsn"
+                | "password-of-oracle" => "[A-Za-z0-9!+-]{6,20}[a-z0-9]",
                 _ => secret_pattern(&rule.pattern),
             };
             let made = proptest::string::string_regex(text).unwrap_or_else(|error| panic!("{}: {error}", rule.id));
@@ -329,7 +343,7 @@ mod tests {
                 {
                     continue;
                 }
-                let near = context(&rule.id).replace('@', &secret);
+                let near = context(&rule.id).replacen('@', &secret, 1);
                 for place in [
                     "@",
                     "call failed: @ was refused",
