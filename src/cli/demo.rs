@@ -11,6 +11,7 @@ use crate::runtime::Recall;
 use crate::screens::{self, Event};
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Clock, Direction, Kind, Names, Status, Timestamp};
+use crosstail_engine::insight::Tool;
 use crosstail_engine::insight::alerting::Rule;
 use crosstail_record::simulate::{Simulation, live, seed_history};
 use crosstail_record::write::{SqliteWriter, Writer};
@@ -47,8 +48,9 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
         let written = Arc::clone(&is_written);
         let (history, clock, cancel) = (args.history, clock.clone(), cancel.clone());
         tokio::spawn(async move {
-            let mut traffic = seed_history(simulation, history, &mut store).await?;
+            // What is looked for first is written first.
             store.write(&broken_by_deploy(simulation.anchor)).await?;
+            let mut traffic = seed_history(simulation, history, &mut store).await?;
             let past = tokio::task::spawn_blocking(move || failures_before(&simulation)).await?;
             for steps in past.chunks(STEPS) {
                 store.write(steps).await?;
@@ -80,6 +82,9 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
     opened.explorer.shared.alerts.alerting.rules.extend(rule);
     let deploy = Marker { at: simulation.anchor.plus_us(-DEPLOY_US), text: "deployed 1.4.3".to_owned() };
     opened.explorer.shared.set_own_markers(vec![deploy]);
+    if let Ok(link) = Tool::link("trace in the tracing system", "corr:*", TRACES) {
+        opened.explorer.shared.settings.tools.push(link);
+    }
     opened.explorer.stack.offer_tour();
     if args.tour {
         // It asks nothing of the runtime.
@@ -108,6 +113,9 @@ window = "1h"
 measure = "new_group"
 "#;
 
+/// Where the traces of the demonstration would be; in a configuration this is a `[[link]]`.
+const TRACES: &str = "https://traces.prokure.example/trace/{corr}";
+
 /// What is promised in the demonstration.
 fn objective() -> ObjectiveEntry {
     let text = |text: &str| text.to_owned();
@@ -122,6 +130,8 @@ fn objective() -> ObjectiveEntry {
 
 /// So long before the demonstration begins something was deployed, in microseconds.
 const DEPLOY_US: i64 = 14 * 60_000_000;
+/// The tenants whose calls it has broken.
+const TENANTS: [u32; 3] = [4, 17, 23];
 /// A call in so many microseconds that the deploy has broken, by its number.
 const BROKEN_US: [i64; 3] = [11_000_000, 17_000_000, 8_000_000];
 
@@ -147,6 +157,7 @@ fn broken_by_deploy(now: Timestamp) -> Vec<WriteStep> {
             operation: Some("POST".to_owned()),
             entity: Some(format!("INVOICE INVOICE-{order}")),
             actor: Some("SCHEDULER".to_owned()),
+            organization: Some(format!("org-{}", TENANTS[number as usize % TENANTS.len()])),
             correlation_id: Some(uuid::Uuid::new_v4().to_string()),
             attempt: Some(1),
             max_attempts: Some(1),

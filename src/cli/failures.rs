@@ -1,14 +1,16 @@
 //! `crosstail failures`: failures in groups, and whether each is new.
 
 use super::args::{FailuresArgs, ListFormat};
+use super::mark::known_markers;
 use super::output::{aligned, moment, print_error};
 use super::{progress, sources};
-use crate::config::{self, Overrides};
+use crate::config::{self, Marker, Overrides, marker_before};
 use crate::runtime::{Recall, Work, failures};
 use crate::tui::text::spark;
 use anyhow::Result;
 use crosstail_core::model::{FinalOutcome, Timestamp, Tz, redact_text, visible_line};
 use crosstail_engine::failure::{FailureGroup, FoundFailures};
+use crosstail_engine::window::Bounds;
 use crosstail_export::{csv_cell, safe_json};
 use crosstail_source::PageQuery;
 use serde_json::{Map, Value, json};
@@ -26,6 +28,7 @@ pub(super) async fn run(args: &FailuresArgs, choice: &Overrides) -> Result<u8> {
     let opened = sources::open_args(&args.source, &config).await?;
     let recall = Recall::new(config::memory_file(), &opened.configs);
     let work = Work::command("failures");
+    let markers = known_markers(&opened, &config, &work, context, Bounds { since, until }).await;
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(0) };
     let mut problems = Vec::new();
     let reading = failures(&opened.sources, &work, &opened.names, query, &recall, Some(&mut problems));
@@ -37,7 +40,7 @@ pub(super) async fn run(args: &FailuresArgs, choice: &Overrides) -> Result<u8> {
     let groups: Vec<&FailureGroup> = found.groups.iter().filter(is_shown).collect();
     let muted = found.groups.len() - groups.len();
     let shown = if args.limit == 0 { groups.len() } else { args.limit.min(groups.len()) };
-    let output = Output { found: &found, from, to, zone: context.zone };
+    let output = Output { found: &found, markers, from, to, zone: context.zone };
     match args.output {
         ListFormat::Text => output.table(&groups[..shown])?,
         ListFormat::Json => output.json(&groups[..shown])?,
@@ -49,6 +52,14 @@ pub(super) async fn run(args: &FailuresArgs, choice: &Overrides) -> Result<u8> {
     if muted > 0 {
         print_error(&format!("{muted} muted; --muted prints them"));
     }
+    if let Some(begins) = found.begins {
+        let clock = |at: Timestamp| moment(at, context.zone);
+        print_error(&format!(
+            "new is what did not occur before {}; the store begins {}",
+            clock(found.fresh),
+            clock(begins)
+        ));
+    }
     if let Some(problem) = &found.problem {
         print_error(problem);
     }
@@ -58,6 +69,7 @@ pub(super) async fn run(args: &FailuresArgs, choice: &Overrides) -> Result<u8> {
 
 struct Output<'a> {
     found: &'a FoundFailures,
+    markers: Vec<Marker>,
     from: Timestamp,
     to: Timestamp,
     zone: Tz,
@@ -108,6 +120,11 @@ impl Output<'_> {
         Ok(())
     }
 
+    /// What was marked shortly before a group began.
+    fn marker(&self, group: &FailureGroup) -> Option<&Marker> {
+        group.has_begun().then(|| marker_before(&self.markers, group.began, 0)).flatten()
+    }
+
     fn record(&self, group: &FailureGroup) -> Map<String, Value> {
         let of = &group.fingerprint;
         let text = |text: Option<&str>| text.map_or(Value::Null, |text| redact_text(text).into());
@@ -132,7 +149,8 @@ impl Output<'_> {
             "last": at(group.last),
             "since": at(group.began),
             "before": group.before.map(at),
-            "known_from": (self.found.known_from.0 > i64::MIN).then(|| at(self.found.known_from)),
+            "marker": self.marker(group).map(|marker| redact_text(&marker.text).into_owned()),
+            "known_from": at(self.found.known_from),
             "entities": group.entities,
             "organizations": group.organizations,
             "outcomes": outcomes,
@@ -164,7 +182,7 @@ impl Output<'_> {
 
     /// The same without what has parts.
     fn csv(&self, groups: &[&FailureGroup]) -> Result<()> {
-        const COLUMNS: [&str; 21] = [
+        const COLUMNS: [&str; 22] = [
             "id",
             "state",
             "system",
@@ -179,6 +197,7 @@ impl Output<'_> {
             "last",
             "since",
             "before",
+            "marker",
             "entities",
             "organizations",
             "repaired",

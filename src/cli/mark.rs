@@ -2,11 +2,14 @@
 
 use super::UsageError;
 use super::args::MarkArgs;
-use super::sources;
-use crate::config::{self, Marker, Overrides};
+use super::output::print_error;
+use super::sources::{self, OpenSources};
+use crate::config::{self, Config, Marker, Overrides};
+use crate::runtime::{MarkerQuery, Work, marked};
 use anyhow::{Context as _, Result};
 use crosstail_core::filter::Context;
 use crosstail_core::model::{Clock, visible_line};
+use crosstail_engine::window::Bounds;
 use std::io::Write as _;
 
 pub(super) fn run(args: &MarkArgs, choice: &Overrides) -> Result<u8> {
@@ -30,4 +33,28 @@ pub(super) fn run(args: &MarkArgs, choice: &Overrides) -> Result<u8> {
     }
     out.flush()?;
     Ok(super::exit::OK)
+}
+
+/// What was marked: in the file of the user, and where the configuration says. What cannot be read is said, and left out.
+pub(super) async fn known_markers(
+    opened: &OpenSources,
+    config: &Config,
+    work: &Work,
+    context: Context,
+    bounds: Bounds,
+) -> Vec<Marker> {
+    let own = match config::marker_file().map(|path| config::markers(&path)) {
+        Some(Ok(markers)) => markers,
+        Some(Err(error)) => {
+            print_error(&format!("{error:#}"));
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    let asked = MarkerQuery { entries: config.markers.clone(), context, bounds };
+    let (more, wrong) = marked(&opened.sources, work, &opened.names, &asked).await;
+    for problem in wrong {
+        print_error(&problem);
+    }
+    config::joined_markers([own, more].concat())
 }

@@ -31,7 +31,10 @@ pub(super) fn state_file(named: Option<&Path>) -> Result<PathBuf> {
 
 pub(super) async fn run(args: &WatchArgs, choice: &Overrides) -> Result<u8> {
     let config = super::configuration(choice)?;
-    let channels = config.channels.iter().map(Channel::new).collect::<Result<Vec<_>>>();
+    // What sends nothing needs no secrets of channels.
+    let is_silent = !args.test && (args.dry_run || args.backtest.is_some());
+    let channels = if is_silent { &[] } else { config.channels.as_slice() };
+    let channels = channels.iter().map(Channel::new).collect::<Result<Vec<_>>>();
     let channels = channels.map_err(|error| UsageError(format!("{error:#}")))?;
     if args.test {
         return test(&channels).await;
@@ -150,11 +153,16 @@ async fn test(channels: &[Channel]) -> Result<u8> {
     let now = Clock::system().now();
     let mut code = exit::OK;
     for channel in channels {
-        let notifications =
-            Notification::of(vec![AlertChange { transition: Transition::Firing, alert: sample_alert(now) }], now);
-        for notification in &notifications {
+        // What a pager has opened is closed again: nobody is on call for a test.
+        let turns: &[Transition] =
+            if channel.follows_alerts() { &[Transition::Firing, Transition::Resolved] } else { &[Transition::Firing] };
+        let of = |turn: &Transition| {
+            Notification::of(vec![AlertChange { transition: *turn, alert: sample_alert(now) }], now)
+        };
+        for notification in &turns.iter().flat_map(of).collect::<Vec<_>>() {
+            let turn = if notification.transition == Transition::Resolved { " (resolved)" } else { "" };
             match channel.send(notification).await {
-                Ok(()) => print_error(&format!("channel {}: accepted", channel.name)),
+                Ok(()) => print_error(&format!("channel {}: accepted{turn}", channel.name)),
                 Err(problem) => {
                     print_error(&format!("channel {}: {problem}", channel.name));
                     code = exit::FAILED;

@@ -14,6 +14,18 @@ pub struct Marker {
     pub text: String,
 }
 
+/// What was marked may have changed something within so many microseconds.
+const SOON_US: i64 = 900_000_000;
+
+/// What was marked last before something began, and not long before it. When that was is known to so many microseconds.
+pub fn marker_before(markers: &[Marker], began: Timestamp, within_us: i64) -> Option<&Marker> {
+    let near = |marker: &&Marker| {
+        let after = began.since_us(marker.at);
+        (-within_us..=SOON_US.max(3 * within_us)).contains(&after)
+    };
+    markers.iter().filter(near).max_by_key(|marker| marker.at)
+}
+
 /// A line of the file.
 #[derive(Serialize, Deserialize)]
 struct Line {

@@ -23,7 +23,7 @@ pub use editors::{JSON_SCHEMAS, write_json_schemas};
 pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting};
 pub use layout::{Column, Layout, Shows, listed};
 pub use marker_entry::{MarkedBy, MarkersEntry, joined_markers, markers_in, tag_of};
-pub use markers::{Marker, add_marker, marker_file, markers};
+pub use markers::{Marker, add_marker, marker_before, marker_file, markers};
 pub use objective::ObjectiveEntry;
 pub use own::{own_files, rules, schema, schema_path, schema_text, template, write_file};
 pub use private::{append_named, append_private, private_folder, write_private};

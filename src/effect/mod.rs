@@ -18,8 +18,9 @@ pub use tools::CommandOutput;
 pub use values::{PathSample, PathsFor, Placed, ValuesOf, ValuesOfPaths};
 
 use crate::config::ViewEntry;
+use crosstail_core::filter::Field;
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Place, SourceId, Timestamp};
-use crosstail_engine::change::{Shift, Window};
+use crosstail_engine::change::FoundChanges;
 use crosstail_engine::failure::{Fingerprint, FoundFailures, KnownFailures, Remark};
 use crosstail_engine::insight::objective::{Count, ObjectiveQuery};
 use crosstail_engine::insight::{Comparison, SetContrast};
@@ -71,8 +72,8 @@ pub enum Reply {
     ObjectiveCounted(Box<ObjectiveQuery>, Result<Vec<(Timestamp, i64, Count)>, String>),
     /// Markers of the configuration, in order of time, and what is wrong with some.
     Markers(Vec<(Timestamp, String)>, Vec<String>),
-    /// Changes with the buckets in which they were looked for, or why they are not known.
-    Changes(Result<Box<(Window, Vec<Shift>)>, String>),
+    /// Changes, or why they are not known.
+    Changes(Result<Box<FoundChanges>, String>),
     /// What tells two sets apart, or why that is not known.
     SetsCompared(Result<Box<SetContrast>, String>),
     /// Patterns, or why there are none.
@@ -110,8 +111,8 @@ pub enum Effect {
     CountObjective(Ticket, Box<ObjectiveQuery>),
     /// Read the markers of the configuration.
     LoadMarkers(Ticket, Bounds),
-    /// Find when figures changed in a range.
-    FindChanges(Ticket, Box<ReportRange>),
+    /// Find when figures changed in a range, by some fields.
+    FindChanges(Ticket, Box<ReportRange>, Vec<Field>),
     /// Find what tells two sets apart: these, then the others.
     CompareSets(Ticket, Box<[ReportRange; 2]>),
     /// Find the patterns of a range.

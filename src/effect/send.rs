@@ -1,10 +1,25 @@
 //! Requests that are sent again, and what became of them.
 
-use crosstail_core::model::Activity;
-use crosstail_engine::insight::Resend;
+use crosstail_engine::insight::{Held, Resend};
+use crosstail_engine::store::LastAttempt;
 
-/// An activity, and its request; or why it cannot be sent again.
-pub type Sendable = (Activity, Result<Resend, String>);
+/// An operation that is to be sent again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sendable {
+    /// The attempt that is sent again, and what became of the operation.
+    pub last: LastAttempt,
+    /// Why it is left out unless somebody insists.
+    pub held: Option<Held>,
+    /// Its request, or why it cannot be sent again.
+    pub request: Result<Resend, String>,
+}
+
+impl Sendable {
+    /// Its request, if it is sent: what is left out is only if somebody insists.
+    pub fn goes(&self, insists: bool) -> Option<&Resend> {
+        self.request.as_ref().ok().filter(|_| insists || self.held.is_none())
+    }
+}
 
 /// How requests are sent.
 #[derive(Debug, Clone, PartialEq)]

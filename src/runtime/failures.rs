@@ -7,7 +7,7 @@ use crosstail_core::filter::{Context, Expr, Filter};
 use crosstail_core::model::{Names, SourceId, Timestamp};
 use crosstail_engine::failure::{DAY_US, Failures, FoundFailures, KnownFailures, Span, day_of, remark};
 use crosstail_memory::Memory;
-use crosstail_source::{PageQuery, Source, SourceError};
+use crosstail_source::{PageQuery, Source, SourceError, for_each};
 use std::sync::Arc;
 
 /// Activities per page.
@@ -33,23 +33,7 @@ pub async fn failures(
     let bounds = query.filter.predicate(&query.context).time_bounds().unwrap_or_default();
     let since = query.since.max(bounds.0);
     let until = [query.until, bounds.1].into_iter().flatten().min().unwrap_or(query.context.now);
-    let span = Span::of(since, until);
-    let mut found = FoundFailures { known_from: span.known_from(), ..FoundFailures::default() };
-    let mut all = Failures::new(span);
-    let query = PageQuery { filter, newest_first: true, limit: PAGE, ..query };
-    let mut joined = MergedHistory::new(&holding, work, names, query.clone()).with_outcomes();
-    if problems.is_some() {
-        joined = joined.partial();
-    }
-    while let Some(activity) = joined.next().await? {
-        let at = activity.started_at;
-        found.count += 1;
-        found.span = Some(found.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
-        all.add(activity);
-    }
-    if let Some(problems) = &mut problems {
-        problems.extend_from_slice(joined.problems());
-    }
+    let mut found = FoundFailures::default();
     let mut memory = match recall.open().await {
         Ok(memory) => memory,
         Err(error) => {
@@ -57,18 +41,73 @@ pub async fn failures(
             None
         }
     };
+    let query = PageQuery { filter, newest_first: true, limit: PAGE, ..query };
+    let mut joined = MergedHistory::new(&holding, work, names, query.clone()).with_outcomes();
+    if problems.is_some() {
+        joined = joined.partial();
+    }
+    let mut next = joined.next().await?;
+    let mut span = Span::of(since, until);
+    let last = next.as_ref().map_or(until, |newest| newest.started_at);
+    if let Some(begins) = beginning(&holding, work, query.context, (&mut memory, &recall.scope), span).await {
+        found.begins = Some(begins).filter(|begins| *begins > span.known_from());
+        span = span.over(begins, last);
+    }
+    found.known_from = found.begins.map_or(span.known_from(), |begins| begins.max(span.known_from()));
+    found.fresh = span.fresh;
+    let mut all = Failures::new(span);
+    while let Some(activity) = next {
+        let at = activity.started_at;
+        found.count += 1;
+        found.span = Some(found.span.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        all.add(activity);
+        next = joined.next().await?;
+    }
+    if let Some(problems) = &mut problems {
+        problems.extend_from_slice(joined.problems());
+    }
     if let Some(since) = since {
         let before = Before { sources: &holding, work, names, query: PageQuery { filter: failed, ..query }, recall };
         before.read(since, &mut all, &mut found, (&mut memory, problems)).await?;
-    } else {
-        found.known_from = Timestamp(i64::MIN);
+    } else if let Some(memory) = &mut memory {
+        // All that the stores hold is read; what they no longer hold may be remembered.
+        for seen in memory.seen(&recall.scope, day_of(span.known_from()), day_of(span.fresh) - 1).await? {
+            all.add_seen(&seen);
+        }
     }
     found.groups = all.settle();
     if let Some(mut memory) = memory {
-        remark(&mut found.groups, &memory.remarks().await?);
+        remark(&mut found.groups, &memory.remarks(&recall.scope).await?);
         memory.close().await?;
     }
     Ok(found)
+}
+
+/// When sources begin: their first activity, or the first day that is remembered of them. `None` where that is not known.
+async fn beginning(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
+    context: Context,
+    (memory, scope): (&mut Option<Memory>, &str),
+    span: Span,
+) -> Option<Timestamp> {
+    let query = PageQuery { context, newest_first: false, ..PageQuery::all(1) };
+    let asked = sources.iter().map(|(id, source)| async {
+        let (job, mut first) = (work.job(*id), None);
+        let answer = for_each(source.as_ref(), &query, &job, |activity| {
+            first = Some(activity.started_at);
+            false
+        });
+        answer.await.map(|_| first)
+    });
+    let answers = futures_util::future::join_all(asked).await;
+    let firsts: Vec<Option<Timestamp>> = answers.into_iter().collect::<Result<_, _>>().ok()?;
+    let first = firsts.into_iter().flatten().min()?;
+    let days = match memory {
+        Some(memory) => memory.days(scope, day_of(span.known_from()), day_of(span.until)).await.unwrap_or_default(),
+        None => Vec::new(),
+    };
+    Some(days.first().map_or(first, |day| first.min(Timestamp(day * DAY_US))))
 }
 
 /// What has failed in the two weeks before a moment, for rules on groups of failures.
@@ -120,7 +159,7 @@ impl Before<'_> {
         (memory, mut problems): (&mut Option<Memory>, Option<&mut Vec<SourceError>>),
     ) -> Result<()> {
         // Days are remembered whole; the one in which the range begins is read each time.
-        let (first, today) = (day_of(found.known_from), day_of(since));
+        let (first, today) = (day_of(found.known_from).min(day_of(since)), day_of(since));
         let mut known = Vec::new();
         if let Some(memory) = memory {
             known = memory.days(&self.recall.scope, first, today - 1).await?;

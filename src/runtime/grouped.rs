@@ -2,7 +2,7 @@
 
 use super::{Runtime, Work, changes, contrast_sets, failures, gap_values, known_failures, patterns};
 use crate::effect::{Effect, Reply, ReportRange, Ticket};
-use crosstail_core::filter::Filter;
+use crosstail_core::filter::{Field, Filter};
 use crosstail_core::model::Timestamp;
 use crosstail_source::{PageQuery, Priority, SourceError};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ impl Runtime {
     pub(super) fn run_grouping(&mut self, effect: Effect) -> Option<Effect> {
         match effect {
             Effect::GroupFailures(ticket, asked) => self.group_failures(ticket, &asked),
-            Effect::FindChanges(ticket, asked) => self.find_changes(ticket, &asked),
+            Effect::FindChanges(ticket, asked, by) => self.find_changes(ticket, &asked, by),
             Effect::FindPatterns(ticket, asked) => self.find_patterns(ticket, &asked),
             Effect::FindValues(ticket, asked, template) => self.find_values(ticket, &asked, template),
             Effect::CompareSets(ticket, sets) => self.compare_sets(ticket, &sets),
@@ -103,16 +103,18 @@ impl Runtime {
         });
     }
 
-    fn find_changes(&mut self, ticket: Ticket, asked: &ReportRange) {
+    fn find_changes(&mut self, ticket: Ticket, asked: &ReportRange, by: Vec<Field>) {
         let (scope, work, query) = self.asked("find changes", asked);
         let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
         self.spawn(scope, ticket, async move {
             let mut problems = Vec::new();
-            let found = changes(&sources, &work, &names, query, Some(&mut problems)).await;
-            Reply::Changes(match (found, first(&problems)) {
-                (Err(error), _) => Err(format!("{error:#}")),
-                (Ok(_), Some(problem)) => Err(problem),
-                (Ok(found), None) => Ok(Box::new(found)),
+            let found = changes(&sources, &work, &names, query, &by, Some(&mut problems)).await;
+            Reply::Changes(match found {
+                Ok(mut found) => {
+                    found.problem = first(&problems);
+                    Ok(Box::new(found))
+                }
+                Err(error) => Err(format!("{error:#}")),
             })
         });
     }

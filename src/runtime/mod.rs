@@ -42,7 +42,7 @@ pub use patterns::{gap_values, patterns};
 pub use recall::Recall;
 pub use report::{figures_by_period, report_table};
 #[cfg(feature = "resend")]
-pub use send::{audit_file, resendable, send};
+pub use send::{audit_file, operations, resendable, send};
 pub use sets::contrast_sets;
 pub use work::Work;
 

@@ -87,7 +87,7 @@ impl Recall {
     /// If it cannot be kept.
     pub async fn say(&self, of: &Fingerprint, remark: &Remark) -> Result<()> {
         if let Some(mut memory) = self.open().await? {
-            memory.say(of, remark).await?;
+            memory.say(&self.scope, of, remark).await?;
             memory.close().await?;
         }
         Ok(())

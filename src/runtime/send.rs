@@ -1,41 +1,127 @@
 //! Sends recorded requests again, one after the other, and notes each in a file before and after.
 
+use super::outcomes::other_attempts;
 use super::{Runtime, Sources, Work, payloads_of};
 use crate::config::{append_private, private_folder, send_value, state_folder};
 use crate::effect::{Effect, Reply, SendPlan, Sendable, Sent, Ticket};
 use anyhow::Context as _;
-use crosstail_core::model::{Activity, Clock, redact_text};
-use crosstail_engine::insight::{HeaderSource, REQUEST_ID, RESEND_OF, Resend, SendSecrets};
-use crosstail_source::Priority;
+use crosstail_core::filter::Context;
+use crosstail_core::model::{Activity, Clock, Names, redact_text};
+use crosstail_engine::insight::{HeaderSource, Held, REQUEST_ID, RESEND_OF, Resend, SendSecrets};
+use crosstail_engine::store::{LastAttempt, Store};
+use crosstail_source::{Priority, SourceError};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// Attempts of attempts are looked for so often.
+const GENERATIONS: usize = 8;
 /// Bytes of an answer that are read.
 const ANSWER: usize = 4096;
 
-/// The requests of activities, or why one cannot be sent again; with another body, if one is given.
+/// The operations of some activities, each by its last attempt in any source; and the error of a source that failed, which may know
+/// of later ones.
+async fn last_attempts(
+    sources: &Sources,
+    work: &Work,
+    names: &Names,
+    context: Context,
+    found: Vec<Activity>,
+) -> (Vec<LastAttempt>, Option<SourceError>) {
+    let ids: Vec<_> = found.iter().map(|activity| activity.id.clone()).collect();
+    let mut store = Store::new(names.clone());
+    store.ingest(found.clone());
+    let (mut asked, mut problem) = (found, None);
+    for _ in 0..GENERATIONS {
+        let (mut others, problems) = other_attempts(sources, work, context, &asked).await;
+        problem = problem.or_else(|| problems.into_iter().next());
+        others.retain(|other| store.find(&other.id).is_none());
+        if others.is_empty() {
+            break;
+        }
+        store.ingest(others.clone());
+        // What shares a trace is found at once.
+        others.retain(|other| other.correlation_id.is_none());
+        asked = others;
+    }
+    let rows: Vec<_> = ids.iter().filter_map(|id| store.find(id)).collect();
+    (store.last_attempts(&rows), problem)
+}
+
+/// The operations of some activities, each once, without their requests yet; and why some are left out unless somebody insists.
+pub async fn operations(
+    sources: &Sources,
+    work: &Work,
+    names: &Names,
+    context: Context,
+    found: Vec<Activity>,
+) -> Vec<(LastAttempt, Option<Held>)> {
+    let (all, problem) = last_attempts(sources, work, names, context, found).await;
+    let sent = audit_file().map(|path| sent_before(&path)).unwrap_or_default();
+    let judged = |last: LastAttempt| {
+        let id = last.activity.id.to_string();
+        let of_attempts = Held::of(last.outcome, last.activity.status);
+        let unknown = || problem.as_ref().map(|problem| Held::Unknown(problem.to_string()));
+        let held = of_attempts.or_else(|| sent.get(&id).cloned()).or_else(unknown);
+        (last, held)
+    };
+    all.into_iter().map(judged).collect()
+}
+
+/// The requests of operations, or why one cannot be sent again; with another body, if one is given. What would be sent twice is
+/// among them once.
 pub async fn resendable(
     sources: &Sources,
     work: &Work,
-    activities: Vec<Activity>,
+    operations: Vec<(LastAttempt, Option<Held>)>,
     secrets: &[SendSecrets],
     changed: Option<&str>,
 ) -> Vec<Sendable> {
-    let request = |(activity, payload, problems): (Activity, _, Vec<crosstail_source::SourceError>)| {
+    let activities = operations.iter().map(|(last, _)| last.activity.clone()).collect();
+    let loaded = payloads_of(sources, work, activities).await;
+    let request = |((last, held), (_, payload, problems)): ((LastAttempt, _), (_, _, Vec<SourceError>))| {
         let request = match problems.first() {
             Some(problem) => Err(problem.to_string()),
-            None => Resend::of(&activity, &payload, secrets, changed),
+            None => Resend::of(&last.activity, &payload, secrets, changed),
         };
-        (activity, request)
+        Sendable { last, held, request }
     };
-    payloads_of(sources, work, activities).await.into_iter().map(request).collect()
+    let mut all: Vec<Sendable> = operations.into_iter().zip(loaded).map(request).collect();
+    // Attempts that nothing numbers are of one operation if they say the same.
+    let mut seen = HashSet::new();
+    all.reverse();
+    all.retain(|one| {
+        let Ok(request) = &one.request else { return true };
+        seen.insert((one.last.first.clone(), request.method.clone(), request.url.clone(), request.body.clone()))
+    });
+    all.reverse();
+    all
+}
+
+/// What was sent again before, by the id of what it repeats: what the file says in which it was noted.
+fn sent_before(path: &Path) -> HashMap<String, Held> {
+    let mut all = HashMap::new();
+    let Ok(file) = File::open(path) else { return all };
+    for line in BufReader::new(file).lines().map_while(Result::ok) {
+        let Ok(line) = serde_json::from_str::<Value>(&line) else { continue };
+        let Some(of) = line["of"].as_str().map(str::to_owned) else { continue };
+        if all.get(&of) == Some(&Held::SentAgain) {
+            continue;
+        }
+        match (line["state"].as_str(), line["status"].as_u64()) {
+            (Some("sending"), _) => drop(all.insert(of, Held::MayHaveArrived)),
+            (Some("sent"), Some(status)) if status < 400 => drop(all.insert(of, Held::SentAgain)),
+            _ => drop(all.remove(&of)),
+        }
+    }
+    all
 }
 
 impl Runtime {
@@ -50,8 +136,10 @@ impl Runtime {
             Effect::PrepareSend(ticket, activities) => {
                 let (sources, secrets) = (Arc::clone(&self.sources), Arc::clone(&self.send_secrets));
                 let work = self.work("load what is sent again", Priority::Asked, &self.cancel);
+                let (names, context) = (self.names.clone(), self.context());
                 self.spawn(self.cancel.clone(), ticket, async move {
-                    Reply::Sendable(resendable(&sources, &work, activities, &secrets, None).await)
+                    let all = operations(&sources, &work, &names, context, activities).await;
+                    Reply::Sendable(resendable(&sources, &work, all, &secrets, None).await)
                 });
             }
             Effect::Send(ticket, plan) => self.send_plan(ticket, *plan),

@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result};
 use async_trait::async_trait;
 use crosstail_core::model::{Clock, SourceId};
 use crosstail_core::number::truncated_u64;
-use crosstail_engine::insight::alerting::group_text;
+use crosstail_engine::insight::alerting::described;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -324,7 +324,7 @@ impl Frontend {
         let alerts = &self.explorer.shared.alerts.alerting.alerts;
         let newest = || {
             let alert = alerts.firing().max_by_key(|alert| alert.fired_at)?;
-            Some(format!("{} {}: {}", alert.title, group_text(&alert.group), alert.reason))
+            Some(format!("{} {}", alert.title, described(&alert.group, &alert.reason)))
         };
         let bytes = self.attention.show(alerts.firing().count(), newest);
         if !bytes.is_empty() {

@@ -54,11 +54,20 @@ fn a_change_is_told_with_the_deploy_before_it() {
     assert!(at.starts_with("2026-11-20T11:5") || at.starts_with("2026-11-20T12:0"), "{at}");
     assert!(change["before"].as_f64().expect("a number") < 0.06, "{change}");
     assert!((0.4..0.6).contains(&change["after"].as_f64().expect("a number")), "{change}");
-    // Without a range, the same is found on the days that there are, and that traffic began and ended on them.
-    let mut whole = lines(&crosstail(folder.path(), &["changes", "-s", "app.log", "-o", "json"]));
-    assert_eq!(whole.iter().filter(|change| change["measure"] == "rate").count(), 4, "{whole:#?}");
-    whole.retain(|change| change["measure"] == "failure_share");
-    assert_eq!((whole.len(), &whole[0]["system"]), (1, &Value::from("SAP")), "{whole:#?}");
+    // Without a range, and in a longer one, the same is found: that all traffic begins and ends is told once, and is no change.
+    for range in [&[][..], &["--since", "2026-11-20T03:00", "--until", "2026-11-20T20:00"]] {
+        let output = crosstail(folder.path(), &[&["changes", "-s", "app.log", "-o", "json"], range].concat());
+        let whole = lines(&output);
+        assert_eq!(whole.len(), 1, "{whole:#?}");
+        assert_eq!((&whole[0]["measure"], &whole[0]["system"]), (&"failure_share".into(), &"SAP".into()), "{whole:#?}");
+        assert!(said(&output).contains("no activities after 2026-11-20"), "{}", said(&output));
+        assert_eq!(said(&output).contains("no activities before 2026-11-20"), !range.is_empty(), "{}", said(&output));
+    }
+    // By endpoint, it is that of the endpoint.
+    let found = lines(&asked(&["--by", "system,endpoint", "-o", "json"]));
+    assert_eq!((found.len(), &found[0]["endpoint"]), (1, &Value::from("/po")), "{found:#?}");
+    let wrong = asked(&["--by", "id"]);
+    assert_eq!(wrong.status.code(), Some(64), "{}", said(&wrong));
     // Nothing changed for Zoho.
     assert_eq!(lines(&asked(&["system:Zoho", "-o", "json"])).len(), 0);
     let text = String::from_utf8_lossy(&asked(&[]).stdout).into_owned();
@@ -148,7 +157,7 @@ fn what_was_after_a_moment_is_compared_with_what_was_before() {
         };
         let (status, http) = if mine && late { ("failed", 503) } else { ("success", 200) };
         format!(
-            "{{\"time\":\"{at}\",\"service\":\"SAP\",\"method\":\"POST\",\"url\":\"https://a.example/po\",\"status\":\"{status}\",\"http_status\":{http},\"duration_ms\":80,\"tenant\":\"{tenant}\",\"msg\":\"{message}\"}}\n"
+            "{{\"time\":\"{at}\",\"service\":\"SAP\",\"method\":\"POST\",\"url\":\"https://a.example/po\",\"status\":\"{status}\",\"http_status\":{http},\"duration_ms\":80,\"tenant\":\"{tenant}\",\"plant\":\"{tenant}\",\"msg\":\"{message}\"}}\n"
         )
     };
     std::fs::write(folder.path().join("app.log"), (0..3600).map(line).collect::<String>()).expect("written");
@@ -173,7 +182,9 @@ fn what_was_after_a_moment_is_compared_with_what_was_before() {
     let of =
         |clause: &str| all.iter().find(|(told, ..)| told == clause).unwrap_or_else(|| panic!("{clause}: {all:#?}"));
     // Of the sample of payloads, about half.
-    assert!(of("meta.tenant:acme").1 > 0.3 && of("meta.tenant:initech").1 == 0.0, "{all:#?}");
+    assert!(of("meta.plant:acme").1 > 0.3 && of("meta.plant:initech").1 == 0.0, "{all:#?}");
+    // A tenant is a field of the activity.
+    assert!(all.contains(&("org:acme".to_owned(), 0.5, 0.0)), "{all:#?}");
     assert!(!all.iter().any(|(clause, ..)| clause == "system:SAP" || clause == "method:POST"), "{all:#?}");
     // The same by two filters, by a filter with a time of its own, and by the time before.
     let range = ["--since", "2026-11-20T12:00", "--until", "2026-11-20T14:00"];

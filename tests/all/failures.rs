@@ -98,7 +98,50 @@ fn days_before_are_read_once_and_kept_for_the_user_alone() {
     let program = env!("CARGO_BIN_EXE_crosstail");
     let other = Command::new(program).args(range).current_dir(folder.path()).env("HOME", folder.path()).output();
     let text = String::from_utf8_lossy(&other.expect("run").stdout).into_owned();
-    assert!(text.starts_with("id,state,system,") && text.matches(",new,").count() == 4, "{text}");
+    // It begins on that day: what occurs in its first half is no news.
+    let states = (text.matches(",new,").count(), text.matches(",ongoing,").count());
+    assert!(text.starts_with("id,state,system,") && states == (2, 2), "{text}");
+}
+
+/// A store of three hours: what has failed all the time is not new, and what has begun lately is. With a start of the range or
+/// without one, the answer is the same; so it is for what was silent for three weeks.
+#[test]
+fn the_states_do_not_depend_on_how_the_range_is_written() {
+    let states = |folder: &Path, more: &[&str]| {
+        let output = crosstail(folder, "failures", &[&["--until", "2026-11-20", "-o", "json"], more].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut all: Vec<(String, String)> = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+            .map(|one| {
+                [&one["system"], &one["state"]].map(|value| value.as_str().unwrap_or_default().to_owned()).into()
+            })
+            .collect();
+        all.sort();
+        (all, said(&output))
+    };
+    let pair = |system: &str, state: &str| (system.to_owned(), state.to_owned());
+    let folder = tempfile::tempdir().expect("a folder");
+    let all_the_time = (0..18).map(|n| line(&format!("20T1{}:{}0", n / 6, n % 6), "error", "SAP", "order 1 refused"));
+    let lately = (0..9).map(|n| line(&format!("20T12:5{n}"), "error", "auth", "no such tenant"));
+    let text = all_the_time.chain(lately).collect::<String>();
+    std::fs::write(folder.path().join("app.log"), text).expect("written");
+    for range in [&[][..], &["--since", "2026-11-20"], &["--since", "2026-11-10"]] {
+        let (found, said) = states(folder.path(), range);
+        assert_eq!(found, [pair("SAP", "ongoing"), pair("auth", "new")], "{range:?}: {said}");
+        assert!(said.contains("the store begins 2026-11-20"), "{range:?}: {said}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = [
+        line("01T10:00", "info", "SAP", "hello"),
+        line("01T10:00", "error", "SAP", "order 1 refused"),
+        line("20T13:00", "error", "SAP", "order 1 refused"),
+    ];
+    std::fs::write(folder.path().join("app.log"), text.concat()).expect("written");
+    for range in [&[][..], &["--since", "2026-11-20"]] {
+        assert_eq!(states(folder.path(), range).0, [pair("SAP", "new")], "{range:?}");
+    }
 }
 
 #[test]

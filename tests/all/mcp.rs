@@ -78,6 +78,16 @@ async fn a_program_learns_what_a_person_would_see() {
     assert_eq!((&figures["groups"][0]["count"], &figures["groups"][0]["failed"]), (&json!(100), &json!(10)));
     let patterns = answer(&client, "patterns", json!({})).await;
     assert_eq!(patterns["patterns"][0]["pattern"], "order <*> sent");
+    let failures = answer(&client, "failures", json!({"filter": "system:SAP"})).await;
+    let group = &failures["groups"][0];
+    assert_eq!(
+        (&group["count"], &group["pattern"], &group["kind"]),
+        (&json!(10), &json!("bad gateway"), &json!("502"))
+    );
+    assert!(group["state"].is_string() && group["filter"].is_string(), "{failures}");
+    let changes = answer(&client, "changes", json!({"since": "2026-11-20", "by": ["system", "endpoint"]})).await;
+    assert!(changes["changes"].is_array(), "{changes}");
+    assert!(problem(&client, "changes", json!({"by": ["id"]})).await.contains("changes are told by"));
     let health = answer(&client, "health", json!({"window": "15m"})).await;
     assert!(health["health"].is_array(), "{health}");
     assert_eq!(answer(&client, "alerts", json!({})).await["alerts"], json!([]));
@@ -132,6 +142,13 @@ async fn a_question_can_be_wrong_too_large_or_too_slow_and_names_no_source() {
     assert!(problem(&client, "search", json!({"filter": "sttus:failed"})).await.contains("did you mean 'status'?"));
     assert!(problem(&client, "search", json!({"cursor": "tomorrow"})).await.contains("cursor"));
     assert!(problem(&client, "show", json!({"id": "nothing-has-it"})).await.contains("nothing"));
+    // What is no field is refused by its name; a path of a payload is loaded.
+    assert!(problem(&client, "search", json!({"fields": ["nonsense"]})).await.contains("no field 'nonsense'"));
+    let page = answer(&client, "search", json!({"fields": ["http_status", "meta.nothing"], "limit": 1})).await;
+    assert!(page["activities"][0]["id"].is_string() && page["activities"][0]["started_at"].is_string(), "{page}");
+    for tool in ["search", "figures", "failures"] {
+        assert!(problem(&client, tool, json!({"limit": 0})).await.contains("limit is 0"), "{tool}");
+    }
     // A value is a value: it is no option, and no other file.
     let written = folder.path().join("written");
     let option = format!("--run=touch {}", written.display());
@@ -145,6 +162,8 @@ async fn a_question_can_be_wrong_too_large_or_too_slow_and_names_no_source() {
     assert!(problem(&client, "search", json!({"source": "/etc/passwd"})).await.contains("unknown field"));
     // An answer ends where its budget ends, and goes on behind the cursor.
     let page = asked(&client, "search", json!({"limit": 100})).await;
+    let both = serde_json::to_string(&page).expect("JSON").len();
+    assert!(both <= 4000, "{both} bytes with the text of it");
     let page = page.structured_content.expect("structured");
     let count = page["activities"].as_array().expect("rows").len();
     assert!(page.to_string().len() <= 4000 && (2..100).contains(&count) && page["next"].is_string(), "{page}");
@@ -153,6 +172,35 @@ async fn a_question_can_be_wrong_too_large_or_too_slow_and_names_no_source() {
     let hurried = started(folder.path(), &["-s", "app.log", "--timeout", "1ms"]).await;
     assert!(problem(&hurried, "figures", json!({})).await.contains("narrow the range"));
     hurried.cancel().await.expect("ended");
+}
+
+/// What is no JSON is answered, as the protocol wants it, and what follows is, too.
+#[test]
+fn a_line_that_is_no_json_is_answered() {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    let folder = tempfile::tempdir().expect("a folder");
+    log(folder.path());
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_crosstail"));
+    command.args(["mcp", "-s", "app.log"]).current_dir(folder.path()).env("HOME", folder.path());
+    command.env_remove("XDG_CONFIG_HOME").stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut server = command.spawn().expect("started");
+    let mut to = server.stdin.take().expect("a pipe");
+    let mut from = BufReader::new(server.stdout.take().expect("a pipe"));
+    let mut next = || -> Value {
+        let mut line = String::new();
+        from.read_line(&mut line).expect("a line");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    };
+    writeln!(to, "{{\"jsonrpc\": \"2.0\", \"id\": 1,").expect("written");
+    let refused = next();
+    assert_eq!((&refused["error"]["code"], &refused["id"]), (&json!(-32700), &Value::Null), "{refused}");
+    let about = json!({"name": "test", "version": "1"});
+    let parameters = json!({"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": about});
+    writeln!(to, "{}", json!({"jsonrpc": "2.0", "id": 7, "method": "initialize", "params": parameters}))
+        .expect("written");
+    assert_eq!(next()["id"], json!(7));
+    drop(to);
+    server.wait().expect("ended");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,21 +3,23 @@
 use crate::support::EPOCH;
 use crosstail::action::Action;
 use crosstail::effect::{
-    CompareWith, Effect, PathSample, Placed, PreparedPayload, Reply, ReportRange, SearchProgress, Sent, ValuesOf,
+    CompareWith, Effect, PathSample, Placed, PreparedPayload, Reply, ReportRange, SearchProgress, Sendable, Sent,
+    ValuesOf,
 };
 use crosstail::log::LogLine;
 use crosstail::screens::{AlertOrigin, Event, Explore, Explorer, Focus, Picture, Tab, draw};
 use crosstail::tui::{Appearance, ColourDepth, Gesture, Keymap, Stroke, Theme};
-use crosstail_core::filter::{Context, Filter, NamedRecord, Operand, Truth};
+use crosstail_core::filter::{Context, Field, Filter, NamedRecord, Operand, Truth};
 use crosstail_core::model::{
     Activity, Body, Direction, Id, Kind, Level, Locator, Names, Payload, Place, RawRecord, SourceId, Status,
 };
 use crosstail_core::model::{Check, HealthState, Metric, MetricKind, Vitals};
-use crosstail_engine::change::{Measure, Shift, Window};
+use crosstail_engine::change::{FoundChanges, Measure, Shift, Window};
 use crosstail_engine::failure::{Failures, FoundFailures, Span};
 use crosstail_engine::fields::PathCounts;
-use crosstail_engine::insight::{Resend, SendSecrets, SetContrast, SetCounts, Side, Tool, compare, jq};
+use crosstail_engine::insight::{Held, Resend, SendSecrets, SetContrast, SetCounts, Side, Tool, compare, jq};
 use crosstail_engine::pattern::{FoundPatterns, GapCounts, PatternCounts};
+use crosstail_engine::store::LastAttempt;
 use crosstail_engine::window::Range;
 use crosstail_source::alert::AlertStatus;
 use crosstail_source::pump::{PumpEvent, SourceState};
@@ -118,13 +120,15 @@ fn payload_of(a: &Activity) -> Payload {
 }
 
 /// Two changes of SAP.
-fn changes() -> (Window, Vec<Shift>) {
+fn changes(by: &[Field]) -> FoundChanges {
     let window = Window::of(EPOCH, EPOCH.plus_ms(1_260_000), 240);
     let shift = |measure, minutes: i64, before, after| {
         let at = EPOCH.plus_ms(minutes * 60_000);
-        Shift { group: vec![Some("SAP".to_owned())], measure, at, before, after }
+        let group = ["SAP", "/sap/po/create"].map(|value| Some(value.to_owned()))[..by.len()].to_vec();
+        Shift { group, measure, at, before, after }
     };
-    (window, vec![shift(Measure::Failures, 19, 0.012, 0.61), shift(Measure::Latency, 20, 412.0, 2510.0)])
+    let shifts = vec![shift(Measure::Failures, 19, 0.012, 0.61), shift(Measure::Latency, 20, 412.0, 2510.0)];
+    FoundChanges { window, shifts, begins: false, ends: false, problem: None }
 }
 
 /// An explorer with activities, at a moment, and what its keys mean.
@@ -227,7 +231,15 @@ impl Stage {
         for one in failed {
             all.add(one);
         }
-        FoundFailures { groups: all.settle(), count, span: Some(ends), known_from: span.known_from(), problem: None }
+        FoundFailures {
+            groups: all.settle(),
+            count,
+            span: Some(ends),
+            known_from: span.known_from(),
+            begins: None,
+            fresh: span.fresh,
+            problem: None,
+        }
     }
 
     /// Tables of the database, by how well they fit.
@@ -294,7 +306,7 @@ impl Stage {
                     let found = compare((&pair.left, &payload_of(&pair.left)), (&right, &payload_of(&right)));
                     (ticket, Reply::Compared(Ok(Box::new((*right, found)))))
                 }
-                Effect::FindChanges(ticket, _) => (ticket, Reply::Changes(Ok(Box::new(changes())))),
+                Effect::FindChanges(ticket, _, by) => (ticket, Reply::Changes(Ok(Box::new(changes(&by))))),
                 Effect::CompareSets(ticket, sets) => (ticket, Reply::SetsCompared(Ok(Box::new(self.compared(&sets))))),
                 Effect::FindPatterns(ticket, _) => (ticket, Reply::Patterns(Ok(Box::new(self.patterns())))),
                 Effect::FindValues(ticket, _, template) => {
@@ -326,11 +338,14 @@ impl Stage {
                         host: "sap.example".to_owned(),
                         headers: vec![("Authorization".to_owned(), "SAP_TOKEN".to_owned())],
                     };
-                    let request = |activity: Activity| {
-                        let request = Resend::of(&activity, &self.payload, std::slice::from_ref(&secrets), None);
-                        (activity, request)
+                    let request = |last: LastAttempt| {
+                        let request = Resend::of(&last.activity, &self.payload, std::slice::from_ref(&secrets), None);
+                        Sendable { held: Held::of(last.outcome, last.activity.status), request, last }
                     };
-                    (ticket, Reply::Sendable(activities.into_iter().map(request).collect()))
+                    let store = &self.explorer.shared.store;
+                    let rows: Vec<_> = activities.iter().filter_map(|one| store.find(&one.id)).collect();
+                    let all = store.last_attempts(&rows).into_iter().map(request).collect();
+                    (ticket, Reply::Sendable(all))
                 }
                 Effect::Jq(ticket, expression, text) => (ticket, Reply::Jq(jq(&expression, &text))),
                 Effect::ListTables(ticket) => (ticket, Reply::Tables(self.tables())),
@@ -557,6 +572,12 @@ fn every_screen_in_every_theme() {
 fn requests_are_sent_again_once_their_number_is_typed() {
     let mut stage = Stage::new(120, 30, "dark");
     stage.press(&["1", "up", "ctrl-s"]);
+    // It is to be tried again: somebody has to insist.
+    assert!(stage.picture().contains("nothing is sent yet · 0 to send · 1 left out"), "{}", stage.picture());
+    assert!(stage.picture().contains("left out: its next try is due"), "{}", stage.picture());
+    stage.press(&["enter"]);
+    assert!(stage.picture().contains("all are left out"), "{}", stage.picture());
+    stage.press(&["a"]);
     assert!(stage.picture().contains("nothing is sent yet · 1 to send"), "{}", stage.picture());
     assert!(stage.picture().contains("Authorization: $SAP_TOKEN"), "{}", stage.picture());
     // A changed body.
@@ -564,11 +585,12 @@ fn requests_are_sent_again_once_their_number_is_typed() {
     stage.event(Event::Pasted("{\"a\": 1} ".to_owned()));
     stage.press(&["esc"]);
     assert!(stage.picture().contains('✎'), "{}", stage.picture());
-    // A wrong number sends nothing.
+    // A wrong number sends nothing, and is asked for again.
     stage.press(&["enter", "2"]);
     assert_eq!(stage.press_for_effects("enter"), []);
-    assert!(stage.picture().contains("nothing is sent yet"), "{}", stage.picture());
-    stage.press(&["enter", "1"]);
+    assert!(stage.picture().contains("type 1 to send 1 request to"), "{}", stage.picture());
+    assert!(stage.picture().contains("that is not 1; nothing was sent yet"), "{}", stage.picture());
+    stage.press(&["1"]);
     let effects = stage.press_for_effects("enter");
     let [Effect::Send(ticket, plan)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((plan.requests.len(), plan.stops, plan.rate), (1, true, 1.0));
@@ -1390,7 +1412,10 @@ fn patterns_are_narrowed_excluded_and_looked_into() {
     stage.press(&["v"]);
     assert!(stage.picture().contains("2 values of 4 activities · gap 1 of 1"), "{}", stage.picture());
     stage.press(&["down", "enter"]);
-    assert_eq!(stage.explorer.shared.filter.text(), r#"pattern:"order <*> sent to ann" message:71"#);
+    assert_eq!(
+        stage.explorer.shared.filter.text(),
+        r#"pattern:"order <*> sent to ann" message:/^order\s+\W*71\W*\s+sent\s+to\s+ann$/"#
+    );
     assert_eq!(stage.explorer.shared.store.rows().len(), 2);
     // The pattern itself, and everything else.
     stage.press(&["backspace", "p", "enter"]);
@@ -1421,6 +1446,42 @@ fn the_histogram_has_a_tick_where_failures_begin() {
     let changed = picture(900);
     assert!(ticks(&changed) >= 1, "{changed}");
     assert_eq!(ticks(&picture(i64::MAX)), ticks(&changed) - 1, "without failures there is one less: {changed}");
+}
+
+/// The changes of systems, then of the endpoints of one; a source that is away takes nothing away from what the others say.
+#[test]
+fn changes_are_told_by_endpoint_and_without_a_source_that_is_away() {
+    let mut stage = Stage::new(160, 48, "dark");
+    stage.press(&["~"]);
+    let effects = stage.press_for_effects("e");
+    let [Effect::FindChanges(ticket, range, by)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((range.filter.as_str(), by.as_slice()), ("system:SAP", &[Field::System, Field::Endpoint][..]));
+    let mut found = changes(by);
+    found.ends = true;
+    found.problem = Some("billing: cannot connect".to_owned());
+    stage.event(Event::Reply(*ticket, Reply::Changes(Ok(Box::new(found)))));
+    let picture = stage.picture();
+    for says in
+        ["2 changes", "of endpoints of SAP", "/sap/po/create", "no activities after", "without billing: cannot connect"]
+    {
+        assert!(picture.contains(says), "{says}: {picture}");
+    }
+    // Enter shows what was then, of the endpoint.
+    stage.press(&["enter"]);
+    let filter = stage.explorer.shared.filter.text().to_owned();
+    assert!(filter.ends_with("system:SAP endpoint:\"/sap/po/create\""), "{filter}");
+}
+
+/// Back is the view that the explorer was opened with, not everything.
+#[test]
+fn the_first_view_of_the_history_is_the_one_that_was_opened() {
+    let mut stage = Stage::new(160, 48, "dark");
+    stage.explorer.shared.range = Range::Last(3_600_000_000);
+    stage.press(&["F", "enter"]);
+    assert_ne!(stage.explorer.shared.filter.text(), "");
+    stage.press(&["["]);
+    assert_eq!(stage.explorer.shared.filter.text(), "");
+    assert_eq!(stage.explorer.shared.range, Range::Last(3_600_000_000));
 }
 
 #[test]

@@ -231,6 +231,44 @@ fn somebody_has_deployed() {
     person.ends();
 }
 
+/// A new error: since when, how many orders of how many tenants, what was marked before it, whether retries repair it. On the
+/// demonstration, as somebody opens it.
+#[test]
+fn an_error_is_new_and_its_cause_stands_beside_it() {
+    for (columns, rows) in [(160, 48), (80, 24)] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = folder.path().join("demo.sqlite").display().to_string();
+        let mut command = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+        command.args(["demo", "--seed", "7", "--history", "3h", "--keep", &store]);
+        let environment = [("XDG_CONFIG_HOME", "/nonexistent".into()), ("XDG_STATE_HOME", folder.path().into())];
+        let terminal = Terminal::run_as_it_is(command, &environment, columns, rows);
+        terminal.wait_for("connected");
+        // Its past is written while it is shown.
+        let first = || {
+            let found = crosstail(&["failures", "-s", &store, "--since", "24h", "-n", "1", "-o", "json"]);
+            String::from_utf8_lossy(&found.stdout).into_owned()
+        };
+        wait_for("all of it is written", || {
+            let first = first();
+            first.contains("tax code") && first.contains("\"state\":\"new\"")
+        });
+        let mut person = Person { terminal, keys: 0 };
+        person.press("F", "tax code <*> is not mapped for plant <*>   SAP");
+        let screen = person.screen();
+        for says in ["new since ", "entities · 3 organisations", "after ◆ deployed 1.4.3", "retries repaired none of "]
+        {
+            assert!(screen.contains(says), "{says}: {screen}");
+        }
+        assert!(person.keys <= 5);
+        // It began after the deploy, and the changes say so, too.
+        person.press("~", "of rate, failures and p95");
+        let screen = person.screen();
+        let place = |text: &str| screen.find(text).unwrap_or_else(|| panic!("{text}: {screen}"));
+        assert!(screen[place("deployed 1.4.3")..].contains(" SAP "), "what follows the deploy: {screen}");
+        person.ends();
+    }
+}
+
 /// What a screen does not show is acted on by no key.
 #[test]
 fn nothing_happens_to_what_is_hidden() {

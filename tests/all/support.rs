@@ -46,6 +46,7 @@ pub fn random(rng: &mut fastrand::Rng, index: u64) -> (Start, Option<Outcome>) {
         operation: text(pick(rng, &["CREATE", "sync_import", "lead.created"])),
         entity: text(pick(rng, &["PO PO-4711", "LEAD 12"])),
         actor: text(pick(rng, &["SCHEDULER", "asha.rao"])),
+        organization: None,
         correlation_id: pick(rng, &["c-1", "c-2", "7f3a9c21-0000-4abc-8def-0123456789ab"]).map(str::to_owned),
         parent_request_id: None,
         ip_address: None,

@@ -591,6 +591,13 @@ fn what_is_wrong_is_pointed_at_before_anything_begins() {
         let (code, said) = run(&format!("[[channel]]\nname = \"c\"\n{config}\n"), RULE);
         assert!(code != Some(0) && said.contains(says) && !said.contains("secret-part"), "{config}: {said}");
     }
+    // What sends nothing needs no secrets: it can be tried where they are not.
+    let channel = "[[channel]]\nname = \"c\"\nkind = \"pagerduty\"\nkey_env = \"NOT_SET_ANYWHERE\"\n";
+    std::fs::write(watch.path("crosstail/config.toml"), channel).expect("written");
+    std::fs::write(watch.path("crosstail/rules/many.toml"), RULE).expect("written");
+    let mut command = watch.command(0);
+    let output = command.args(["watch", "--backtest", "1h", "-s"]).arg(watch.path("app.log")).output().expect("ran");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     // No state is begun by what could not begin.
     assert!(!watch.path("crosstail/watch.json").exists());
     let _ = crosstail(&["watch", "--help"]);

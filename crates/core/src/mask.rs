@@ -11,11 +11,55 @@ const CALENDAR: &[&str] = &[
 /// Letters alone are hexadecimal from this length on.
 const HEX: usize = 8;
 
+/// A quoted value is one word up to this length in bytes; a longer stretch between quotes is hardly one.
+const QUOTED: usize = 64;
+
+/// The words of a text: what stands between blanks, and a quoted value of several words with what it is joined to, such as
+/// `name="Blue Sky"`.
+pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    let has_quotes = text.bytes().any(|byte| byte == b'"' || byte == b'\'');
+    std::iter::from_fn(move || {
+        rest = rest.trim_start();
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        let end = if has_quotes { quoted_end(rest, end).unwrap_or(end) } else { end };
+        let (word, after) = rest.split_at(end);
+        rest = after;
+        Some(word)
+    })
+}
+
+/// Where the word ends that begins a text, and in the first part of which a quotation begins that ends in a later one.
+fn quoted_end(text: &str, end: usize) -> Option<usize> {
+    let at = text[..end].find(['"', '\''])?;
+    let quote = text.as_bytes()[at];
+    let before = &text[..at];
+    let opens = before.is_empty() || before.ends_with(['=', ':']) || before.bytes().all(|byte| b"[({<".contains(&byte));
+    let bytes = text.as_bytes();
+    // An apostrophe within a word is none, and one that closes in the same word needs nothing.
+    if !opens || bytes[at + 1..end].contains(&quote) || end == at + 1 {
+        return None;
+    }
+    let limit = bytes.len().min(at + 2 + QUOTED);
+    let closes = |close: &usize| {
+        let next = bytes.get(close + 1);
+        bytes[*close] == quote
+            && !bytes[close - 1].is_ascii_whitespace()
+            && next.is_none_or(|next| next.is_ascii_whitespace() || b",;:.!?)]}>".contains(next))
+    };
+    let close = (end..limit).find(closes)?;
+    let after = &text[close + 1..];
+    Some(close + 1 + after.find(char::is_whitespace).unwrap_or(after.len()))
+}
+
 /// Calls `each` for the words of a text, masked; several variable ones in a row are one.
 pub fn words(text: &str, mut each: impl FnMut(&str)) {
     let mut masked = String::new();
     let mut last_varies = false;
-    for word in text.split_whitespace() {
+    for word in pieces(text) {
         masked.clear();
         mask(word, &mut masked);
         let varies = masked == ANY;
@@ -77,6 +121,12 @@ fn mask(word: &str, out: &mut String) {
         out.push_str(ANY);
         return;
     }
+    if core.contains(char::is_whitespace) {
+        // Several words are a quoted value, see `pieces`: what it is joined to stays.
+        let name = core.find(['"', '\'']).map_or("", |quote| &core[..quote]);
+        push(out, [name, ANY]);
+        return;
+    }
     // Brackets come and go with the value; what structures the sentence stays.
     let after = if after.contains([',', ';', ':']) { after } else { "" };
     if CALENDAR.contains(&core) {
@@ -93,7 +143,7 @@ fn mask(word: &str, out: &mut String) {
         }
     } else if core.len() > 1 && core.starts_with('/') || core.contains("://") {
         out.push_str(ANY);
-    } else if is_dotted(core) {
+    } else if is_dotted(core) || is_mail(core) {
         push(out, [ANY, after]);
     } else {
         out.push_str(word);
@@ -112,6 +162,11 @@ fn has_digit(text: &str) -> bool {
 
 fn is_hexadecimal(text: &str) -> bool {
     text.len() >= HEX && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// An address of mail.
+fn is_mail(text: &str) -> bool {
+    text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && is_dotted(host))
 }
 
 /// A host, a class, a file: words of letters joined by dots, and what follows a colon.
@@ -140,6 +195,13 @@ mod tests {
             ("unknown customer 'ACME'.", "unknown customer <*>"),
             ("took: 12 ms, port:8080", "took: <*> ms, port:<*>"),
             ("on Fri Jul 1 we faded out deadbeef", "on <*> we faded out <*>"),
+            ("unknown customer 'ACME Steel Works' in order 7", "unknown customer <*> in order <*>"),
+            ("refused: name=\"Blue Sky Ltd\", plant=1", "refused: name=<*> plant=<*>"),
+            ("it didn't say 'no' to ann's order", "it didn't say <*> to ann's order"),
+            ("the customer's order and the vendor's order", "the customer's order and the vendor's order"),
+            ("'an unclosed quotation stays", "'an unclosed quotation stays"),
+            ("mail to ann.lee@shop.example bounced", "mail to <*> bounced"),
+            ("mail to bob@shop.example, again", "mail to <*>, again"),
             ("nothing varies here!", "nothing varies here!"),
             ("", ""),
         ] {

@@ -8,7 +8,7 @@ mod left;
 
 pub use left::{FILTERS, Keep, LastView, Left, MARKS, Marked};
 
-use crosstail_core::mask::id_of;
+use crosstail_core::mask::{id_of, masked};
 use crosstail_core::model::Timestamp;
 use crosstail_engine::failure::{Fingerprint, Mute, Remark, Seen};
 use crosstail_engine::pattern::Pattern;
@@ -29,13 +29,19 @@ CREATE TABLE IF NOT EXISTS seen (
 );
 CREATE INDEX IF NOT EXISTS seen_day ON seen (scope, day);
 CREATE TABLE IF NOT EXISTS remark (
-    id TEXT PRIMARY KEY NOT NULL, system TEXT, endpoint TEXT, kind TEXT NOT NULL, pattern TEXT NOT NULL,
-    note TEXT NOT NULL, muted_at INTEGER, muted_count INTEGER
+    scope TEXT NOT NULL, id TEXT NOT NULL, system TEXT, endpoint TEXT, kind TEXT NOT NULL, pattern TEXT NOT NULL,
+    note TEXT NOT NULL, muted_at INTEGER, muted_count INTEGER, PRIMARY KEY (scope, id)
 ) WITHOUT ROWID;
 ";
 
+/// In layout 0, what was said of a group was of all sources. It stays so, under [`EVERYWHERE`], until something else is said.
+const FROM_0: [&str; 2] = ["ALTER TABLE remark RENAME TO remark_0", "INSERT INTO remark SELECT '', * FROM remark_0"];
+
+/// The scope of what an earlier version has kept for all sources.
+const EVERYWHERE: &str = "";
+
 /// The layout of the tables. A file of a later one is left alone.
-const VERSION: i64 = 0;
+const VERSION: i64 = 1;
 /// Days are forgotten after so many.
 const KEPT_DAYS: i64 = 40;
 /// Another program may be writing.
@@ -70,6 +76,9 @@ impl Memory {
         let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut connection).await?;
         if version > VERSION {
             return Err(OpenError::Newer);
+        }
+        if version < VERSION {
+            migrate(&mut connection).await?;
         }
         for tables in [TABLES, left::TABLES] {
             connection.execute(tables).await?;
@@ -122,13 +131,17 @@ impl Memory {
         step.commit().await
     }
 
-    /// Everything that was said about groups.
-    pub async fn remarks(&mut self) -> Result<Vec<(Fingerprint, Remark)>, sqlx::Error> {
-        const ALL: &str = "SELECT system, endpoint, kind, pattern, note, muted_at, muted_count FROM remark ORDER BY id";
-        let rows = sqlx::query(ALL).fetch_all(&mut self.connection).await?;
+    /// Everything that was said about groups of some sources; what was said last stands first.
+    pub async fn remarks(&mut self, scope: &str) -> Result<Vec<(Fingerprint, Remark)>, sqlx::Error> {
+        const ALL: &str = "SELECT system, endpoint, kind, pattern, note, muted_at, muted_count FROM remark \
+            WHERE scope = ? OR scope = ? ORDER BY scope = ?, id";
+        let all = sqlx::query(ALL).bind(scope).bind(EVERYWHERE).bind(EVERYWHERE);
+        let rows = all.fetch_all(&mut self.connection).await?;
         let remark = |row: &SqliteRow| -> Result<(Fingerprint, Remark), sqlx::Error> {
             let text = |at: usize| row.try_get::<Option<&str>, _>(at).map(|text| text.map(Into::into));
             let (kind, pattern): (&str, String) = (row.try_get(2)?, row.try_get(3)?);
+            // An earlier version may have masked less.
+            let pattern = masked(&pattern);
             let pattern = Pattern { id: id_of(&pattern), text: pattern };
             let muted: Option<i64> = row.try_get(5)?;
             let last_hour: Option<i64> = row.try_get(6)?;
@@ -140,12 +153,23 @@ impl Memory {
         rows.iter().map(remark).collect()
     }
 
-    /// Keeps what was said about a group, in place of what was said before; nothing is not kept.
-    pub async fn say(&mut self, of: &Fingerprint, remark: &Remark) -> Result<(), sqlx::Error> {
+    /// Keeps what was said about a group of some sources, in place of what was said before; nothing is not kept, unless it takes
+    /// the place of what an earlier version has kept for all sources.
+    pub async fn say(&mut self, scope: &str, of: &Fingerprint, remark: &Remark) -> Result<(), sqlx::Error> {
         let mut step = self.connection.begin().await?;
-        sqlx::query("DELETE FROM remark WHERE id = ?").bind(of.id()).execute(&mut *step).await?;
-        if *remark != Remark::default() {
-            sqlx::query("INSERT INTO remark VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+        sqlx::query("DELETE FROM remark WHERE scope = ? AND id = ?")
+            .bind(scope)
+            .bind(of.id())
+            .execute(&mut *step)
+            .await?;
+        let is_everywhere: bool = sqlx::query_scalar("SELECT count(*) > 0 FROM remark WHERE scope = ? AND id = ?")
+            .bind(EVERYWHERE)
+            .bind(of.id())
+            .fetch_one(&mut *step)
+            .await?;
+        if *remark != Remark::default() || is_everywhere {
+            sqlx::query("INSERT INTO remark VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+                .bind(scope)
                 .bind(of.id())
                 .bind(of.system.as_deref())
                 .bind(of.endpoint.as_deref())
@@ -164,6 +188,29 @@ impl Memory {
     pub async fn close(self) -> Result<(), sqlx::Error> {
         self.connection.close().await
     }
+}
+
+/// Brings the tables of an earlier layout to the present one. Two programs may do so at once: the second finds it done.
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let mut step = connection.begin_with("BEGIN IMMEDIATE").await?;
+    let version: i64 = sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *step).await?;
+    if version < VERSION {
+        let has_remarks: bool =
+            sqlx::query_scalar("SELECT count(*) > 0 FROM sqlite_schema WHERE type = 'table' AND name = 'remark'")
+                .fetch_one(&mut *step)
+                .await?;
+        let [rename, copy] = FROM_0;
+        if has_remarks {
+            step.execute(rename).await?;
+        }
+        step.execute(TABLES).await?;
+        if has_remarks {
+            step.execute(copy).await?;
+            step.execute("DROP TABLE remark_0").await?;
+        }
+        step.execute("PRAGMA user_version = 1").await?;
+    }
+    step.commit().await
 }
 
 /// Creates the file where it is missing, readable by its user alone, as SQLite makes what it puts beside it. A link is none.
@@ -196,7 +243,7 @@ mod tests {
         let pattern = Pattern { id: id_of("no <*>"), text: "no <*>".to_owned() };
         let of = Fingerprint { system: Some("SAP".into()), endpoint: None, kind: "503".into(), pattern };
         let remark = Remark { note: "known".to_owned(), mute: Some(Mute { at: Timestamp(4), last_hour: 12 }) };
-        memory.say(&of, &remark).await.expect("kept");
+        memory.say("a", &of, &remark).await.expect("kept");
         memory.close().await.expect("closed");
         assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600);
 
@@ -206,14 +253,48 @@ mod tests {
         let all = memory.seen("a", 10, 11).await.expect("seen");
         assert_eq!(all, [seen("no <*>", 8, 8), seen("order <*> refused", 5, 9)]);
         assert_eq!(memory.seen("b", 0, 100).await.expect("seen"), []);
-        assert_eq!(memory.remarks().await.expect("remarks"), [(of.clone(), remark)]);
+        assert_eq!(memory.remarks("a").await.expect("remarks"), [(of.clone(), remark)]);
+        assert_eq!(memory.remarks("b").await.expect("remarks"), [], "of other sources nothing was said");
         // A day that is read again is not there twice; nothing said is nothing kept; what is long past is forgotten.
         memory.remember("a", 11, &[seen("no <*>", 8, 8)]).await.expect("remembered");
         assert_eq!(memory.seen("a", 11, 11).await.expect("seen"), [seen("no <*>", 8, 8)]);
-        memory.say(&of, &Remark::default()).await.expect("forgotten");
-        assert_eq!(memory.remarks().await.expect("remarks"), []);
+        memory.say("a", &of, &Remark::default()).await.expect("forgotten");
+        assert_eq!(memory.remarks("a").await.expect("remarks"), []);
         memory.remember("a", 11 + KEPT_DAYS, &[]).await.expect("remembered");
         assert_eq!(memory.days("a", 0, 100).await.expect("days"), [11, 11 + KEPT_DAYS]);
+    }
+
+    /// A file as layout 0 has it.
+    #[tokio::test]
+    async fn what_an_earlier_version_has_kept_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("memory.sqlite");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let mut old = SqliteConnection::connect_with(&options).await.expect("created");
+        let before = "CREATE TABLE remark (id TEXT PRIMARY KEY NOT NULL, system TEXT, endpoint TEXT, kind TEXT NOT NULL, \
+            pattern TEXT NOT NULL, note TEXT NOT NULL, muted_at INTEGER, muted_count INTEGER) WITHOUT ROWID";
+        old.execute(before).await.expect("a table");
+        let pattern = Pattern { id: id_of("no <*>"), text: "no <*>".to_owned() };
+        let of = Fingerprint { system: Some("SAP".into()), endpoint: None, kind: "503".into(), pattern };
+        sqlx::query("INSERT INTO remark VALUES (?, 'SAP', NULL, '503', 'no <*>', 'known', 4, 12)")
+            .bind(of.id())
+            .execute(&mut old)
+            .await
+            .expect("a remark");
+        old.close().await.expect("closed");
+        let remark = Remark { note: "known".to_owned(), mute: Some(Mute { at: Timestamp(4), last_hour: 12 }) };
+        for _ in 0..2 {
+            let mut memory = Memory::open(&path).await.expect("opened");
+            for scope in ["a", "b"] {
+                assert_eq!(memory.remarks(scope).await.expect("remarks"), [(of.clone(), remark.clone())], "{scope}");
+            }
+            memory.close().await.expect("closed");
+        }
+        // Unmuted in one place, it is so there alone.
+        let mut memory = Memory::open(&path).await.expect("opened");
+        memory.say("a", &of, &Remark::default()).await.expect("said");
+        assert_eq!(memory.remarks("a").await.expect("remarks")[0].1, Remark::default());
+        assert_eq!(memory.remarks("b").await.expect("remarks"), [(of.clone(), remark)]);
     }
 
     #[tokio::test]

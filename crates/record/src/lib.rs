@@ -63,6 +63,8 @@ pub struct Start {
     pub entity: Option<String>,
     /// Who triggered it.
     pub actor: Option<String>,
+    /// Organisation or tenant that it is done for.
+    pub organization: Option<String>,
     /// Address of the caller; see [`ip_address`].
     pub ip_address: Option<std::net::IpAddr>,
     /// Shared by all activities of a trace.

@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS activity (
     operation TEXT,
     entity TEXT,
     actor TEXT,
+    organization TEXT,
     request_headers TEXT,
     request_body TEXT,
     response_headers TEXT,
@@ -56,9 +57,9 @@ CREATE INDEX IF NOT EXISTS activity_parent ON activity (parent_request_id);
 
 const COLUMNS: &str = "id, kind, direction, status, level, system, endpoint, method, url, http_status, message, started_at, \
     completed_at, duration_us, attempt, max_attempts, next_retry_at, request_id, correlation_id, parent_request_id, error, \
-    error_type, error_stack, operation, entity, actor, request_headers, request_body, response_headers, response_body, \
+    error_type, error_stack, operation, entity, actor, organization, request_headers, request_body, response_headers, response_body, \
     metadata, revision";
-const WIDTH: usize = 32;
+const WIDTH: usize = 33;
 /// Rows an INSERT.
 const ROWS: usize = 64;
 
@@ -99,7 +100,8 @@ impl PreparedRow {
         let metadata = start.metadata.as_ref().map(safe_json);
         // Any text may have a secret in it. Ids are what they are.
         start.system = safe_text(&start.system);
-        for text in [&mut start.endpoint, &mut start.url, &mut start.operation, &mut start.entity, &mut start.actor] {
+        let Start { endpoint, url, operation, entity, actor, organization, .. } = &mut start;
+        for text in [endpoint, url, operation, entity, actor, organization] {
             *text = text.take().map(|text| safe_text(&text));
         }
         outcome.error_type = outcome.error_type.map(|text| safe_text(&text));
@@ -133,6 +135,14 @@ impl SqliteRecorder {
             .pragma("wal_autocheckpoint", "20000");
         let mut connection = SqliteConnection::connect_with(&options).await?;
         connection.execute(CREATE).await?;
+        // A table that an earlier version has made.
+        let has_organization: bool =
+            sqlx::query_scalar("SELECT count(*) > 0 FROM pragma_table_info('activity') WHERE name = 'organization'")
+                .fetch_one(&mut connection)
+                .await?;
+        if !has_organization {
+            connection.execute("ALTER TABLE activity ADD COLUMN organization TEXT").await?;
+        }
         let revision: i64 =
             sqlx::query_scalar("SELECT coalesce(max(revision), 0) FROM activity").fetch_one(&mut connection).await?;
         Ok(Self { connection, revision })
@@ -318,6 +328,7 @@ fn bind_row<'q>(query: Query<'q>, row: &'q PreparedRow, revision: i64) -> Query<
         .bind(&start.operation)
         .bind(&start.entity)
         .bind(&start.actor)
+        .bind(&start.organization)
         .bind(&row.headers[0])
         .bind(&row.bodies[0])
         .bind(&row.headers[1])

@@ -253,7 +253,7 @@ pub(in crate::cli) struct FailuresArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "A change is where the figures of a system went to another level, and stayed there for three of 720 buckets of the range or longer, at once: what grows all day does not change. Of what does not change, one series in 1,000 is said to: a permutation test says what is more than chance.\n\nExamples:\n  crosstail changes --since 24h -s demo.sqlite\n  crosstail changes system:SAP --since 7d -s demo.sqlite -o json"
+    after_help = "A change is where the figures of a system went to another level, and stayed there for three of 720 buckets of the range or longer, at once: what grows all day does not change. Of what does not change, one series in 1,000 is said to: a permutation test says what is more than chance.\n\nExamples:\n  crosstail changes --since 24h -s demo.sqlite\n  crosstail changes --by system,endpoint --since 24h -s demo.sqlite\n  crosstail changes system:SAP --since 7d -s demo.sqlite -o json"
 )]
 pub(in crate::cli) struct ChangesArgs {
     #[command(flatten)]
@@ -262,6 +262,9 @@ pub(in crate::cli) struct ChangesArgs {
     pub(in crate::cli) source: SourceArgs,
     #[command(flatten)]
     pub(in crate::cli) range: RangeArgs,
+    /// Fields whose values have figures of their own, separated by commas: system, endpoint, operation, source, kind, direction, org
+    #[arg(long, value_delimiter = ',', value_name = "FIELDS", default_value = "system")]
+    pub(in crate::cli) by: Vec<String>,
     /// Output format
     #[arg(long, short, value_enum, default_value_t = ListFormat::Text)]
     pub(in crate::cli) output: ListFormat,
@@ -344,6 +347,9 @@ pub(in crate::cli) struct ResendArgs {
     /// Leave out what cannot be sent; otherwise nothing is
     #[arg(long)]
     pub(in crate::cli) skip: bool,
+    /// Send also what has succeeded, is still being tried, or was sent again before
+    #[arg(long)]
+    pub(in crate::cli) anyway: bool,
     /// Send this file as the body of each
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) body: Option<std::path::PathBuf>,

@@ -7,6 +7,7 @@
 
 mod answer;
 mod command;
+mod lines;
 mod tools;
 
 use super::args::McpArgs;
@@ -34,7 +35,11 @@ pub(super) async fn run(args: &McpArgs, choice: &Overrides) -> Result<u8> {
     let zone = sources::context(&args.source, &config)?.zone;
     drop(opened);
     let runner = Runner::new(&args.source, choice, args.timeout, saturating_usize(args.most_bytes))?;
-    let service = Explorer::new(runner, listed, zone).serve(stdio()).await.context("the client did not begin")?;
+    let (input, output) = stdio();
+    let service = Explorer::new(runner, listed, zone)
+        .serve(lines::between(input, output))
+        .await
+        .context("the client did not begin")?;
     service.waiting().await?;
     Ok(super::exit::OK)
 }

@@ -14,12 +14,12 @@ use serde_json::{Map, Value, json};
 /// Rows of a search and groups of figures, unless others are asked for, and at most.
 const ROWS: usize = 20;
 const MOST_ROWS: usize = 500;
-/// Bytes of the notes of an answer, and of the names and the cursor around its rows.
-const NOTES: usize = 2000;
-const FRAME: usize = 200;
+/// Bytes of the notes of an answer, and of the names and the cursor around its rows, in both of its copies.
+const NOTES: usize = 4000;
+const FRAME: usize = 500;
 
 const ABOUT: &str = "Integration activity (requests, webhooks, messages, jobs, log lines) of the configured stores, read-only and \
-    with secrets hidden. Begin with `sources`, then with figures and groups (`figures`, `patterns`, `health`); rows and \
+    with secrets hidden. Begin with `sources`, then with figures and groups (`figures`, `failures`, `changes`, `patterns`, `health`); rows and \
     payloads (`search`, `show`, `trace`) are for what these point at. A filter is clauses such as \
     `status:failed system:SAP latency>2s`; the tool `filter_language` explains all of it. Times are RFC 3339 or relative: \
     15m, 24h, yesterday. An answer is cut at a number of bytes and says so; `complete: false` says that a source could not \
@@ -57,7 +57,7 @@ struct Search {
     until: Option<String>,
     /// How many rows at most; 20 if omitted
     limit: Option<usize>,
-    /// Only these fields of each row, beside id and time
+    /// Only these fields of each row, beside id and time; also paths of payloads, such as req.body.order.id, meta.tenant
     fields: Option<Vec<String>>,
     /// `next` of the answer before, for the rows that follow
     cursor: Option<String>,
@@ -113,6 +113,22 @@ struct Window {
     window: Option<String>,
 }
 
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(crate = "rmcp::schemars")]
+#[serde(deny_unknown_fields)]
+struct Changes {
+    /// A filter; everything if omitted
+    filter: Option<String>,
+    /// Only from this time on: 15m, 24h, yesterday, 2026-11-20T09:00
+    since: Option<String>,
+    /// Only before this time
+    until: Option<String>,
+    /// Fields whose values have figures of their own: system, endpoint, operation, source, kind, direction, org; system if omitted
+    by: Option<Vec<String>>,
+    /// How many changes at most; 20 if omitted
+    limit: Option<usize>,
+}
+
 type Answer = Result<CallToolResult, rmcp::ErrorData>;
 
 #[tool_router]
@@ -160,11 +176,34 @@ impl Explorer {
     }
 
     #[tool(
+        description = "Failures in groups: those of one system, endpoint and kind that say the same. State (new, back_again, ongoing, quiet), count, since when, the marker before it, affected entities and organizations, whether retries repair it, an example, a filter for `search`. What is new stands first",
+        annotations(read_only_hint = true, open_world_hint = false)
+    )]
+    async fn failures(&self, Parameters(asked): Parameters<Patterns>) -> Answer {
+        let mut options = narrowed(asked.filter, asked.since, asked.until);
+        options.push("--limit=0".to_owned());
+        Ok(self.list("groups", &["failures"], options, asked.limit).await)
+    }
+
+    #[tool(
+        description = "When rate, share of failures and p95 of a system (or of what `by` names) went to another level and stayed there, from what to what, and what was marked before it, such as a deploy. Stores count",
+        annotations(read_only_hint = true, open_world_hint = false)
+    )]
+    async fn changes(&self, Parameters(asked): Parameters<Changes>) -> Answer {
+        let mut options = narrowed(asked.filter, asked.since, asked.until);
+        options.extend(asked.by.filter(|by| !by.is_empty()).map(|by| format!("--by={}", by.join(","))));
+        Ok(self.list("changes", &["changes"], options, asked.limit).await)
+    }
+
+    #[tool(
         description = "Activities that match, the newest first; without payloads. `next` is the cursor of what follows",
         annotations(read_only_hint = true, open_world_hint = false)
     )]
     async fn search(&self, Parameters(asked): Parameters<Search>) -> Answer {
-        let limit = asked.limit.unwrap_or(ROWS).clamp(1, MOST_ROWS);
+        let limit = match wanted(asked.limit) {
+            Ok(limit) => limit,
+            Err(why) => return Ok(failed(why)),
+        };
         let cursor = match asked.cursor.as_deref().map(Cursor::parse) {
             None => None,
             Some(Some(cursor)) => Some(cursor),
@@ -174,15 +213,20 @@ impl Explorer {
         let mut options = narrowed(asked.filter, asked.since, until);
         let skipped = cursor.as_ref().map_or(0, |cursor| cursor.skip);
         options.push(format!("--limit={}", limit.saturating_add(skipped).saturating_add(1)));
+        if let Some(fields) = asked.fields.filter(|fields| !fields.is_empty()) {
+            // The cursor needs the time. A name that is no field is refused, a path of a payload is loaded.
+            let named = fields.iter().filter(|name| !["id", "started_at"].contains(&name.as_str()));
+            let all: Vec<&str> = ["id", "started_at"].into_iter().chain(named.map(String::as_str)).collect();
+            options.push(format!("--fields={}", all.join(",")));
+        }
         let printed = match self.runner.run(&["query"], options).await {
             Ok(printed) => printed,
             Err(why) => return Ok(failed(&why)),
         };
         let found: Vec<Value> = printed.objects.iter().skip(skipped).take(limit).cloned().collect();
         let more = printed.objects.len() > skipped.saturating_add(limit);
-        let shown = |row: Value| compact(only(row, asked.fields.as_deref()));
         let mut answer = about(&printed);
-        let kept = rows(found.iter().cloned().map(shown).collect(), self.room(&answer));
+        let kept = rows(found.iter().cloned().map(compact).collect(), self.room(&answer));
         if (more || kept.len() < found.len())
             && let Some(next) = Cursor::after(&found[..kept.len()], cursor.as_ref())
         {
@@ -237,12 +281,15 @@ const SUMMARY: [&str; 8] =
 impl Explorer {
     /// What a command prints, a line an object.
     async fn list(&self, name: &str, command: &[&str], options: Vec<String>, limit: Option<usize>) -> CallToolResult {
+        let most = match wanted(limit) {
+            Ok(most) => most,
+            Err(why) => return failed(why),
+        };
         let printed = match self.runner.run(command, options).await {
             Ok(printed) => printed,
             Err(why) => return failed(&why),
         };
-        let wanted = limit.unwrap_or(ROWS).clamp(1, MOST_ROWS);
-        let wanted: Vec<Value> = printed.objects.iter().take(wanted).cloned().map(compact).collect();
+        let wanted: Vec<Value> = printed.objects.iter().take(most).cloned().map(compact).collect();
         let mut answer = about(&printed);
         let kept = rows(wanted, self.room(&answer));
         let left_out = printed.objects.len() - kept.len();
@@ -314,14 +361,11 @@ fn narrowed(filter: Option<String>, since: Option<String>, until: Option<String>
     options.into_iter().filter_map(|(name, value)| value.map(|value| format!("--{name}={value}"))).collect()
 }
 
-/// A row with the fields that were asked for.
-fn only(row: Value, fields: Option<&[String]>) -> Value {
-    match (row, fields) {
-        (Value::Object(row), Some(fields)) => {
-            let wanted = |name: &String| name == "id" || name == "started_at" || fields.contains(name);
-            Value::Object(row.into_iter().filter(|(name, _)| wanted(name)).collect())
-        }
-        (row, _) => row,
+/// How many rows or groups are wanted.
+fn wanted(limit: Option<usize>) -> Result<usize, &'static str> {
+    match limit {
+        Some(0) => Err("limit is 0: ask for 1 at least, or leave it out"),
+        limit => Ok(limit.unwrap_or(ROWS).min(MOST_ROWS)),
     }
 }
 

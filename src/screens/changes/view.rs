@@ -4,6 +4,7 @@ use super::{ChangesScreen, Line};
 use crate::screens::shared::Shared;
 use crate::tui::text::{count, duration, fit, left, put, put_all, right, safe};
 use crate::tui::{Canvas, Part, Spot, Theme};
+use crosstail_core::model::Timestamp;
 use crosstail_core::number::saturating_u64;
 use crosstail_engine::change::{Measure, Shift};
 use ratatui::layout::Rect;
@@ -16,19 +17,23 @@ pub(super) fn render(screen: &ChangesScreen, shared: &Shared, canvas: &mut Canva
     }
     let Some(lines) = canvas.answered(screen.lines.as_ref()) else { return };
     let changes = lines.iter().filter(|line| matches!(line, Line::Shift(_))).count();
-    let exact = screen.window.map(|window| duration(saturating_u64(window.bucket_us))).unwrap_or_default();
     let changes = if changes == 1 { "1 change".to_owned() } else { format!("{} changes", count(changes)) };
-    let head = format!(" {changes} of rate, failures and p95 of a system, within {exact} · ◆ marked");
-    put(canvas.buf, area.x, area.y, &fit(&head, area.width), area.width, theme.dim);
+    put_all(
+        canvas.buf,
+        area.x,
+        area.y,
+        area.width,
+        &head(screen, &changes, shared, theme).each_ref().map(|(t, s)| (t.as_str(), *s)),
+    );
     if lines.is_empty() {
         put(canvas.buf, area.x + 2, area.y + 2, "no change that is more than chance", area.width, theme.dim);
         return;
     }
-    let system = (area.width / 6).clamp(10, 24);
+    let system = if screen.of.is_some() { (area.width / 3).clamp(16, 48) } else { (area.width / 6).clamp(10, 24) };
     let titles = format!(
         "   {} {} {} {}   {}",
         left("when", 14),
-        left("system", system),
+        left(if screen.of.is_some() { "endpoint" } else { "system" }, system),
         left("what", 9),
         right("before", 10),
         "after"
@@ -42,7 +47,7 @@ pub(super) fn render(screen: &ChangesScreen, shared: &Shared, canvas: &mut Canva
         let pieces = match line {
             Line::Shift(shift) => {
                 let (sign, style) = sign(shift, theme);
-                let name = shift.group.first().and_then(Option::as_deref).map_or_else(|| "–".to_owned(), safe);
+                let name = shift.group.last().and_then(Option::as_deref).map_or_else(|| "–".to_owned(), safe);
                 let middle = format!(
                     " {} {} {} {} → ",
                     left(&at, 14),
@@ -62,6 +67,28 @@ pub(super) fn render(screen: &ChangesScreen, shared: &Shared, canvas: &mut Canva
         put_all(canvas.buf, area.x, y, area.width, &pieces);
         canvas.spot_line(y, Spot::Part(Part::LINE, index));
     }
+}
+
+/// How many changes of what, how exactly they are known, and what is not: where activities begin and end, and which source is away.
+fn head(screen: &ChangesScreen, changes: &str, shared: &Shared, theme: &Theme) -> [(String, Style); 3] {
+    let found = screen.found.as_ref();
+    let exact = found.map(|found| duration(saturating_u64(found.window.bucket_us))).unwrap_or_default();
+    let of = screen.of.as_deref().map_or_else(|| "a system".to_owned(), |of| format!("endpoints of {}", safe(of)));
+    let clock = |at: Timestamp| shared.local(at).format("%m-%d %H:%M").to_string();
+    let ends = match found {
+        Some(found) if found.begins && found.ends => {
+            format!(" · activities only from {} to {}", clock(found.window.from), clock(found.window.to))
+        }
+        Some(found) if found.begins => format!(" · no activities before {}", clock(found.window.from)),
+        Some(found) if found.ends => format!(" · no activities after {}", clock(found.window.to)),
+        _ => String::new(),
+    };
+    let problem = found.and_then(|found| found.problem.as_ref());
+    [
+        (format!(" {changes} of rate, failures and p95 of {of}, within {exact} · ◆ marked"), theme.dim),
+        (ends, theme.text),
+        (problem.map(|problem| format!(" · without {}", safe(problem))).unwrap_or_default(), theme.warning),
+    ]
 }
 
 /// A sign, so that it is not told by the colour alone; more failures and longer durations are worse.

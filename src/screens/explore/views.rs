@@ -30,13 +30,15 @@ pub(super) struct Views {
     history: Vec<ViewSnapshot>,
     /// Index of the current view in the history.
     at: usize,
+    /// Whether the history begins with the view that the explorer was opened with.
+    has_begun: bool,
     /// When a filter with a relative time was last evaluated.
     refiltered_at: Timestamp,
 }
 
 impl Views {
     pub(super) fn new(now: Timestamp) -> Self {
-        Self { history: vec![ViewSnapshot::default()], at: 0, refiltered_at: now }
+        Self { history: vec![ViewSnapshot::default()], at: 0, has_begun: false, refiltered_at: now }
     }
 }
 
@@ -99,6 +101,7 @@ impl Explore {
 
     /// Puts a filter in force that was not typed, and adds it to the history.
     pub(in crate::screens) fn set_filter(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
+        self.begin_history(shared);
         let Some(predicate) = self.compile(text, shared) else { return Vec::new() };
         // The history keeps the row that is selected before the list adapts.
         self.remember(shared);
@@ -107,6 +110,7 @@ impl Explore {
 
     /// Shows a saved view: its filter, its columns and its facets.
     pub(in crate::screens) fn show_view(&mut self, view: &ViewEntry, shared: &mut Shared) -> Vec<Effect> {
+        self.begin_history(shared);
         let Some(predicate) = self.compile(&view.filter, shared) else { return Vec::new() };
         match view.layout() {
             Ok(layout) => shared.layout = layout,
@@ -180,11 +184,20 @@ impl Explore {
         if shared.range == range {
             return Vec::new();
         }
+        self.begin_history(shared);
         self.remember(shared);
         shared.keeping.use_range(&range);
         shared.range = range;
         self.remember(shared);
         self.range_changed(shared)
+    }
+
+    /// Before the view changes for the first time: the history begins with the one that the explorer was opened with.
+    fn begin_history(&mut self, shared: &Shared) {
+        if !std::mem::replace(&mut self.views.has_begun, true) {
+            let first = &mut self.views.history[0];
+            (first.filter, first.range) = (shared.filter.text().to_owned(), shared.range.clone());
+        }
     }
 
     /// Adds the current view with its selected row to the history.

@@ -1,13 +1,14 @@
 //! The groups as a report.
 
 use super::FailuresScreen;
+use crate::config::marker_before;
 use crate::screens::ReportPart;
 use crate::screens::shared::Shared;
 use crosstail_export::{Cell, Chart, Table};
 
 /// The report of the groups.
 pub(super) fn of(screen: &FailuresScreen, shared: &Shared) -> ReportPart {
-    const COLUMNS: [&str; 12] = [
+    const COLUMNS: [&str; 13] = [
         "state",
         "count",
         "system",
@@ -16,6 +17,7 @@ pub(super) fn of(screen: &FailuresScreen, shared: &Shared) -> ReportPart {
         "says",
         "since",
         "last",
+        "marker",
         "entities",
         "organizations",
         "repaired",
@@ -24,6 +26,7 @@ pub(super) fn of(screen: &FailuresScreen, shared: &Shared) -> ReportPart {
     let text = |text: Option<&str>| text.map_or(Cell::None, Cell::text);
     let rows = screen.groups().iter().map(|group| {
         let of = &group.fingerprint;
+        let marker = group.has_begun().then(|| marker_before(&shared.markers, group.began, 0)).flatten();
         vec![
             Cell::text(group.state.words()),
             Cell::count(group.count),
@@ -33,6 +36,7 @@ pub(super) fn of(screen: &FailuresScreen, shared: &Shared) -> ReportPart {
             text(Some(&of.pattern.text)),
             Some(group.began).into(),
             Some(group.last).into(),
+            text(marker.map(|marker| marker.text.as_str())),
             Cell::count(group.entities as u64),
             Cell::count(group.organizations as u64),
             group.repair().map(|(share, _)| share).into(),

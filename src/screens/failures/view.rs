@@ -1,11 +1,12 @@
 //! How it is drawn: a line a group, what is new first; below, the selected one in words.
 
 use super::FailuresScreen;
+use crate::config::marker_before;
 use crate::screens::shared::Shared;
-use crate::tui::text::{count, day, fit, left, put, put_all, right, safe, short_clock, spark};
+use crate::tui::text::{count, day, duration, fit, left, put, put_all, right, safe, short_clock, spark};
 use crate::tui::{Canvas, Part, Spot, Theme};
 use crosstail_core::model::Timestamp;
-use crosstail_core::number::{saturating_u16, saturating_usize};
+use crosstail_core::number::{saturating_u16, saturating_u64, saturating_usize};
 use crosstail_engine::failure::{FailureGroup, FoundFailures, State};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -51,9 +52,10 @@ fn head(found: &FoundFailures, is_asking: bool, shared: &Shared, canvas: &mut Ca
     let new = format!(" · {} new", count(of(State::New)));
     let muted = if muted > 0 { format!(" · {} muted", count(muted)) } else { String::new() };
     let back = format!(" · {} back again{muted}", count(of(State::BackAgain)));
-    let known = match found.known_from {
-        Timestamp(i64::MIN) => String::new(),
-        at => format!(" · new: not since {}", shared.local(at).format("%Y-%m-%d")),
+    let clock = |at: Timestamp| shared.local(at).format("%m-%d %H:%M").to_string();
+    let known = match found.begins {
+        Some(begins) => format!(" · new: not before {}; the store begins {}", clock(found.fresh), clock(begins)),
+        None => format!(" · new: not since {}", shared.local(found.known_from).format("%Y-%m-%d")),
     };
     let asking = if is_asking { " · the stores are asked …" } else { "" };
     let pieces = [
@@ -188,6 +190,15 @@ fn said(group: &FailureGroup) -> String {
     }
 }
 
+/// What was marked shortly before a group began.
+fn marked(group: &FailureGroup, shared: &Shared) -> String {
+    let marker = group.has_begun().then(|| marker_before(&shared.markers, group.began, 0)).flatten();
+    marker.map_or_else(String::new, |marker| {
+        let after = duration(saturating_u64(group.began.since_us(marker.at)));
+        format!("began {after} after ◆ {} · ", safe(&marker.text))
+    })
+}
+
 /// The selected group in words.
 fn about(group: &FailureGroup, shared: &Shared, area: Rect, canvas: &mut Canvas<'_>) {
     let theme = &canvas.look.theme;
@@ -237,7 +248,7 @@ fn about(group: &FailureGroup, shared: &Shared, area: Rect, canvas: &mut Canvas<
     let texts = [
         (format!("{}   {place}", said(group)), theme.title),
         (format!("{since} · {many}"), theme.text),
-        (format!("{repair}{waiting}"), theme.text),
+        (format!("{}{repair}{waiting}", marked(group, shared)), theme.text),
         (format!("for example {example}"), theme.dim),
         (note, theme.accent),
     ];

@@ -11,8 +11,7 @@ use super::{Entry, Hint, ReportPart, Screen};
 use crate::action::Action;
 use crate::effect::{Effect, Reply, Ticket};
 use crate::tui::{Canvas, Context};
-use crosstail_core::filter::quote;
-use crosstail_engine::pattern::{FoundPattern, FoundPatterns, GapValues};
+use crosstail_engine::pattern::{FoundPattern, FoundPatterns, GapValues, value_clause};
 
 const EXAMPLE: Action = Action::new("pattern_example", "open an example");
 const VALUES: Action = Action::new("values", "the values of what varies in the pattern");
@@ -81,18 +80,24 @@ impl PatternsScreen {
         self.answer.set(Ok(found));
     }
 
+    /// The clauses for what has a pattern, and none of the others that are shown.
+    fn clauses_of(&self, of: &FoundPattern) -> Vec<String> {
+        of.pattern.clauses_among(self.patterns().iter().map(|one| &one.pattern))
+    }
+
     /// Asks for the values of the selected pattern.
     fn open_values(&mut self, shared: &mut Shared) -> Option<Vec<Effect>> {
         let of = self.current()?.clone();
         let asked = shared.ticket();
         let (mut range, template) = (shared.view_range(), of.pattern.text.clone());
-        range.filter = shared.filter_with(&of.pattern.clause(), false);
+        range.filter = shared.filter_with(&self.clauses_of(&of).join(" "), false);
         self.values = Some(Values { of, asked, found: None, gap: 0, line: Lines::default() });
         Some(vec![Effect::FindValues(asked, Box::new(range), template)])
     }
 
     /// An action on the values of a pattern.
     fn handle_values(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
+        let clauses = self.values.as_ref().map(|values| self.clauses_of(&values.of)).unwrap_or_default();
         let values = self.values.as_mut()?;
         let count = values.gap().map_or(0, |gap| gap.values.len());
         if values.line.moved(action, count) {
@@ -105,11 +110,11 @@ impl PatternsScreen {
             Action::RIGHT => (values.gap, values.line) = ((values.gap + 1) % gaps, Lines::default()),
             Action::OPEN | Action::KEEP | Action::EXCLUDE => {
                 let (value, _) = values.gap()?.values.get(values.line.0)?;
-                let clause = values.of.pattern.clause();
-                let kept = shared.filter_with(&clause, false);
+                let kept = shared.filter_with(&clauses.join(" "), false);
                 let negated = if action == Action::EXCLUDE { "-" } else { "" };
                 let field = if values.of.tally.example.error.is_some() { "error" } else { "message" };
-                shared.ask(Request::Show(format!("{kept} {negated}{field}:{}", quote(value))));
+                let clause = value_clause(&values.of.pattern.text, values.gap, value, field);
+                shared.ask(Request::Show(format!("{kept} {negated}{clause}")));
             }
             _ => return None,
         }
@@ -178,8 +183,11 @@ impl Screen for PatternsScreen {
                 return Some(vec![Effect::StopGrouping]);
             }
             Action::OPEN | Action::KEEP | Action::EXCLUDE => {
-                let clause = self.current()?.pattern.clause();
-                shared.ask(Request::Show(shared.filter_with(&clause, action == Action::EXCLUDE)));
+                let clauses = self.clauses_of(self.current()?);
+                let negated = action == Action::EXCLUDE;
+                let clause =
+                    if negated && clauses.len() > 1 { format!("({})", clauses.join(" ")) } else { clauses.join(" ") };
+                shared.ask(Request::Show(shared.filter_with(&clause, negated)));
             }
             EXAMPLE => {
                 let example = self.current()?.tally.example.clone();

@@ -16,11 +16,13 @@ const LEAVE_OUT: Action = Action::new("leave_out", "leave the request out");
 const FASTER: Action = Action::new("faster", "more requests a second");
 const SLOWER: Action = Action::new("slower", "fewer requests a second");
 const STOP: Action = Action::new("stop_on_failure", "stop at the first failure, or go on");
+const ANYWAY: Action = Action::new("anyway", "send also what has succeeded, is still being tried, or was sent before");
 
 pub(super) const ENTRY: Entry = Entry {
     action: Some(Action::RESEND),
-    own: &[EDIT, LEAVE_OUT, FASTER, SLOWER, STOP],
-    keys: "[resend]\nedit_body = ['e']\nleave_out = ['x']\nfaster = ['>']\nslower = ['<']\nstop_on_failure = ['s']",
+    own: &[EDIT, LEAVE_OUT, FASTER, SLOWER, STOP, ANYWAY],
+    keys: "[resend]\nedit_body = ['e']\nleave_out = ['x']\nfaster = ['>']\nslower = ['<']\nstop_on_failure = ['s']\n\
+           anyway = ['a']",
     new: || Box::new(ResendScreen::default()),
 };
 
@@ -48,6 +50,10 @@ enum Step {
 pub(super) struct ResendScreen {
     /// `None` until their payloads are loaded.
     all: Option<Vec<Sendable>>,
+    /// Number of activities that were chosen, less those that are shown: attempts of one operation are sent once.
+    earlier: usize,
+    /// Whether what is held is sent, too.
+    insists: bool,
     line: Lines,
     step: Step,
     rate: usize,
@@ -60,7 +66,12 @@ pub(super) struct ResendScreen {
 impl ResendScreen {
     /// The requests that can be sent.
     fn requests(&self) -> usize {
-        self.all.iter().flatten().filter(|(_, request)| request.is_ok()).count()
+        self.all().iter().filter(|one| one.goes(self.insists).is_some()).count()
+    }
+
+    /// Those that could be sent, and are left out because that would do them twice.
+    fn held(&self) -> usize {
+        self.all().iter().filter(|one| one.held.is_some() && one.request.is_ok()).count()
     }
 
     fn all(&self) -> &[Sendable] {
@@ -69,15 +80,15 @@ impl ResendScreen {
 
     /// What became of the request of a line.
     fn outcome(&self, index: usize) -> Option<&Sent> {
-        let (activity, _) = self.all().get(index)?;
-        let id = activity.id.to_string();
+        let id = self.all().get(index)?.last.activity.id.to_string();
         self.sent.iter().find(|sent| sent.of == id)
     }
 
     /// Keeps a changed body.
     fn keep_body(&mut self) {
         if let Step::Edit(field) = std::mem::take(&mut self.step)
-            && let Some((_, Ok(request))) = self.all.as_mut().and_then(|all| all.get_mut(self.line.0))
+            && let Some(Sendable { request: Ok(request), .. }) =
+                self.all.as_mut().and_then(|all| all.get_mut(self.line.0))
         {
             let body = field.whole();
             request.is_edited |= request.body.as_deref() != Some(&body);
@@ -89,14 +100,15 @@ impl ResendScreen {
     fn confirm(&mut self, typed: &str, shared: &mut Shared) -> Vec<Effect> {
         let count = self.requests();
         if typed.trim() != count.to_string() {
-            shared.notify(format!("type {count} to send; nothing was sent"));
-            self.step = Step::Review;
+            // Whoever has typed a wrong number is asked again; leaving is Esc.
+            shared.notify(format!("that is not {count}; nothing was sent yet"));
+            self.step = Step::Confirm(TextField::default());
             return Vec::new();
         }
         self.step = Step::Sending(None);
         self.sent.clear();
         self.ticket = shared.ticket();
-        let requests = self.all().iter().filter_map(|(_, request)| request.as_ref().ok().cloned()).collect();
+        let requests = self.all().iter().filter_map(|one| one.goes(self.insists).cloned()).collect();
         let who = shared.settings.who.clone();
         let plan = SendPlan { requests, rate: RATES[self.rate], stops: self.stops, who };
         vec![Effect::Send(self.ticket, Box::new(plan))]
@@ -106,14 +118,17 @@ impl ResendScreen {
         match action {
             Action::BACK => shared.ask(Request::Close),
             Action::OPEN if self.all.is_none() => shared.notify("the payloads are being loaded"),
+            Action::OPEN if self.requests() == 0 && self.held() > 0 => {
+                shared.notify("all are left out: to send them may do them twice; a sends them anyway");
+            }
             Action::OPEN if self.requests() == 0 => shared.notify("none of them can be sent"),
             Action::OPEN => self.step = Step::Confirm(TextField::default()),
             EDIT => match self.all().get(self.line.0) {
-                Some((_, Ok(request))) => {
+                Some(Sendable { request: Ok(request), .. }) => {
                     let body = request.body.clone().unwrap_or_default();
                     self.step = Step::Edit(TextField::of_lines(&body));
                 }
-                Some((_, Err(why))) => {
+                Some(Sendable { request: Err(why), .. }) => {
                     let why = why.clone();
                     shared.notify(why);
                 }
@@ -127,6 +142,7 @@ impl ResendScreen {
             FASTER => self.rate = (self.rate + 1).min(RATES.len() - 1),
             SLOWER => self.rate = self.rate.saturating_sub(1),
             STOP => self.stops = !self.stops,
+            ANYWAY => self.insists = !self.insists,
             _ => return None,
         }
         Some(Vec::new())
@@ -139,7 +155,7 @@ impl Screen for ResendScreen {
     }
 
     fn actions(&self) -> Vec<Action> {
-        let own = [Action::OPEN, Action::BACK, EDIT, LEAVE_OUT, FASTER, SLOWER, STOP];
+        let own = [Action::OPEN, Action::BACK, EDIT, LEAVE_OUT, FASTER, SLOWER, STOP, ANYWAY];
         [&Lines::ACTIONS[..], &own].concat()
     }
 
@@ -154,6 +170,7 @@ impl Screen for ResendScreen {
                 Hint(Action::OPEN, "send them"),
                 Hint(EDIT, "change the body"),
                 Hint(LEAVE_OUT, "leave out"),
+                Hint(ANYWAY, "left out, too"),
                 Hint(SLOWER, "rate"),
                 Hint(FASTER, "rate"),
                 Hint(STOP, "stop at a failure"),
@@ -226,7 +243,7 @@ impl Screen for ResendScreen {
             shared.ask(Request::Close);
             return Vec::new();
         }
-        *self = Self { rate: FIRST, stops: true, ticket: shared.ticket(), ..Self::default() };
+        *self = Self { rate: FIRST, stops: true, ticket: shared.ticket(), earlier: chosen.len(), ..Self::default() };
         vec![Effect::PrepareSend(self.ticket, chosen)]
     }
 
@@ -235,7 +252,10 @@ impl Screen for ResendScreen {
             return Err(reply);
         }
         match reply {
-            Reply::Sendable(all) => self.all = Some(all),
+            Reply::Sendable(all) => {
+                self.earlier = self.earlier.saturating_sub(all.len());
+                self.all = Some(all);
+            }
             Reply::Sent(sent) => self.sent.push(sent),
             Reply::SendingEnded(end) => {
                 if let Err(problem) = &end {

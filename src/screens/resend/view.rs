@@ -1,10 +1,11 @@
 //! How it is drawn: a line a request, and below them the selected one in full, its body while it is changed, or what is asked.
 
 use super::{RATES, ResendScreen, Step};
+use crate::effect::Sendable;
 use crate::tui::text::{count, fit, left, put, put_all, right, safe, width};
 use crate::tui::{Canvas, Part, Spot, TextField};
 use crosstail_core::number::saturating_u16;
-use crosstail_engine::insight::{HeaderSource, Resend};
+use crosstail_engine::insight::{HeaderSource, Held, Resend};
 use ratatui::layout::Rect;
 
 pub(super) fn render(screen: &ResendScreen, canvas: &mut Canvas<'_>) {
@@ -16,8 +17,18 @@ pub(super) fn render(screen: &ResendScreen, canvas: &mut Canvas<'_>) {
         put(canvas.buf, area.x + 1, area.y, "loading the payloads …", area.width, theme.pending);
         return;
     }
-    let (can, all) = (screen.requests(), screen.all().len());
-    let refused = if can < all { format!(" · {} cannot be sent", count(all - can)) } else { String::new() };
+    let (can, refused) = (screen.requests(), screen.all().iter().filter(|one| one.request.is_err()).count());
+    let refused = if refused > 0 { format!(" · {} cannot be sent", count(refused)) } else { String::new() };
+    let held = match (screen.held(), screen.insists) {
+        (0, _) => String::new(),
+        (held, true) => format!(" · {} of them done or under way", count(held)),
+        (held, false) => format!(" · {} left out", count(held)),
+    };
+    let earlier = match screen.earlier {
+        0 => String::new(),
+        1 => " · an earlier try is not sent".to_owned(),
+        many => format!(" · {} earlier tries are not sent", count(many)),
+    };
     let stops = if screen.stops { "stops at the first failure" } else { "goes on after failures" };
     let (text, style) = match &screen.step {
         Step::Sending(None) => (format!("sending · {} of {}", count(screen.sent.len()), count(can)), theme.pending),
@@ -32,7 +43,7 @@ pub(super) fn render(screen: &ResendScreen, canvas: &mut Canvas<'_>) {
             );
             (text, if failed > 0 || end.is_err() { theme.failure } else { theme.success })
         }
-        _ => (format!("nothing is sent yet · {} to send{refused}", count(can)), theme.title),
+        _ => (format!("nothing is sent yet · {} to send{held}{earlier}{refused}", count(can)), theme.title),
     };
     let rate = format!("   {} a second · {stops}", RATES[screen.rate]);
     put_all(canvas.buf, area.x + 1, area.y, area.width, &[(&text, style), (&rate, theme.dim)]);
@@ -52,7 +63,9 @@ pub(super) fn render(screen: &ResendScreen, canvas: &mut Canvas<'_>) {
 fn rows(screen: &ResendScreen, area: Rect, canvas: &mut Canvas<'_>) {
     let theme = &canvas.look.theme;
     let first = (screen.line.0 + 1).saturating_sub(usize::from(area.height.max(1)));
-    for (y, (index, (activity, request))) in (area.y..area.bottom()).zip(screen.all().iter().enumerate().skip(first)) {
+    for (y, (index, one)) in (area.y..area.bottom()).zip(screen.all().iter().enumerate().skip(first)) {
+        let Sendable { last, request, .. } = one;
+        let activity = &last.activity;
         let base = if index == screen.line.0 { theme.selected } else { theme.text };
         let was = activity.http_status.map_or_else(|| "–".to_owned(), |status| status.to_string());
         let (now, style) = match screen.outcome(index) {
@@ -63,15 +76,29 @@ fn rows(screen: &ResendScreen, area: Rect, canvas: &mut Canvas<'_>) {
             }
             None => (String::new(), theme.dim),
         };
+        let is_held = one.held.is_some() && !screen.insists;
         let what = match request {
+            Ok(request) if is_held => {
+                let why = one.held.as_ref().map(Held::words).unwrap_or_default();
+                format!("left out: {} · {} {}", safe(&why), request.method, safe(&request.url))
+            }
             Ok(request) => {
                 let edited = if request.is_edited { " ✎" } else { "" };
-                format!("{} {}{edited}", request.method, safe(&request.url))
+                let tries = if last.attempts > 1 { format!(" · {} tries", last.attempts) } else { String::new() };
+                let became = last.outcome.map(|outcome| format!(" · {}", outcome.name().replace('_', " ")));
+                let became = became.unwrap_or_default();
+                format!("{} {}{edited}{tries}{became}", request.method, safe(&request.url))
             }
             Err(why) => format!("not sent: {why}"),
         };
         let style = if index == screen.line.0 { base } else { style };
-        let of_what = if request.is_ok() || index == screen.line.0 { base } else { theme.warning };
+        let of_what = if is_held && index != screen.line.0 {
+            theme.dim
+        } else if request.is_ok() || index == screen.line.0 {
+            base
+        } else {
+            theme.warning
+        };
         let id = left(&safe(&activity.id.to_string()), 12);
         let pieces = [
             (&*format!(" {id} {} ", right(&was, 4)), base),
@@ -100,11 +127,14 @@ fn lines(request: &Resend) -> Vec<String> {
 
 fn whole(screen: &ResendScreen, area: Rect, canvas: &mut Canvas<'_>) {
     let theme = &canvas.look.theme;
-    let Some((_, request)) = screen.all().get(screen.line.0) else { return };
-    let mut shown = match request {
+    let Some(one) = screen.all().get(screen.line.0) else { return };
+    let mut shown = match &one.request {
         Ok(request) => lines(request),
         Err(why) => vec![safe(why)],
     };
+    if let Some(held) = &one.held {
+        shown.insert(0, format!("{}: to send it may do it twice", safe(&held.words())));
+    }
     if let Some(sent) = screen.outcome(screen.line.0) {
         let said = if sent.said.is_empty() { String::new() } else { format!(" · {}", safe(&sent.said)) };
         shown.insert(0, format!("sent as X-Request-Id {}{said}", sent.request_id));
@@ -135,12 +165,12 @@ fn edit(field: &TextField, area: Rect, canvas: &mut Canvas<'_>) {
 
 fn confirm(screen: &ResendScreen, field: &TextField, area: Rect, canvas: &mut Canvas<'_>) {
     let theme = &canvas.look.theme;
-    let mut hosts: Vec<&str> =
-        screen.all().iter().filter_map(|(_, request)| Some(request.as_ref().ok()?.host())).collect();
+    let mut hosts: Vec<&str> = screen.all().iter().filter_map(|one| Some(one.goes(screen.insists)?.host())).collect();
     hosts.sort_unstable();
     hosts.dedup();
     let number = count(screen.requests());
-    let text = format!("type {number} to send {number} requests to {}", safe(&hosts.join(", ")));
+    let s = if screen.requests() == 1 { "" } else { "s" };
+    let text = format!("type {number} to send {number} request{s} to {}", safe(&hosts.join(", ")));
     put(canvas.buf, area.x + 1, area.y, &fit(&text, area.width.saturating_sub(2)), area.width, theme.warning);
     let end = put(canvas.buf, area.x + 1, area.y + 1, &format!("> {}", safe(field.text())), area.width, theme.title);
     *canvas.cursor = Some((end, area.y + 1));

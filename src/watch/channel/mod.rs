@@ -78,6 +78,11 @@ impl Channel {
         Ok(Self { name: entry.name.clone(), kind, at_least, rules: entry.rules.clone(), resolved: entry.resolved })
     }
 
+    /// Whether its receiver follows each alert to its resolution.
+    pub const fn follows_alerts(&self) -> bool {
+        matches!(self.kind, ChannelKind::Web(service, _) if service.follows_alerts())
+    }
+
     /// Whether the channel's settings let this notification through.
     pub fn accepts(&self, notification: &Notification) -> bool {
         notification.severity <= self.at_least

@@ -1,7 +1,7 @@
 //! What each service wants to be sent.
 
 use super::super::notification::Notification;
-use crosstail_engine::insight::alerting::{Alert, Severity, Transition, group_text};
+use crosstail_engine::insight::alerting::{Alert, Severity, Transition, described, group_text};
 use serde_json::{Map, Value, json};
 
 /// A receiver of JSON.
@@ -27,6 +27,8 @@ pub enum Service {
 pub(super) struct Post {
     pub(super) url: reqwest::Url,
     pub(super) headers: Vec<(&'static str, String)>,
+    /// A repetition of it has the same, and no other request does.
+    pub(super) id: String,
     pub(super) body: Value,
 }
 
@@ -56,6 +58,11 @@ impl Service {
         }
     }
 
+    /// Whether it follows each alert to its resolution.
+    pub(super) const fn follows_alerts(self) -> bool {
+        matches!(self, Self::PagerDuty | Self::Opsgenie)
+    }
+
     /// Whether it takes nothing without a key.
     pub(super) const fn needs_key(self) -> bool {
         matches!(self, Self::PagerDuty | Self::Opsgenie)
@@ -69,7 +76,13 @@ impl Service {
         key: Option<&str>,
     ) -> Result<Vec<Post>, String> {
         let bearer = key.map(|key| ("Authorization", format!("Bearer {key}")));
-        let one = |body| vec![Post { url: url.clone(), headers: bearer.clone().into_iter().collect(), body }];
+        let whole = || notification.id.clone();
+        let of_alert = |alert: &Alert| {
+            let name = format!("{} {}", notification.id, alert.id);
+            uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()).to_string()
+        };
+        let one =
+            |body| vec![Post { url: url.clone(), headers: bearer.clone().into_iter().collect(), id: whole(), body }];
         Ok(match self {
             Self::Slack => one(slack(notification)),
             Self::Teams => one(teams(notification)),
@@ -77,18 +90,18 @@ impl Service {
             Self::Webhook => one(serde_json::to_value(notification).map_err(|error| error.to_string())?),
             Self::Ntfy => {
                 let (url, body) = ntfy(notification, url)?;
-                vec![Post { url, headers: bearer.into_iter().collect(), body }]
+                vec![Post { url, headers: bearer.into_iter().collect(), id: whole(), body }]
             }
             Self::PagerDuty => {
                 let of = |alert| pagerduty(notification, alert, key.unwrap_or_default());
-                let post = |alert| Post { url: url.clone(), headers: Vec::new(), body: of(alert) };
+                let post = |alert| Post { url: url.clone(), headers: Vec::new(), id: of_alert(alert), body: of(alert) };
                 notification.alerts.iter().map(post).collect()
             }
             Self::Opsgenie => {
                 let headers = vec![("Authorization", format!("GenieKey {}", key.unwrap_or_default()))];
                 let post = |alert| {
                     let (url, body) = opsgenie(notification, alert, url)?;
-                    Ok(Post { url, headers: headers.clone(), body })
+                    Ok(Post { url, headers: headers.clone(), id: of_alert(alert), body })
                 };
                 notification.alerts.iter().map(post).collect::<Result<_, String>>()?
             }
@@ -256,7 +269,7 @@ fn pagerduty(notification: &Notification, alert: &Alert, key: &str) -> Value {
         "dedup_key": alert.id,
         "client": "crosstail",
         "payload": {
-            "summary": short(&format!("{}: {group}: {}", alert.title, alert.reason), 1024),
+            "summary": short(&format!("{}: {}", alert.title, described(&alert.group, &alert.reason)), 1024),
             "source": if group.is_empty() { "crosstail" } else { &group },
             "severity": severity,
             "timestamp": notification.at.rfc3339(),
@@ -317,6 +330,19 @@ mod tests {
     }
 
     #[test]
+    fn the_group_is_named_once() {
+        let notification = first(Transition::Firing, |notification| {
+            notification.alerts[0].reason = "SAP: 2 in 1 h, not in the 14 days before".to_owned();
+            notification.alerts[1].reason = "12 of 30 failed".to_owned();
+        });
+        let events = posts(Service::PagerDuty, &notification, "https://events.example/");
+        let summaries: Vec<&Value> = events.iter().map(|post| &post.body["payload"]["summary"]).collect();
+        let expected =
+            ["High error rate: SAP: 2 in 1 h, not in the 14 days before", "High error rate: Zoho: 12 of 30 failed"];
+        assert_eq!(summaries, expected);
+    }
+
+    #[test]
     fn pagers_get_each_alert_by_its_key_and_its_end() {
         for (turn, action) in [(Transition::Firing, "trigger"), (Transition::Resolved, "resolve")] {
             let notification = first(turn, |_| {});
@@ -326,6 +352,9 @@ mod tests {
             assert!(events.iter().all(|post| post.body["event_action"] == action));
             assert_eq!(events[0].body["routing_key"], "the-key");
             assert!(events[0].body["payload"]["summary"].as_str().is_some_and(|text| text.contains("SAP")));
+            // Whoever has taken the first of them has not taken the second.
+            assert_ne!(events[0].id, events[1].id);
+            assert_eq!(events[0].id, posts(Service::PagerDuty, &notification, "https://events.example/")[0].id);
             let alerts = posts(Service::Opsgenie, &notification, "https://api.example/");
             let paths: Vec<&str> = alerts.iter().map(|post| post.url.path()).collect();
             assert_eq!(alerts[0].headers, [("Authorization", "GenieKey the-key".to_owned())]);

@@ -38,20 +38,20 @@ impl WebhookClient {
     /// that gets several posts knows each alert by its key.
     pub(super) async fn send(&self, service: Service, notification: &Notification) -> Result<(), String> {
         for post in service.posts(notification, &self.url, self.key.as_deref())? {
-            self.post(post, &notification.id).await?;
+            self.post(post).await?;
         }
         Ok(())
     }
 
     /// Posts JSON. A repetition has the same `Idempotency-Key`, so that the receiver recognises it.
-    async fn post(&self, post: Post, id: &str) -> Result<(), String> {
+    async fn post(&self, post: Post) -> Result<(), String> {
         let said = |error: reqwest::Error| {
             // Omit the address: it may be a secret.
             let error = error.without_url();
             let cause = std::iter::successors(std::error::Error::source(&error), |error| error.source()).last();
             cause.map_or_else(|| error.to_string(), ToString::to_string)
         };
-        let mut request = self.client.post(post.url).json(&post.body).header("Idempotency-Key", id);
+        let mut request = self.client.post(post.url).json(&post.body).header("Idempotency-Key", post.id);
         for (name, value) in post.headers.iter().map(|(name, value)| (*name, value)).chain(self.headers()) {
             request = request.header(name, value);
         }

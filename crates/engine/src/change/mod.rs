@@ -11,7 +11,7 @@
 
 mod series;
 
-pub use series::{Measure, Shift, Window, shifts};
+pub use series::{FoundChanges, Measure, Shift, Window, shifts};
 
 /// A split is kept if so few of the permutations are as great. Spells are looked for in addition, so fewer may be.
 pub const SIGNIFICANCE: f64 = 0.001;

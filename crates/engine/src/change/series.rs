@@ -121,9 +121,38 @@ impl Window {
         Self { from: Timestamp(first * bucket_us), to: Timestamp(last.max(first) * bucket_us), bucket_us }
     }
 
+    /// The part of it from the first bucket with an activity of any group to the last one; without these two where something is
+    /// empty beyond, since they are not full either.
+    #[must_use]
+    pub fn of_activity(self, figures: &Groups) -> Self {
+        let within = |at: &Timestamp| (self.from..self.to).contains(at);
+        let at = || figures.iter().filter(|(_, one)| one.count > 0).filter_map(|((_, at), _)| *at).filter(within);
+        let (Some(first), Some(last)) = (at().min(), at().max()) else { return self };
+        let bucket = |at: Timestamp| Timestamp(at.0.div_euclid(self.bucket_us) * self.bucket_us);
+        let (first, last) = (bucket(first), bucket(last));
+        let from = if first > self.from { first.plus_us(self.bucket_us) } else { self.from };
+        let to = if last.plus_us(self.bucket_us) < self.to { last } else { self.to };
+        // Of less than a few buckets, nothing is left to compare.
+        if to.since_us(from) < self.bucket_us { self } else { Self { from, to, ..self } }
+    }
+
     fn count(&self) -> usize {
         saturating_usize(u64::try_from(self.to.since_us(self.from) / self.bucket_us).unwrap_or_default())
     }
+}
+
+/// The changes of a range of time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundChanges {
+    /// The buckets in which they were looked for.
+    pub window: Window,
+    pub shifts: Vec<Shift>,
+    /// Whether the range begins before the first activity, and whether it ends after the last one: that is not told as a change of
+    /// each group.
+    pub begins: bool,
+    pub ends: bool,
+    /// Why a source is left out.
+    pub problem: Option<String>,
 }
 
 /// A change of a group's figures.
@@ -194,7 +223,7 @@ impl<'a> Series<'a> {
             let told = |(before, after): &(f64, f64)| self.measure.is_told(*before, *after);
             let Some((before, after)) = levels(previous, next).filter(told) else { continue };
             // What grows all day changes slowly, at no moment.
-            if near.is_some_and(|near| told(&near)) {
+            if near.is_some_and(|near| told(&near)) && is_step(&scaled[previous..next], point - previous) {
                 found.push((self.known[point].0, before, after));
             }
         }
@@ -209,6 +238,36 @@ impl<'a> Series<'a> {
         }
         self.measure.value(&all, self.seconds * (to - from) as f64)
     }
+}
+
+/// Bends that are tried, evenly apart.
+const BENDS: usize = 16;
+
+/// Whether values are nearer to two levels than to a line, straight or bent once: what is level at night and grows in the morning.
+fn is_step(values: &[f64], at: usize) -> bool {
+    let squares = |values: &[f64]| values.iter().map(|value| value * value).sum::<f64>();
+    let spread = |values: &[f64]| squares(values) - values.iter().sum::<f64>().powi(2) / values.len() as f64;
+    let rest = off_the_line(values);
+    let line = squares(&rest);
+    let bent = |bend: usize| {
+        let knot = values.len() * bend / BENDS;
+        let arm: Vec<f64> = (0..values.len()).map(|index| index.saturating_sub(knot) as f64).collect();
+        let arm = off_the_line(&arm);
+        let along: f64 = arm.iter().zip(&rest).map(|(arm, rest)| arm * rest).sum();
+        line - along.powi(2) / squares(&arm).max(f64::MIN_POSITIVE)
+    };
+    let nearest = (1..BENDS).map(bent).fold(line, f64::min);
+    spread(&values[..at]) + spread(&values[at..]) <= nearest
+}
+
+/// What is left of values beside the straight line that fits them best.
+fn off_the_line(values: &[f64]) -> Vec<f64> {
+    let count = values.len() as f64;
+    let (middle, mean) = ((count - 1.0) / 2.0, values.iter().sum::<f64>() / count);
+    let along: f64 = values.iter().enumerate().map(|(index, value)| (index as f64 - middle) * value).sum();
+    let slope = along * 12.0 / (count * (count * count - 1.0));
+    let left = |(index, value): (usize, &f64)| value - mean - slope * (index as f64 - middle);
+    values.iter().enumerate().map(left).collect()
 }
 
 #[cfg(test)]
@@ -276,6 +335,33 @@ mod tests {
         }
     }
 
+    /// A day that begins with few activities an hour and ends with many, as a working day does.
+    #[test]
+    fn a_morning_is_no_change_where_activities_are_few() {
+        let window = Window::of(Timestamp(0), Timestamp(86_400_000_000), 720);
+        let mut found = Vec::new();
+        for seed in 0..10 {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut figures = Groups::new();
+            let mut at = 0.0;
+            loop {
+                let hours = (86_400.0 - at) / 3600.0;
+                let rate = 0.05 * (0.13 + 0.87 * (-(hours / 5.0_f64).powi(2)).exp());
+                at += -(1.0 - rng.f64()).ln() / rate;
+                if at >= 86_400.0 {
+                    break;
+                }
+                let second = crosstail_core::number::truncated_i64(at);
+                let mut call = Activity::new(Id::Uuid(1), Timestamp(second * 1_000_000));
+                call.status = Some(Status::Success);
+                let bucket = call.started_at.0.div_euclid(window.bucket_us) * window.bucket_us;
+                figures.entry((vec![Some("SAP".to_owned())], Some(Timestamp(bucket)))).or_default().add(&call);
+            }
+            found.extend(shifts(&figures, window));
+        }
+        assert!(found.len() <= 5, "in ten days: {found:#?}");
+    }
+
     #[test]
     fn what_grows_slowly_changes_at_no_moment() {
         let window = Window::of(Timestamp(0), Timestamp(8 * 3_600_000_000), 480);
@@ -291,5 +377,39 @@ mod tests {
             figures.insert((vec![Some("SAP".to_owned())], Some(Timestamp(bucket * 60_000_000))), one);
         }
         assert_eq!(shifts(&figures, window), []);
+    }
+
+    /// Three hours of two systems in a day; one of them begins an hour later.
+    #[test]
+    fn where_all_activities_begin_and_end_is_no_change_and_where_one_system_does_is() {
+        let (begin, end) = (10 * 3600, 13 * 3600);
+        let window = Window::of(Timestamp(0), Timestamp(86_400_000_000), 720);
+        let mut figures = Groups::new();
+        let mut rng = fastrand::Rng::with_seed(8);
+        for second in (begin..end).filter(|second| second % 2 == 0) {
+            let mut call = Activity::new(Id::Uuid(1), Timestamp(second * 1_000_000));
+            let is_late = rng.bool();
+            if is_late && second < begin + 3600 {
+                continue;
+            }
+            call.status = Some(Status::Success);
+            let bucket = call.started_at.0.div_euclid(window.bucket_us) * window.bucket_us;
+            let system = if is_late { "late" } else { "SAP" };
+            figures.entry((vec![Some(system.to_owned())], Some(Timestamp(bucket)))).or_default().add(&call);
+        }
+        let told = |window: Window| {
+            let found = shifts(&figures, window);
+            found
+                .iter()
+                .map(|one| (one.group[0].clone().unwrap_or_default(), one.at.0 / 60_000_000))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(told(window).len(), 4, "beginning and end of both: {:?}", told(window));
+        assert_eq!(told(window.of_activity(&figures)), [("late".to_owned(), 11 * 60)]);
+        let narrow = window.of_activity(&figures);
+        assert_eq!((narrow.from.0 / 1_000_000, narrow.to.0 / 1_000_000), (begin + 120, end - 120));
+        // What fills its range is not narrowed.
+        let full = Window { from: Timestamp(begin * 1_000_000), to: Timestamp(end * 1_000_000), ..window };
+        assert_eq!(full.of_activity(&figures), full);
     }
 }

@@ -126,6 +126,11 @@ impl FailureGroup {
         (known > 0).then(|| (recovered as f64 / known as f64, known))
     }
 
+    /// Whether it is known when it began: it is new, or back again.
+    pub const fn has_begun(&self) -> bool {
+        matches!(self.state, State::New | State::BackAgain)
+    }
+
     /// Whether its user does not want to see it for now.
     pub fn is_muted(&self) -> bool {
         let Some(mute) = self.remark.mute else { return false };
@@ -159,7 +164,8 @@ pub(super) fn clauses(of: &Fingerprint, example: &Activity) -> Vec<String> {
         (None, None) => "-endpoint:* -operation:*".to_owned(),
     };
     let said = match pattern.text.as_str() {
-        "" => "-pattern:*".to_owned(),
+        // Of nothing, and of an empty text.
+        "" => "(-pattern:* OR pattern:\"\")".to_owned(),
         _ => pattern.clause(),
     };
     vec!["is:failure".to_owned(), kind, of("system", system), place, said]

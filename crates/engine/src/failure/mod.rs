@@ -61,6 +61,10 @@ pub struct FoundFailures {
     pub span: Option<(Timestamp, Timestamp)>,
     /// From when on it is known what has failed.
     pub known_from: Timestamp,
+    /// When the sources begin, if that is later than it should be known what has failed.
+    pub begins: Option<Timestamp>,
+    /// What occurs from here on, and did not before, is new.
+    pub fresh: Timestamp,
     /// Why nothing is remembered.
     pub problem: Option<String>,
 }
@@ -79,6 +83,17 @@ impl Span {
     pub fn of(since: Option<Timestamp>, until: Timestamp) -> Self {
         let day = until.plus_us(-DAY_US);
         Self { fresh: since.map_or(day, |since| since.max(day)), until }
+    }
+
+    /// The same, over sources that hold nothing before a moment, and no failure after another. Where that leaves less than a day
+    /// before what is fresh, the first half of what they hold counts as before: else all of it would be new.
+    #[must_use]
+    pub fn over(self, begins: Timestamp, last: Timestamp) -> Self {
+        if begins <= self.fresh.plus_us(-DAY_US) {
+            return self;
+        }
+        let half = begins.plus_us(last.since_us(begins).max(0) / 2);
+        Self { fresh: self.fresh.max(half), ..self }
     }
 
     /// From when on it must be known what has failed.
@@ -221,7 +236,10 @@ impl Failures {
         let tally = &mut self.tallies[number];
         for at in [first, last] {
             if at < self.span.fresh {
-                tally.before = tally.before.max(Some(at));
+                // What is longer ago says nothing, whether it was read or not.
+                if at >= self.span.known_from() {
+                    tally.before = tally.before.max(Some(at));
+                }
             } else {
                 tally.fresh = Some(tally.fresh.map_or(at, |known| known.min(at)));
             }

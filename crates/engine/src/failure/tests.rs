@@ -97,6 +97,8 @@ fn its_filter_keeps_the_failures_of_a_group_and_no_others() {
     line.message = Some("login of \\ann\\ failed: Bearer abcdefghijklmnop is \"old\"".into());
     let mut silent = failure(7, "SAP", ago(2), "");
     silent.error = None;
+    let mut empty = failure(8, "SAP", ago(2), "");
+    (empty.error, empty.message) = (Some("".into()), None);
     let mut all = vec![
         failure(1, "SAP", ago(2), "order 1 refused"),
         failure(2, "SAP", ago(1), "order 2 refused"),
@@ -105,6 +107,7 @@ fn its_filter_keeps_the_failures_of_a_group_and_no_others() {
         without,
         line,
         silent,
+        empty,
     ];
     for (number, user) in ["ann", "bob", "cyrus", "dora", "emil", "fritz"].iter().enumerate() {
         all.push(failure(100 + number as u128, "auth", ago(2), &format!("session of {user} closed")));

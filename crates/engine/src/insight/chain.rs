@@ -88,6 +88,16 @@ impl Chain {
         Self { attempts, basis, next }
     }
 
+    /// Whether its attempts are of one operation for certain: they are numbered, name each other, or are about the same thing. Calls
+    /// that one request made to the same endpoint can be of several.
+    pub fn is_certain(&self) -> bool {
+        let numbers: HashSet<u16> = self.attempts.iter().filter_map(|attempt| attempt.attempt).collect();
+        let is_about = self.attempts.iter().all(|attempt| attempt.entity.is_some());
+        is_about
+            || numbers.len() == self.attempts.len()
+            || matches!(self.basis, LinkedBy::Parent | LinkedBy::Numbers | LinkedBy::Single)
+    }
+
     /// What became of the operation; `None` where its only attempt has not failed, and where nothing says that it was the
     /// last.
     pub fn outcome(&self, policy: Option<&Policy>) -> Option<FinalOutcome> {

@@ -30,7 +30,7 @@ pub use health::{Attempt, Baseline, Course, Health, HealthFigures, HealthInput, 
 pub use http::{header_meaning, size, status_meaning};
 pub use identify::{Candidate, candidates};
 pub use jq::jq;
-pub use resend::{HeaderSource, REQUEST_ID, RESEND_OF, Resend, SendSecrets};
+pub use resend::{HeaderSource, Held, REQUEST_ID, RESEND_OF, Resend, SendSecrets};
 pub use schema_fit::fit;
 pub use sets::{PAYLOADS, SetContrast, SetCounts, Side};
 pub use stack::{Frame, FrameKind, frames, library_runs, own_frame};

@@ -1,6 +1,8 @@
 //! A recorded request as one that can be sent again: as it was, with secrets from elsewhere, since recorded ones are redacted.
 
-use crosstail_core::model::{Activity, Direction, Payload, REDACTED, is_secret_field, redact_text};
+use crosstail_core::model::{
+    Activity, Direction, FinalOutcome, Payload, REDACTED, Status, is_secret_field, redact_text,
+};
 use serde_json::Value;
 
 /// Headers of one connection or of the message as it was sent: whoever sends it again makes them anew.
@@ -49,6 +51,64 @@ pub struct Resend {
     pub body: Option<String>,
     /// Whether somebody has changed the body.
     pub is_edited: bool,
+}
+
+/// Why an operation is not sent again unless somebody insists: to send it would do it twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// It has not failed.
+    Succeeded,
+    /// A later attempt succeeded.
+    Recovered,
+    /// Its next attempt is due.
+    Waiting,
+    /// An attempt is in progress.
+    Running,
+    /// It was sent again from here, and the receiver took it.
+    SentAgain,
+    /// It was sent again from here, and nobody knows whether it arrived.
+    MayHaveArrived,
+    /// A source that may know of later attempts has failed, with this error.
+    Unknown(String),
+}
+
+impl Held {
+    /// What became of an operation, and of its last attempt, say.
+    pub const fn of(outcome: Option<FinalOutcome>, last: Option<Status>) -> Option<Self> {
+        match (outcome, last) {
+            (Some(FinalOutcome::Recovered { .. }), _) => Some(Self::Recovered),
+            (Some(FinalOutcome::Waiting(_)), _) => Some(Self::Waiting),
+            (Some(FinalOutcome::Running), _) | (None, Some(Status::InProgress)) => Some(Self::Running),
+            (None, Some(Status::Success)) => Some(Self::Succeeded),
+            (Some(FinalOutcome::GivenUp) | None, _) => None,
+        }
+    }
+
+    /// Name in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Succeeded => "succeeded",
+            Self::Recovered => "recovered",
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::SentAgain => "sent_again",
+            Self::MayHaveArrived => "may_have_arrived",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+
+    /// For people: what follows `left out:`.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Succeeded => "it succeeded".to_owned(),
+            Self::Recovered => "a later try succeeded".to_owned(),
+            Self::Waiting => "its next try is due".to_owned(),
+            Self::Running => "a try is in progress".to_owned(),
+            Self::SentAgain => "it was sent again before, and taken".to_owned(),
+            Self::MayHaveArrived => "it was sent again before, and may have arrived".to_owned(),
+            Self::Unknown(problem) => format!("whether a later try succeeded is not known: {problem}"),
+        }
+    }
 }
 
 impl Resend {

@@ -1,6 +1,6 @@
 //! The values of what varies in a pattern.
 
-use crosstail_core::mask::{ANY, masked};
+use crosstail_core::mask::{ANY, masked, pieces};
 use crosstail_core::model::{Activity, redact_text};
 use std::collections::HashMap;
 
@@ -66,7 +66,7 @@ impl GapCounts {
 /// The values of the gaps of a template in a text; `None` where the text does not fit. Several variable words in a row are one value.
 fn gaps<'a>(text: &'a str, template: &str) -> Option<Vec<&'a str>> {
     let mut words: Vec<(String, &str)> = Vec::new();
-    for word in text.split_whitespace() {
+    for word in pieces(text) {
         let masked = masked(word);
         match words.last_mut() {
             Some((last, value)) if masked == ANY && last == ANY => {
@@ -94,6 +94,25 @@ fn gaps<'a>(text: &'a str, template: &str) -> Option<Vec<&'a str>> {
     template.next().is_none().then_some(values)
 }
 
+/// The clause for what says a value in one gap of a template, by its number, in a field.
+pub fn value_clause(template: &str, gap: usize, value: &str, field: &str) -> String {
+    let value = value.split_whitespace().map(regex::escape).collect::<Vec<_>>().join(r"\s+");
+    let mut number = 0;
+    let word = |word: &str| {
+        let Some((before, _)) = word.split_once(ANY) else { return regex::escape(word) };
+        let is_chosen = number == gap;
+        number += 1;
+        let before = regex::escape(before);
+        match (is_chosen, before.is_empty()) {
+            (true, _) => format!(r"{before}\W*{value}\W*"),
+            (false, true) => r"\S.*?".to_owned(),
+            (false, false) => format!(r"{before}\S.*?"),
+        }
+    };
+    let words: Vec<String> = template.split(' ').map(word).collect();
+    format!("{field}:/^{}$/", words.join(r"\s+").replace('/', r"\/"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +130,31 @@ mod tests {
         assert_eq!(of("session of ann open", "session of <*> closed"), None);
         assert_eq!(of("session of", "session of <*>"), None);
         assert_eq!(of("refused", "<*>"), None);
+    }
+
+    #[test]
+    fn the_clause_of_a_value_is_of_its_gap_alone() {
+        use crosstail_core::filter::{Context, Filter, NamedRecord};
+        use crosstail_core::model::Names;
+        let template = "order <*> of <*> refused: uid=<*>";
+        let texts =
+            ["order 1 of 17 refused: uid=0", "order 17 of 'ACME/x' refused: uid=1,", "order 2 of ACME refused: uid=1"];
+        let kept = |gap: usize, value: &str| {
+            let clause = value_clause(template, gap, value, "message");
+            let (_, predicate) = Filter::compile(&clause, &Context::default()).expect("a filter");
+            let names = Names::default();
+            let keeps = |text: &&str| {
+                let mut activity = Activity::new(Id::Uuid(1), Timestamp(0));
+                activity.message = Some((*text).into());
+                predicate.keeps(&NamedRecord { activity: &activity, names: &names, payload: None })
+            };
+            (0..texts.len()).filter(|at| keeps(&texts[*at])).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(0, "1"), [0], "1 is also a part of 17, and of the third gap");
+        assert_eq!(kept(0, "17"), [1]);
+        assert_eq!(kept(1, "17"), [0]);
+        assert_eq!(kept(1, "ACME/x"), [1]);
+        assert_eq!(kept(2, "1"), [1, 2]);
     }
 
     #[test]

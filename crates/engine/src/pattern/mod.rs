@@ -12,7 +12,7 @@ mod trend;
 
 pub use crosstail_core::mask::ANY;
 pub use found::{FoundPattern, FoundPatterns, PatternCounts, PatternTally};
-pub use gaps::{GapCounts, GapValues};
+pub use gaps::{GapCounts, GapValues, value_clause};
 pub use trend::Trend;
 
 use crosstail_core::mask::{self, id_of};
@@ -123,6 +123,25 @@ impl Pattern {
     }
 }
 
+/// More siblings than so many are not excluded by name.
+const SIBLINGS: usize = 24;
+
+impl Pattern {
+    /// The clauses for the texts that have it and none of the others that its gaps would also stand for: `event <*>` stands for
+    /// `event lost`, too, which is a pattern of its own where few words are there.
+    pub fn clauses_among<'a>(&self, others: impl Iterator<Item = &'a Self>) -> Vec<String> {
+        let regex = |of: &Self| regex::Regex::new(&mask::template(&of.text)).ok();
+        let own = regex(self);
+        let is_within = |other: &&Self| {
+            let fits =
+                |regex: &Option<regex::Regex>, text: &str| regex.as_ref().is_some_and(|regex| regex.is_match(text));
+            other.text != self.text && fits(&own, &other.text) && !fits(&regex(other), &self.text)
+        };
+        let siblings = others.filter(is_within).take(SIBLINGS).map(|other| format!("-{}", other.clause()));
+        std::iter::once(self.clause()).chain(siblings).collect()
+    }
+}
+
 /// A pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Pattern {
@@ -194,6 +213,17 @@ mod tests {
         let verbs = ["created", "paid", "sent", "returned", "refunded", "lost"].map(|verb| format!("{verb} order 1"));
         let kept: HashSet<String> = patterns(&verbs).into_iter().map(|(_, pattern)| pattern.text).collect();
         assert_eq!(kept.len(), 6);
+    }
+
+    #[test]
+    fn the_clauses_of_a_pattern_leave_out_its_siblings() {
+        let of = |text: &str| Pattern { id: id_of(text), text: text.to_owned() };
+        let all = [of("event <*> of <*>"), of("event lost of <*>"), of("event <*>"), of("other <*> of <*>")];
+        assert_eq!(
+            all[0].clauses_among(all.iter()),
+            ["pattern:\"event <*> of <*>\"", "-pattern:\"event lost of <*>\""]
+        );
+        assert_eq!(all[1].clauses_among(all.iter()), ["pattern:\"event lost of <*>\""]);
     }
 
     proptest! {

@@ -15,7 +15,7 @@ mod symbols;
 mod tally;
 
 pub use evaluate::RowRecord;
-pub use operations::{Affected, Operation};
+pub use operations::{Affected, LastAttempt, Operation};
 pub use summary::{Bucket, Facet, Histogram};
 pub use symbols::{Symbol, Symbols};
 pub use tally::{TALLIED, Tallies, latency_range};

@@ -58,6 +58,18 @@ pub struct Operation {
     pub outcome: Option<FinalOutcome>,
 }
 
+/// An operation, by its last attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LastAttempt {
+    pub activity: Activity,
+    /// The first one: it stands for the operation.
+    pub first: Id,
+    /// Number of its attempts that are in memory.
+    pub attempts: usize,
+    /// `None` where nothing says that it was tried again, or is to be.
+    pub outcome: Option<FinalOutcome>,
+}
+
 /// The operations of some rows that have failed at least once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Affected {
@@ -236,6 +248,37 @@ impl Store {
         all
     }
 
+    /// The operations of some attempts, each once, in the order in which the attempts are given. Where nothing but a request or a
+    /// trace joins attempts, which may be of several operations, each of them stands for itself.
+    pub fn last_attempts(&self, rows: &[Row]) -> Vec<LastAttempt> {
+        let given: HashMap<Row, usize> = rows.iter().copied().zip(0..).collect();
+        let mut found: BTreeMap<usize, LastAttempt> = BTreeMap::new();
+        for group in self.groups(&self.attempts_with(rows.to_vec())) {
+            let mut asked: Vec<(usize, Row)> = group.iter().filter_map(|row| Some((*given.get(row)?, *row))).collect();
+            asked.sort_unstable();
+            let members: Vec<Activity> = group.iter().map(|row| self.get(*row)).collect();
+            let mut judged: HashSet<Id> = HashSet::new();
+            for (place, row) in asked {
+                let activity = self.get(row);
+                if judged.contains(&activity.id) {
+                    continue;
+                }
+                let chain = Chain::build(&activity, &members);
+                let outcome = chain.outcome(None);
+                let (attempts, is_certain) = (chain.attempts.len(), chain.is_certain());
+                let Some(first) = chain.attempts.first().map(|first| first.id.clone()) else { continue };
+                let last = if is_certain {
+                    judged.extend(chain.attempts.iter().map(|attempt| attempt.id.clone()));
+                    chain.attempts.into_iter().next_back().unwrap_or(activity)
+                } else {
+                    activity
+                };
+                found.insert(place, LastAttempt { activity: last, first, attempts, outcome });
+            }
+        }
+        found.into_values().collect()
+    }
+
     /// Attempts in groups of one operation or more: those of one operation are in one group.
     fn groups(&self, attempts: &[Row]) -> Vec<Vec<Row>> {
         // What attempts of one operation have in common, and whichever of these each names.
@@ -403,5 +446,46 @@ mod tests {
         assert!(matches!(same.final_outcome, Some(FinalOutcome::Recovered { attempt: 3, .. })), "{same:?}");
         // The same record again changes nothing.
         assert_eq!(store.ingest(vec![tries[0].clone()]).changed, 0);
+    }
+
+    #[test]
+    fn an_operation_is_told_once_by_its_last_attempt() {
+        let mut store = Store::new(Names::default());
+        store.ingest(all());
+        let failed: Vec<Row> =
+            store.all_rows().iter().copied().filter(|row| store.status(*row) == Some(Status::Failed)).collect();
+        let found = store.last_attempts(&failed);
+        assert_eq!(found.len(), 40, "each of the operations that have failed, once");
+        let of = |order: i64| {
+            let id = format!("order-{order}-");
+            found.iter().find(|one| one.activity.id.to_string().starts_with(&id)).expect("told")
+        };
+        assert_eq!((of(0).activity.status, of(0).attempts), (Some(Status::Success), 2));
+        assert!(matches!(of(0).outcome, Some(FinalOutcome::Recovered { attempt: 2, .. })));
+        assert_eq!(
+            (of(1).activity.id.to_string(), of(1).outcome),
+            ("order-1-3".to_owned(), Some(FinalOutcome::GivenUp))
+        );
+        assert!(matches!(of(2).outcome, Some(FinalOutcome::Waiting(_))));
+        // Asked by one of its attempts, it is the same operation.
+        let first = store.find(&Id::Text("order-1-1".into())).expect("there");
+        assert_eq!(store.last_attempts(&[first])[0], *of(1));
+    }
+
+    /// Five lines of an order are posted in one trace, none of them numbered: they are five operations, not five attempts of one.
+    #[test]
+    fn what_only_a_trace_joins_stands_for_itself() {
+        let mut store = Store::new(Names::default());
+        let line = |number: i64| {
+            let mut one = attempt(7, 1, Status::Failed);
+            one.id = Id::Text(format!("line-{number}").into());
+            (one.request_id, one.attempt, one.max_attempts, one.entity) = (None, None, None, None);
+            (one.started_at, one.completed_at) = (Timestamp(number * 1000), Some(Timestamp(number * 1000 + 500)));
+            one
+        };
+        store.ingest((0..5).map(line).collect());
+        let found = store.last_attempts(store.all_rows());
+        assert_eq!(found.len(), 5, "{found:#?}");
+        assert!(found.iter().all(|one| one.first == found[0].first), "what they may have in common is known");
     }
 }

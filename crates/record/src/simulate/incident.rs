@@ -74,10 +74,10 @@ impl Incidents {
         let trouble = troubles[(saturating_usize(window.rem_euclid(3)) + rng.usize(0..2)) % 3];
         let minutes = rng.i64(6..22);
         let begin = window * WINDOW_MS;
-        // The first live window's begins soon, and the last one before now is still seen in the last hour.
+        // The first live window's begins soon, and the last one before now is still seen in the last hour, and over.
         let offset = match window {
             0 => rng.i64(90_000..150_000),
-            -1 => WINDOW_MS - (minutes + rng.i64(6..25)) * 60_000,
+            -1 => WINDOW_MS - (minutes + rng.i64(26..38)) * 60_000,
             _ => rng.i64(0..WINDOW_MS - minutes * 60_000),
         };
         let trouble = if window == -1 { Fault::Outage } else { trouble };

@@ -151,6 +151,7 @@ fn call_with_retries(
             operation: Some(call.operation.to_owned()),
             entity: Some(entity.clone()),
             actor: Some(actor.to_owned()),
+            organization: Some(format!("org-{tenant}")),
             correlation_id: Some(correlation.to_owned()),
             parent_request_id: parent.take(),
             attempt: Some(attempt),

@@ -79,7 +79,8 @@ fn affected(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
     let text = outcomes_of(&explore.affected, shared).unwrap_or_default();
     let room = area.width.saturating_sub(2);
     let end = put(canvas.buf, area.x + 1, area.y, &text, room, theme.warning) + 2;
-    let keys = [(Action::AFFECTED, "lists them"), (Action::COPY_AFFECTED, "copies them")];
+    let keys =
+        [(Action::FAILURES, "groups them"), (Action::AFFECTED, "lists them"), (Action::COPY_AFFECTED, "copies them")];
     canvas.put_keys(end, area.y, area.right().saturating_sub(end), ("", &keys), theme.dim);
 }
 

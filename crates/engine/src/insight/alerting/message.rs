@@ -67,6 +67,12 @@ pub fn length(us: i64) -> String {
     }
 }
 
+/// What fires, and why: the reason alone where it names the group itself, as that of a group of failures does.
+pub fn described(group: &Group, reason: &str) -> String {
+    let group = group_text(group);
+    if reason.starts_with(&group) { reason.to_owned() } else { format!("{group}: {reason}") }
+}
+
 /// The reason why a rule's condition holds for a measurement.
 pub fn reason(rule: &Rule, measured: &Measured) -> String {
     let mut out = String::new();

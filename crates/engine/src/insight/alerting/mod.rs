@@ -17,7 +17,7 @@ pub use baseline::{ActivityBaseline, Window};
 pub use definition::RuleError;
 pub use machine::{Alert, AlertChange, AlertState, Alerts, Evaluation, Silence, Transition};
 pub use measure::behind;
-pub use message::{group_text, length, reason};
+pub use message::{described, group_text, length, reason};
 pub use objectives::Objectives;
 pub use rule::{
     ActivityMeasure, Group, Measured, MetricMeasure, OfActivities, OfMetric, Rule, Scope, Severity, Threshold,
