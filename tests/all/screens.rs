@@ -7,6 +7,7 @@ use crosstail::effect::{
 };
 use crosstail::log::LogLine;
 use crosstail::screens::{AlertOrigin, Event, Explore, Explorer, Focus, Picture, Tab, draw};
+use crosstail::tui::contrast::{contrast, rgb};
 use crosstail::tui::{Appearance, ColourDepth, Gesture, Keymap, Stroke, Theme};
 use crosstail_core::filter::{Context, Filter, NamedRecord, Operand, Truth};
 use crosstail_core::model::{
@@ -475,6 +476,55 @@ fn every_screen_in_every_theme() {
             .map(|(name, keys)| format!("════ {name}\n{}", staged((100, 30), theme, keys).picture()))
             .collect();
         insta::assert_snapshot!(format!("every_screen_in_{theme}"), pictures);
+    }
+}
+
+/// What is too near to what is behind it: each text, with its contrast. Lines and bars are no text.
+fn unreadable(buffer: &Buffer, own: &Theme, terminal: [[u8; 3]; 2]) -> std::collections::BTreeMap<String, String> {
+    let mut found = std::collections::BTreeMap::new();
+    for cell in &buffer.content {
+        let graphic = |c: char| c == ' ' || ('\u{2500}'..='\u{259f}').contains(&c) || c == '…' || c == '⋯';
+        if cell.symbol().chars().all(graphic) {
+            continue;
+        }
+        let (mut fg, mut bg) = (rgb(cell.fg).unwrap_or(terminal[0]), rgb(cell.bg).unwrap_or(terminal[1]));
+        if cell.modifier.contains(Modifier::REVERSED) {
+            std::mem::swap(&mut fg, &mut bg);
+        }
+        let is_plain = own.text.fg.is_some_and(|text| text == cell.fg) && cell.bg == Color::Reset;
+        let ratio = contrast(fg, bg);
+        if ratio < if is_plain { 4.5 } else { 3.0 } {
+            let colours = format!("{} on {} {:?}", cell.fg, cell.bg, cell.modifier);
+            let texts: &mut String = found.entry(format!("{colours}: {ratio:.1}")).or_default();
+            texts.push_str(cell.symbol());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_theme_is_read_in_every_depth_and_on_the_selected_line() {
+    let (dark, light) = ([[204; 3], [22; 3]], [[0; 3], [255; 3]]);
+    for (name, terminal) in [
+        ("dark", dark),
+        ("light", light),
+        ("contrast", [[255; 3], [0; 3]]),
+        ("colourblind", dark),
+        ("ansi", [[170; 3], [0; 3]]),
+        ("ansi-light", light),
+    ] {
+        for depth in [ColourDepth::True, ColourDepth::Indexed, ColourDepth::Ansi] {
+            let theme = Theme::load(name, depth).expect("a theme");
+            // With a failure selected in the list, and with the keys in a detail beside it.
+            let selected: &[&str] = &["up", "up", "E"];
+            for (screen, keys) in SCREENS.iter().copied().chain([("selected", selected)]) {
+                let mut stage = staged((160, 48), "dark", keys);
+                stage.look.theme = theme;
+                let Picture { buffer, .. } = draw(&stage.explorer, &stage.look);
+                let wrong = unreadable(&buffer, &theme, terminal);
+                assert!(wrong.is_empty(), "{screen} in {name}, {depth:?}: {wrong:#?}");
+            }
+        }
     }
 }
 

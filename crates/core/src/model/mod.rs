@@ -15,6 +15,7 @@ mod names;
 mod payload;
 mod redact;
 mod spelling;
+mod thrown;
 mod time;
 mod visible;
 mod vitals;
@@ -38,6 +39,7 @@ pub use redact::{
     redact_text, redact_whole, secret_ranges, secrets,
 };
 pub use spelling::{Spelled, Surroundings, leading_time, spelled_time};
+pub use thrown::{Thrown, exception, thrown};
 pub use time::{Clock, Timestamp, parse_timestamp};
 pub use visible::{is_hostile, visible, visible_line};
 pub use vitals::{Check, Metric, MetricKind, Unit, Vitals};

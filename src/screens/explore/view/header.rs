@@ -1,6 +1,7 @@
 //! The first line: the sources and their state, the time and its zone.
 
 use crate::action::Action;
+use crate::ingest::SourceStatus;
 use crate::screens::explore::Explore;
 use crate::screens::shared::{LineState, Shared};
 use crate::tui::text::{count, fit, put, safe, width, zone_name};
@@ -141,11 +142,15 @@ fn summary(shared: &Shared, theme: &Theme) -> (&'static str, ratatui::style::Sty
         };
         return ("✗", theme.failure, word);
     }
+    let is_missing = |source: &&SourceStatus| !source.missing().is_empty();
     match busy.map(|source| &source.state) {
         Some(SourceState::Connecting) => ("○", theme.pending, "connecting".to_owned()),
         Some(_) => ("◐", theme.pending, "loading".to_owned()),
         None if shared.sources.is_empty() => ("", theme.dim, String::new()),
         None if shared.sources.iter().all(|s| s.state == SourceState::Ended) => ("■", theme.dim, "ended".to_owned()),
+        None if shared.sources.iter().filter(is_missing).count() == shared.sources.len() => {
+            ("◌", theme.warning, "nothing to read".to_owned())
+        }
         // In a narrow window, the sign says it.
         None if shared.size.0 < 80 => ("●", theme.success, String::new()),
         None => ("●", theme.success, "connected".to_owned()),
