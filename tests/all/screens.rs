@@ -529,6 +529,31 @@ fn every_theme_is_read_in_every_depth_and_on_the_selected_line() {
 }
 
 #[test]
+fn the_first_line_always_has_the_range_and_the_alerts() {
+    for columns in [160, 120, 100, 80, 60] {
+        let stage = staged((columns, 24), "dark", &[]);
+        let picture = stage.picture();
+        let first = picture.lines().next().expect("a line");
+        assert!(first.contains('‹') && first.contains('⚑'), "at {columns}: {first}");
+    }
+}
+
+#[test]
+fn a_key_of_several_says_what_may_follow() {
+    let mut stage = Stage::new(120, 24, "dark");
+    stage.press(&["y"]);
+    let picture = stage.picture();
+    assert!(picture.contains("y record") && picture.contains("i id") && picture.contains("c curl"), "{picture}");
+    stage.press(&["i"]);
+    let picture = stage.picture();
+    assert!(picture.contains("copied the id") && !picture.contains("y record"), "{picture}");
+    // What has no room says so, whichever way it is turned.
+    let mut narrow = Stage::new(80, 24, "dark");
+    narrow.press(&["b"]);
+    assert!(narrow.picture().contains("facets off; there is no room"), "{}", narrow.picture());
+}
+
+#[test]
 fn requests_are_sent_again_once_their_number_is_typed() {
     let mut stage = Stage::new(120, 30, "dark");
     stage.press(&["1", "up", "ctrl-s"]);
@@ -1366,7 +1391,7 @@ fn patterns_are_narrowed_excluded_and_looked_into() {
     stage.event(Event::Pump(PumpEvent::Batch { source, items, live: false }));
     stage.press(&["p"]);
     let picture = stage.picture();
-    assert!(picture.contains("5 patterns of 16 activities · 42 say nothing"), "{picture}");
+    assert!(picture.contains("5 patterns of 16 activities · 42 without a message"), "{picture}");
     assert!(picture.contains("order <*> sent to ann") && picture.contains("for example order"), "{picture}");
     // The values of what varies; one of them narrows.
     stage.press(&["v"]);
