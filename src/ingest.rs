@@ -75,6 +75,12 @@ impl SourceStatus {
         matches!(self.state, SourceState::Connecting | SourceState::Loading)
     }
 
+    /// What was named and is not there, as long as nothing has come.
+    pub fn missing(&self) -> &[String] {
+        let probe = self.probe.as_ref().filter(|_| self.received == 0 && self.state == SourceState::Live);
+        probe.map_or(&[], |probe| &probe.missing)
+    }
+
     /// What rules see of it.
     pub fn snapshot(&self) -> SourceSnapshot<'_> {
         SourceSnapshot { name: &self.name, unreachable_since: self.unreachable_since, vitals: &self.vitals }

@@ -4,6 +4,7 @@
 //! - [`kinds`]: the kinds of source in this build.
 //! - [`config`]: settings, and where each came from.
 //! - [`screens`]: what is shown and what keys mean, which never waits; [`effect`]: what they ask; [`runtime`] does it.
+//! - [`explain`]: the codes of errors.
 //! - [`ingest`]: the events of sources into memory.
 //! - [`tui`]: the terminal; [`watch`]: alert rules without a screen; [`cli`]: the command line.
 
@@ -11,6 +12,7 @@ pub mod action;
 pub mod cli;
 pub mod config;
 pub mod effect;
+pub mod explain;
 pub mod ingest;
 pub mod kinds;
 pub mod log;

@@ -1,7 +1,9 @@
 //! `crosstail completions`, `crosstail man` and `crosstail help`, generated from the definition of the command line.
 
 use super::args::{Cli, CompletionsArgs, HelpArgs, ManArgs};
-use super::{UsageError, exit, explain, topics};
+use super::wrap::wrapped;
+use super::{UsageError, exit, topics};
+use crate::explain;
 use anyhow::Result;
 use clap::{Command, CommandFactory as _};
 use clap_complete::Shell;
@@ -50,14 +52,45 @@ fn find(words: &[String]) -> Result<Command> {
 pub(super) fn help(args: &HelpArgs) -> Result<u8> {
     let text = match args.about.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["filter" | "filters"] => topics::filter(),
+        ["sources" | "source"] => topics::sources(),
         ["exit-codes" | "exit-code" | "exit"] => topics::exit_codes(),
         [word] if explain::is_code(word) => {
-            explain::explain(word).ok_or_else(|| UsageError(format!("no error has the code '{word}'")))?
+            explanation(word).ok_or_else(|| UsageError(format!("no error has the code '{word}'")))?
         }
         _ => find(&args.about)?.render_long_help().to_string(),
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     Ok(exit::OK)
+}
+
+/// Columns of an explanation.
+const WIDTH: usize = 100;
+
+/// What a code stands for; `None` if nothing has it.
+fn explanation(code: &str) -> Option<String> {
+    let entry = explain::entries().find(|entry| entry.code.eq_ignore_ascii_case(code))?;
+    let mut out = format!("{}  {}\n", entry.code, entry.message);
+    for (head, text) in [("Why", &entry.why), ("What to do", &entry.remedy)] {
+        out.push_str(&format!("\n{head}\n"));
+        for line in wrapped(&plain(text), WIDTH - 2) {
+            out.push_str(&format!("  {line}\n"));
+        }
+    }
+    Some(out)
+}
+
+/// A cell without the addresses of its links.
+fn plain(cell: &str) -> String {
+    let mut out = String::new();
+    let mut rest = cell;
+    while let Some((before, after)) = rest.split_once("](") {
+        let (_, behind) = after.split_once(')').unwrap_or(("", after));
+        let (text, link) = before.rsplit_once('[').unwrap_or((before, ""));
+        out.push_str(text);
+        out.push_str(link);
+        rest = behind;
+    }
+    out + rest
 }
 
 pub(super) fn page(args: &ManArgs) -> Result<u8> {

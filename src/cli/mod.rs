@@ -9,7 +9,6 @@ mod complete;
 mod config;
 mod demo;
 mod doctor;
-pub mod explain;
 mod explore;
 mod export;
 mod failures;

@@ -238,7 +238,7 @@ pub(super) fn moment(at: Timestamp, zone: Tz) -> String {
 /// Writes to stderr why the program ends; at a terminal, with where more about it stands.
 pub(super) fn print_failure(text: &str) {
     print_error(text);
-    if let Some(code) = super::explain::code_of(text).filter(|_| io::stderr().is_terminal()) {
+    if let Some(code) = crate::explain::code_of(text).filter(|_| io::stderr().is_terminal()) {
         let _ = writeln!(io::stderr().lock(), "  crosstail help {code} says why, and what to do");
     }
 }
@@ -253,6 +253,6 @@ pub(super) fn print_usage(text: &str, usage: &str) {
 
 /// Writes a message to stderr, with the code of an error.
 pub(super) fn print_error(text: &str) {
-    let code = super::explain::code_of(text).map(|code| format!("[{code}]")).unwrap_or_default();
+    let code = crate::explain::code_of(text).map(|code| format!("[{code}]")).unwrap_or_default();
     let _ = writeln!(io::stderr().lock(), "crosstail{code}: {}", crosstail_core::model::visible(text));
 }

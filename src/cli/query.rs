@@ -6,7 +6,7 @@ use super::{UsageError, sources};
 use crate::config::Overrides;
 use crate::runtime::{MergedHistory, Sources, Work, payloads_of};
 use anyhow::{Result, ensure};
-use crosstail_core::filter::{Filter, Operand, Scalar, ScalarForm, ValueType};
+use crosstail_core::filter::{Filter, Operand, Scalar, ScalarForm, ValueType, quote};
 use crosstail_core::model::{Activity, Names};
 use crosstail_source::{PageQuery, SourceError};
 use std::io::Write as _;
@@ -74,7 +74,7 @@ pub(super) async fn run(args: &QueryArgs, choice: &Overrides) -> Result<u8> {
             print_error(&format!("more than {limit} activities match; --limit 0 prints all"));
         }
         if written == 0 {
-            for note in short_ids(&filter) {
+            for note in short_ids(&filter).into_iter().chain(not_searched(&filter)) {
                 print_error(&note);
             }
         }
@@ -144,6 +144,14 @@ impl Ranked {
         self.rank();
         self.found
     }
+}
+
+/// Where plain text was not searched, and how it is.
+fn not_searched(filter: &Filter) -> Option<String> {
+    let text = quote(filter.plain_text()?);
+    Some(format!(
+        "plain text is looked for in messages, errors, addresses, names and ids; stack:{text} looks into stacks, raw:{text} into whole records"
+    ))
 }
 
 /// Notes on ids that are too short to be beginnings.

@@ -124,9 +124,9 @@ pub(super) fn configs(
         }
         let matches_something = argument.contains(['*', '?', '[']) || std::path::Path::new(argument).exists();
         if !matches_something {
-            let hint =
-                habits::command_like(argument).unwrap_or_else(|| format!("a source is one of: {}", kinds::ALL.hint()));
-            return Err(UsageError(format!("no file '{argument}'; {hint}")).into());
+            let hint = habits::command_like(argument)
+                .unwrap_or_else(|| "'crosstail help sources' lists what a source can be".to_owned());
+            return Err(UsageError(format!("no file '{argument}' here; {hint}")).into());
         }
         match &mut files {
             Some(files) => files.at.push(argument.clone()),
@@ -212,7 +212,7 @@ pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Res
                     print_error(&format!("{name}: {limits}"));
                 }
                 for missing in &probe.missing {
-                    print_error(&format!("{name}: no file matches {}", redact_text(missing)));
+                    print_error(&format!("{name}: {}", redact_text(missing)));
                 }
                 let whole = probe.missing.len() >= opened.configs[index].at.len();
                 opened.absent += usize::from(whole && !probe.missing.is_empty());

@@ -3,6 +3,7 @@
 use super::exit;
 use super::output::aligned;
 use super::wrap::wrapped;
+use crate::kinds;
 use crosstail_core::filter::{Field, ValueType};
 use std::io::{self, Write};
 
@@ -96,6 +97,19 @@ pub(super) fn filter() -> String {
     // Writing into memory does not fail.
     let _ = aligned(&mut out, &["field", "aliases", "example", "':' means", "what it is"], &rows);
     String::from_utf8_lossy(&out).into_owned()
+}
+
+/// What a source can be: an example of each kind.
+pub(super) fn sources() -> String {
+    let mut rows: Vec<[String; 2]> =
+        kinds::ALL.iter().map(|kind| [kind.example.to_owned(), kind.title.to_owned()]).collect();
+    let programs = kinds::ALL.iter().flat_map(|kind| kind.programs);
+    rows.extend(programs.map(|(_, form)| [(*form).to_owned(), String::new()]));
+    rows.push(["-".to_owned(), "what is piped in".to_owned()]);
+    let columns = rows.iter().map(|[example, _]| example.chars().count()).max().unwrap_or(0);
+    let lines = rows.iter().map(|[example, title]| format!("{example:columns$}  {title}").trim_end().to_owned() + "\n");
+    let hint: String = wrapped(&format!("A source is one of: {}.", kinds::ALL.hint()), WIDTH).join("\n");
+    format!("{}\n{hint}\n", lines.collect::<String>())
 }
 
 /// The exit codes.

@@ -76,7 +76,8 @@ fn known(error: &clap::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, explain};
+    use crate::cli::Cli;
+    use crate::explain;
     use clap::Parser as _;
 
     fn said(line: &str) -> String {

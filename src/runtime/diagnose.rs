@@ -207,10 +207,14 @@ async fn volume(
         Ok(groups) => {
             let count: u64 = groups.values().map(|figures| figures.count).sum();
             let rate = count as f64 / 86_400.0;
-            diagnoses.push(Diagnosis::ok(
-                "volume",
-                format!("{count} activities of {} systems in the last day, {rate:.2} per second", groups.len()),
-            ));
+            let named = groups.keys().filter(|(names, _)| names.iter().any(Option::is_some)).count();
+            let systems = match named {
+                0 => "no system named".to_owned(),
+                1 => "of 1 system".to_owned(),
+                many => format!("of {many} systems"),
+            };
+            let text = format!("{count} activities in the last day, {systems}, {rate:.2} per second");
+            diagnoses.push(Diagnosis::ok("volume", text));
         }
         Err(error) => diagnoses.push(connect_problem(error)),
     }

@@ -50,7 +50,7 @@ pub struct Explorer {
     pub shared: Shared,
     pub stack: Stack,
     /// Keys of an incomplete sequence.
-    pressed: Vec<Stroke>,
+    pub(super) pressed: Vec<Stroke>,
 }
 
 impl Explorer {
@@ -64,6 +64,9 @@ impl Explorer {
     /// Applies an event; returns the effects to carry out.
     pub fn update(&mut self, event: Event) -> Vec<Effect> {
         let is_tick = matches!(event, Event::Tick(_));
+        if matches!(event, Event::Pointed(..)) {
+            self.pressed.clear();
+        }
         let effects = self.apply(event);
         self.stack.explore.fit(&self.shared);
         self.stack.guide(&mut self.shared);

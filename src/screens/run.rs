@@ -354,7 +354,6 @@ impl Frontend {
         let wrapped =
             if std::env::var_os("TMUX").is_some() { format!("\x1bPtmux;\x1b{plain}\x1b\\") } else { String::new() };
         self.painter.send((plain + &wrapped).into_bytes());
-        self.explorer.shared.notify(format!("copied {} characters", safe.chars().count()));
     }
 
     /// Opens an address in the browser; where there is none, it is copied and shown.

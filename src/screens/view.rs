@@ -3,7 +3,7 @@
 use super::{Explorer, Hint, explore, stack, tour};
 use crate::action::Action;
 use crate::tui::text::{put, width};
-use crate::tui::{Appearance, Canvas, Context, Spot, Spots};
+use crate::tui::{Appearance, Canvas, Context, Spot, Spots, Stroke};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -34,7 +34,10 @@ pub fn draw(explorer: &Explorer, look: &Appearance) -> Picture {
     canvas.spots.add(frame.body, Spot::Nothing);
     stack.body().view(shared, &mut canvas.at(frame.body));
     let context = if stack.is_typing() { Context::TEXT } else { stack.context() };
-    key_bar(stack.hints(), context, &mut canvas.at(frame.keys));
+    match explorer.pressed.as_slice() {
+        [] => key_bar(stack.hints(), context, &mut canvas.at(frame.keys)),
+        pressed => what_may_follow(context, pressed, &mut canvas.at(frame.keys)),
+    }
     canvas.spots.begin(stack::LIST);
     if let Some(tour) = stack.tour() {
         tour::render(tour, stack.is_at_the_bottom(), shared, &mut canvas.at(frame.strip));
@@ -54,6 +57,27 @@ pub(super) fn scrolling(explorer: &Explorer) -> Option<Rect> {
         return None;
     }
     explore::scrolling(&stack.explore, shared)
+}
+
+/// Draws what the next key of a sequence may be.
+fn what_may_follow(context: Context, pressed: &[Stroke], canvas: &mut Canvas<'_>) {
+    let (area, look) = (canvas.area, canvas.look);
+    if area.height == 0 {
+        return;
+    }
+    let mut x = area.x + 1;
+    for (key, action) in look.keymap.following(context, pressed) {
+        // `copy_record` with others that copy.
+        let does = action.name().split_once('_').map_or(action.name(), |(_, of)| of).replace('_', " ");
+        if x + width(&key) + width(&does) + 1 > area.right() {
+            break;
+        }
+        let from = x;
+        x = put(canvas.buf, x, area.y, &key, 12, look.theme.key) + 1;
+        x = put(canvas.buf, x, area.y, &does, 20, look.theme.dim);
+        canvas.spots.add_text(from, area.y, x - from, Spot::Action(action));
+        x += 2;
+    }
 }
 
 /// Draws the hints that fit, with the keys of their actions.

@@ -184,6 +184,19 @@ impl Keymap {
         KeyMatch::Unbound
     }
 
+    /// What may follow the keys pressed so far: the next keys, and the action that they complete.
+    pub fn following(&self, context: Context, pressed: &[Stroke]) -> Vec<(String, Action)> {
+        let pressed: Vec<Key> = pressed.iter().map(Key::of).collect();
+        let goes_on = |binding: &&Binding| {
+            let is_of =
+                binding.context == context.0 || (context != Context::TEXT && binding.context == Context::GLOBAL.0);
+            is_of && binding.keys.len() > pressed.len() && binding.keys.starts_with(&pressed)
+        };
+        let next = |binding: &Binding| binding.keys[pressed.len()..].iter().map(|key| key.name()).collect::<String>();
+        let found = self.bindings.iter().filter(goes_on);
+        found.map(|binding| (next(binding), binding.action)).collect()
+    }
+
     /// The keys of an action, for the screen.
     pub fn keys(&self, action: Action) -> String {
         let of = |table: &str| {

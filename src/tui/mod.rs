@@ -4,6 +4,7 @@
 mod attention;
 pub mod browser;
 mod canvas;
+pub mod contrast;
 pub mod dialog;
 mod encode;
 pub mod external;

@@ -24,6 +24,11 @@ pub fn paragraph_of_columns(lines: &[(String, Style)], names: u16, scroll: usize
     }
 }
 
+/// The rows that a text has in so many columns, as [`paragraph`] draws it.
+pub fn rows(text: &str, columns: u16) -> u16 {
+    saturating_u16(wrap(text, 0, columns.saturating_sub(2).max(1)).len())
+}
+
 /// Rows of a line; those behind the first begin so many columns further right.
 fn wrap(line: &str, indent: u16, room: u16) -> Vec<String> {
     if width(line) <= room {

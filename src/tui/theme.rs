@@ -1,5 +1,6 @@
 //! Themes. A theme is a TOML file that gives each role a style. A role is a meaning, such as `failure`, not a colour.
 
+use super::contrast::{ANSI, LEVELS, contrast, rgb};
 use crate::config::line_at;
 use crosstail_core::model::{Activity, Status};
 use crosstail_core::number::saturating_u8;
@@ -16,6 +17,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("contrast", include_str!("../../themes/contrast.toml")),
     ("colourblind", include_str!("../../themes/colourblind.toml")),
     ("ansi", include_str!("../../themes/ansi.toml")),
+    ("ansi-light", include_str!("../../themes/ansi-light.toml")),
     ("none", include_str!("../../themes/none.toml")),
 ];
 
@@ -110,6 +112,18 @@ impl Theme {
         }
     }
 
+    /// A style on a line that stands out in the style `line`: its own colour where that can be read there, else the line's.
+    pub fn upon(style: Style, line: Style) -> Style {
+        /// The least contrast at which a colour is read.
+        const READ: f64 = 3.0;
+        let own = style.fg.filter(|_| !line.add_modifier.contains(Modifier::REVERSED));
+        let is_read = |fg: Color| match (rgb(fg), line.bg.and_then(rgb)) {
+            (Some(fg), Some(bg)) => contrast(fg, bg) >= READ,
+            _ => true,
+        };
+        Style { fg: own.filter(|fg| is_read(*fg)).or(line.fg), ..line }
+    }
+
     /// The JSON Schema of the file of a theme.
     pub fn file_schema(generator: &mut SchemaGenerator) -> schemars::Schema {
         let mut schema = generator.root_schema_for::<BTreeMap<String, ThemeEntry>>();
@@ -135,7 +149,13 @@ impl Theme {
 
     /// Loads a theme by name, in the colours that the terminal supports.
     pub fn load(name: &str, depth: ColourDepth) -> Result<Self, String> {
-        let name = if depth == ColourDepth::None { "none" } else { name };
+        let name = match (depth, name) {
+            (ColourDepth::None, _) => "none",
+            // The nearest of 16 colours are too near to each other; there are themes of them.
+            (ColourDepth::Ansi, "dark") => "ansi",
+            (ColourDepth::Ansi, "light") => "ansi-light",
+            _ => name,
+        };
         if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
             return Self::parse(text, name, depth);
         }
@@ -181,11 +201,19 @@ impl Theme {
 impl ThemeEntry {
     fn style(&self, depth: ColourDepth) -> Result<Style, String> {
         let mut style = Style::new();
-        if let Some(fg) = &self.fg {
-            style = style.fg(colour(fg, depth)?);
+        // The dark grey of 16 colours is the background of some terminals, and too near to it in others.
+        let is_lost = |colour: Color| depth == ColourDepth::Ansi && colour == Color::DarkGray;
+        let fg = self.fg.as_ref().map(|fg| colour(fg, depth)).transpose()?;
+        let bg = self.bg.as_ref().map(|bg| colour(bg, depth)).transpose()?;
+        match fg {
+            Some(fg) if is_lost(fg) => style = style.add_modifier(Modifier::DIM),
+            Some(fg) => style = style.fg(fg),
+            None => {}
         }
-        if let Some(bg) = &self.bg {
-            style = style.bg(colour(bg, depth)?);
+        match bg {
+            Some(bg) if is_lost(bg) => style = Style { fg: None, ..style }.add_modifier(Modifier::REVERSED),
+            Some(bg) => style = style.bg(bg),
+            None => {}
         }
         let modifiers = [
             (self.bold, Modifier::BOLD),
@@ -215,7 +243,6 @@ fn colour(text: &str, depth: ColourDepth) -> Result<Color, String> {
 
 /// The nearest colour in the 6×6×6 cube and the 24 greys of xterm's palette.
 fn nearest_256(r: u8, g: u8, b: u8) -> u8 {
-    const LEVELS: [u8; 6] = [0, 95, 135, 175, 215, 255];
     let near = |v: u8| (0..6).min_by_key(|i| LEVELS[*i].abs_diff(v)).unwrap_or(0);
     let distance = |(x, y, z): (u8, u8, u8)| {
         let d = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
@@ -231,26 +258,8 @@ fn nearest_256(r: u8, g: u8, b: u8) -> u8 {
 }
 
 fn nearest_16(r: u8, g: u8, b: u8) -> Color {
-    const ANSI: [(Color, u8, u8, u8); 16] = [
-        (Color::Black, 0, 0, 0),
-        (Color::Red, 170, 0, 0),
-        (Color::Green, 0, 170, 0),
-        (Color::Yellow, 170, 110, 0),
-        (Color::Blue, 0, 0, 170),
-        (Color::Magenta, 170, 0, 170),
-        (Color::Cyan, 0, 170, 170),
-        (Color::Gray, 170, 170, 170),
-        (Color::DarkGray, 85, 85, 85),
-        (Color::LightRed, 255, 85, 85),
-        (Color::LightGreen, 85, 255, 85),
-        (Color::LightYellow, 255, 255, 85),
-        (Color::LightBlue, 85, 85, 255),
-        (Color::LightMagenta, 255, 85, 255),
-        (Color::LightCyan, 85, 255, 255),
-        (Color::White, 255, 255, 255),
-    ];
     let d = |a: u8, b: u8| u32::from(a.abs_diff(b)).pow(2);
-    ANSI.iter().min_by_key(|(_, x, y, z)| d(*x, r) + d(*y, g) + d(*z, b)).map_or(Color::Reset, |found| found.0)
+    ANSI.iter().min_by_key(|(_, [x, y, z])| d(*x, r) + d(*y, g) + d(*z, b)).map_or(Color::Reset, |found| found.0)
 }
 
 #[cfg(test)]

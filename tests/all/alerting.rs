@@ -48,7 +48,7 @@ const SCENES: &[Scene] = &[
     Scene {
         rule: "SlowResponseTime",
         badly: |_| Some((Status::Success, 200, 8000, 1)),
-        says: "calls of SAP take up to 8.0 s",
+        says: "p95 of SAP is 8.0 s",
         ..SCENE
     },
     Scene {

@@ -3,7 +3,7 @@
 
 use crate::servers::{Kind, shared};
 use crate::writing::said;
-use crosstail::cli::explain::{Entry, code_of, entries};
+use crosstail::explain::{Entry, code_of, entries};
 use crosstail::tui::Keymap;
 use crosstail_core::filter::Filter;
 use regex::{Captures, Regex};

@@ -48,7 +48,7 @@ fn toured(width: u16, height: u16, theme: &str) -> String {
         pictures.push_str(&format!("════\n{picture}"));
         stage.press(keys);
         if keys == ["/"] {
-            stage.write("status:failed", 0);
+            stage.write("is:failure", 0);
             // While it is typed, the step is not done.
         }
     }
@@ -89,7 +89,7 @@ fn the_demo_is_toured() {
         let mut terminal = Terminal::start(&["demo", "--tour", "--history", "2h"], columns, rows);
         terminal.wait_for("tour · 1 of 5 · what failed");
         terminal.keys("/");
-        terminal.keys("status:failed");
+        terminal.keys("is:failure");
         terminal.keys("\r");
         terminal.wait_for("tour · 2 of 5 · one request");
         terminal.wait_for(" failed");

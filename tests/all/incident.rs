@@ -136,11 +136,11 @@ fn an_empty_list_says_why_and_what_to_press() {
     stage.event(Event::Resize(120, 30));
     stage.event(Event::Pump(PumpEvent::State(source, SourceState::Live)));
     let picture = stage.picture();
-    assert!(picture.contains("nothing yet") && picture.contains("s says more of the sources"), "{picture}");
+    assert!(picture.contains("nothing yet") && picture.contains("s: more about the sources"), "{picture}");
     let error = "connection refused".to_owned();
     stage.event(Event::Pump(PumpEvent::State(source, SourceState::Failed { error })));
     let picture = stage.picture();
-    assert!(picture.contains("connection refused") && picture.contains("s says more of the sources"), "{picture}");
+    assert!(picture.contains("connection refused") && picture.contains("s: more about the sources"), "{picture}");
 }
 
 #[test]

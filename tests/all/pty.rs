@@ -369,6 +369,61 @@ fn standard_input_is_explored() {
 }
 
 #[test]
+fn what_only_a_stack_says_is_found_where_the_list_is_empty() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("shop.log");
+    let stack = "java.lang.IllegalStateException: no stock\n\tat shop.Pay.charge(Pay.java:41)\n\tat shop.Vault.open(Vault.java:7)";
+    let log = format!(
+        "2026-11-20 10:00:00,000 INFO  [main] shop.Pay - begins\n2026-11-20 10:00:01,000 ERROR [main] shop.Pay - charge failed\n{stack}\n"
+    );
+    std::fs::write(&path, log).expect("written");
+    let mut terminal = Terminal::start(&[path.to_str().expect("text")], 120, 36);
+    terminal.wait_for("charge failed");
+    // The error is what was thrown, so text finds it.
+    terminal.keys("/stock\r");
+    terminal.wait_for("1 of 2");
+    terminal.keys("/Vault.open\r");
+    terminal.wait_for("stacks and payloads were not searched");
+    terminal.keys("\r");
+    terminal.wait_for("overview");
+    terminal.keys("4");
+    terminal.wait_for("Vault.java:7");
+    assert!(!terminal.screen().contains("no error recorded"), "{}", terminal.screen());
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+}
+
+#[test]
+fn a_source_that_is_not_there_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pattern = folder.path().join("nothere/*.log");
+    let mut terminal = Terminal::start(&[pattern.to_str().expect("text")], 100, 30);
+    terminal.wait_for("as soon as it is there");
+    assert!(terminal.screen().contains("nothing to read"), "{}", terminal.screen());
+    terminal.keys("s");
+    terminal.wait_for("no file matches");
+    terminal.keys("s");
+    // It is read as soon as it is there.
+    std::fs::create_dir(folder.path().join("nothere")).expect("made");
+    std::fs::write(folder.path().join("nothere/a.log"), "2026-11-20 10:00:01 ERROR too late\n").expect("written");
+    terminal.wait_for("too late");
+    terminal.wait_for("connected");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+}
+
+#[test]
+fn why_a_source_fails_is_read_whole_in_a_narrow_window() {
+    let mut terminal = Terminal::start(&["postgres://nobody@127.0.0.1:1/none?connect_timeout=2"], 80, 24);
+    terminal.wait_for("says what to do");
+    let whole = |terminal: &Terminal| terminal.screen().split_whitespace().collect::<Vec<_>>().join(" ");
+    terminal.keys("s");
+    wait_for("the whole error", || whole(&terminal).contains("what to do"));
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+}
+
+#[test]
 fn without_a_source_the_first_page_says_what_to_do() {
     let mut terminal = Terminal::start(&[], 100, 30);
     terminal.wait_for("crosstail demo");

@@ -8,6 +8,7 @@ use crosstail::effect::{
 };
 use crosstail::log::LogLine;
 use crosstail::screens::{AlertOrigin, Event, Explore, Explorer, Focus, Picture, Tab, draw};
+use crosstail::tui::contrast::{contrast, rgb};
 use crosstail::tui::{Appearance, ColourDepth, Gesture, Keymap, Stroke, Theme};
 use crosstail_core::filter::{Context, Field, Filter, NamedRecord, Operand, Truth};
 use crosstail_core::model::{
@@ -566,6 +567,80 @@ fn every_screen_in_every_theme() {
             .collect();
         insta::assert_snapshot!(format!("every_screen_in_{theme}"), pictures);
     }
+}
+
+/// What is too near to what is behind it: each text, with its contrast. Lines and bars are no text.
+fn unreadable(buffer: &Buffer, own: &Theme, terminal: [[u8; 3]; 2]) -> std::collections::BTreeMap<String, String> {
+    let mut found = std::collections::BTreeMap::new();
+    for cell in &buffer.content {
+        let graphic = |c: char| c == ' ' || ('\u{2500}'..='\u{259f}').contains(&c) || c == '…' || c == '⋯';
+        if cell.symbol().chars().all(graphic) {
+            continue;
+        }
+        let (mut fg, mut bg) = (rgb(cell.fg).unwrap_or(terminal[0]), rgb(cell.bg).unwrap_or(terminal[1]));
+        if cell.modifier.contains(Modifier::REVERSED) {
+            std::mem::swap(&mut fg, &mut bg);
+        }
+        let is_plain = own.text.fg.is_some_and(|text| text == cell.fg) && cell.bg == Color::Reset;
+        let ratio = contrast(fg, bg);
+        if ratio < if is_plain { 4.5 } else { 3.0 } {
+            let colours = format!("{} on {} {:?}", cell.fg, cell.bg, cell.modifier);
+            let texts: &mut String = found.entry(format!("{colours}: {ratio:.1}")).or_default();
+            texts.push_str(cell.symbol());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_theme_is_read_in_every_depth_and_on_the_selected_line() {
+    let (dark, light) = ([[204; 3], [22; 3]], [[0; 3], [255; 3]]);
+    for (name, terminal) in [
+        ("dark", dark),
+        ("light", light),
+        ("contrast", [[255; 3], [0; 3]]),
+        ("colourblind", dark),
+        ("ansi", [[170; 3], [0; 3]]),
+        ("ansi-light", light),
+    ] {
+        for depth in [ColourDepth::True, ColourDepth::Indexed, ColourDepth::Ansi] {
+            let theme = Theme::load(name, depth).expect("a theme");
+            // With a failure selected in the list, and with the keys in a detail beside it.
+            let selected: &[&str] = &["up", "up", "E"];
+            for (screen, keys) in SCREENS.iter().copied().chain([("selected", selected)]) {
+                let mut stage = staged((160, 48), "dark", keys);
+                stage.look.theme = theme;
+                let Picture { buffer, .. } = draw(&stage.explorer, &stage.look);
+                let wrong = unreadable(&buffer, &theme, terminal);
+                assert!(wrong.is_empty(), "{screen} in {name}, {depth:?}: {wrong:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_first_line_always_has_the_range_and_the_alerts() {
+    for columns in [160, 120, 100, 80, 60] {
+        let stage = staged((columns, 24), "dark", &[]);
+        let picture = stage.picture();
+        let first = picture.lines().next().expect("a line");
+        assert!(first.contains('‹') && first.contains('⚑'), "at {columns}: {first}");
+    }
+}
+
+#[test]
+fn a_key_of_several_says_what_may_follow() {
+    let mut stage = Stage::new(120, 24, "dark");
+    stage.press(&["y"]);
+    let picture = stage.picture();
+    assert!(picture.contains("y record") && picture.contains("i id") && picture.contains("c curl"), "{picture}");
+    stage.press(&["i"]);
+    let picture = stage.picture();
+    assert!(picture.contains("copied the id") && !picture.contains("y record"), "{picture}");
+    // What has no room says so, whichever way it is turned.
+    let mut narrow = Stage::new(80, 24, "dark");
+    narrow.press(&["b"]);
+    assert!(narrow.picture().contains("facets off; there is no room"), "{}", narrow.picture());
 }
 
 #[test]
@@ -1406,7 +1481,7 @@ fn patterns_are_narrowed_excluded_and_looked_into() {
     stage.event(Event::Pump(PumpEvent::Batch { source, items, live: false }));
     stage.press(&["p"]);
     let picture = stage.picture();
-    assert!(picture.contains("5 patterns of 16 activities · 42 say nothing"), "{picture}");
+    assert!(picture.contains("5 patterns of 16 activities · 42 without a message"), "{picture}");
     assert!(picture.contains("order <*> sent to ann") && picture.contains("for example order"), "{picture}");
     // The values of what varies; one of them narrows.
     stage.press(&["v"]);

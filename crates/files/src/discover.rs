@@ -107,14 +107,35 @@ pub(super) fn discover(specs: &[Spec]) -> Result<Found, String> {
     Ok(Found { files: list(found), left_out: list(left_out), taken_along: list(taken_along) })
 }
 
-/// The specs that name no file at present.
+/// What is said of the specs that name no file at present.
 pub(super) fn missing(specs: &[Spec]) -> Vec<String> {
     let is_empty = |spec: &&Spec| discover(std::slice::from_ref(spec)).is_ok_and(|found| found.files.is_empty());
-    let text = |spec: &Spec| match spec {
-        Spec::Glob(pattern) => pattern.clone(),
-        Spec::File(path) | Spec::Directory(path) => path.display().to_string(),
+    let text = |spec: &Spec| {
+        let named = match spec {
+            Spec::Glob(pattern) => pattern.clone(),
+            Spec::File(path) | Spec::Directory(path) => path.display().to_string(),
+        };
+        match absent_folder(Path::new(&named)) {
+            Some(folder) => format!("no file matches {named}; there is no folder {}", folder.display()),
+            None => format!("no file matches {named}"),
+        }
     };
     specs.iter().filter(is_empty).map(text).collect()
+}
+
+/// The first folder of a path that does not exist, before anything that a pattern decides.
+fn absent_folder(path: &Path) -> Option<PathBuf> {
+    let mut folder = PathBuf::new();
+    for part in path.parent()?.components() {
+        if part.as_os_str().to_string_lossy().contains(['*', '?', '[']) {
+            return None;
+        }
+        folder.push(part);
+        if !folder.exists() {
+            return Some(folder);
+        }
+    }
+    None
 }
 
 fn walk(directory: &Path, depth: usize, found: &mut BTreeSet<PathBuf>, left_out: &mut BTreeSet<PathBuf>) {

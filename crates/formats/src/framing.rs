@@ -450,12 +450,5 @@ fn is_exception(text: &str) -> bool {
         .iter()
         .find_map(|begin| text.strip_prefix(begin))
         .map_or(text, |rest| rest.rsplit_once("\" ").map_or(rest, |(_, name)| name));
-    let end = text.find([':', ' ', '(', '[']).unwrap_or(text.len());
-    let name = &text[..end];
-    let class = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b'\\' | b'/'));
-    let kinds = ["Exception", "Error", "Throwable"];
-    let compound = ["Failure", "Warning", "Interrupt", "Exit", "Fault"];
-    class
-        && (kinds.iter().any(|kind| name.ends_with(kind))
-            || compound.iter().any(|kind| name.len() > kind.len() && name.ends_with(kind)))
+    crosstail_core::model::exception(text).is_some()
 }

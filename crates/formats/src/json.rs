@@ -102,6 +102,7 @@ impl Formats {
         {
             return inner.within(outer);
         }
+        outer.blame_stack(schema, value);
         let own = &outer.activity;
         let says = own.message.is_some() || own.url.is_some() || own.error.is_some() || own.operation.is_some();
         if !says && value.len() > 2 && own.kind != Kind::Undecodable {

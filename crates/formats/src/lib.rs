@@ -25,6 +25,7 @@ mod recognise;
 mod registry;
 mod scan;
 mod table;
+mod thrown;
 mod token;
 mod turns;
 mod wrapped;

@@ -104,6 +104,13 @@ pub struct Found {
 impl Formats {
     /// Reads the text of one record.
     pub(crate) fn record(&self, text: &str, at: &Surrounding<'_>, depth: u8) -> Found {
+        let mut found = self.unblamed(text, at, depth);
+        found.blame_lines(text);
+        found
+    }
+
+    /// Reads the text of one record, without what its stack says.
+    fn unblamed(&self, text: &str, at: &Surrounding<'_>, depth: u8) -> Found {
         let text = text.trim_start_matches(['\u{feff}', '\u{1e}']);
         if text.trim_start().starts_with('{')
             && let Some(found) = self.json_record(text, at, depth)

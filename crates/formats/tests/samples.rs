@@ -462,3 +462,33 @@ fn what_fits_nothing_is_text() {
         assert!(!found.activity.exact_start, "{text}");
     }
 }
+
+#[test]
+fn a_stack_says_what_the_error_is() {
+    let formats = Formats::built_in().expect("formats");
+    let stack = "java.lang.IllegalStateException: no stock\n\tat shop.Pay.charge(Pay.java:41)\nCaused by: java.sql.SQLException: deadlock found\n\t... 2 more";
+    let json = |level: &str| {
+        serde_json::json!({"time": "2024-05-06T07:08:00Z", "level": level, "msg": "charge failed", "stack": stack})
+            .to_string()
+    };
+    let text = |level: &str| format!("2024-05-06 07:08:00,123 {level} [http-4] shop.Pay - charge failed\n{stack}");
+    let behind = text("ERROR").lines().map(|line| format!("web-1  | {line}\n")).collect::<String>();
+    let itself = format!("2024-05-06 07:08:00,123 ERROR [http-4] shop.Pay - {stack}");
+    let expected = ("no stock; caused by java.sql.SQLException: deadlock found", "java.lang.IllegalStateException");
+    for record in [text("ERROR"), text("WARN"), json("error"), behind.trim_end().to_owned(), itself] {
+        let (_, found) = read(&formats, &record);
+        let [found] = found.as_slice() else { panic!("{} records in {record}", found.len()) };
+        let a = &found.activity;
+        assert_eq!(
+            (a.error.as_deref().unwrap_or_default(), a.error_type.as_deref().unwrap_or_default()),
+            expected,
+            "{record}"
+        );
+    }
+    // What is only noted is no error, and what the record names itself stays.
+    for record in [text("INFO"), json("debug")] {
+        assert_eq!(read(&formats, &record).1[0].activity.error, None, "{record}");
+    }
+    let named = serde_json::json!({"level": "error", "msg": "no", "error": "its own", "stack": stack}).to_string();
+    assert_eq!(read(&formats, &named).1[0].activity.error.as_deref(), Some("its own"));
+}

@@ -28,6 +28,6 @@ pub struct Probe {
     pub warnings: Vec<String>,
     /// What it cannot be asked, said where a person would try it: no history, no search.
     pub limits: Option<String>,
-    /// What was named and is not there at present: a path, a glob or a folder without files.
+    /// What was named and is not there at present, for people: `no file matches logs/*.log; there is no folder logs`.
     pub missing: Vec<String>,
 }

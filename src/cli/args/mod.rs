@@ -149,7 +149,7 @@ pub(super) enum Command {
     Completions(CompletionsArgs),
     /// Print the manual page
     Man(ManArgs),
-    /// Print the help of a command, or about the filter language, exit codes or an error: help filter, help exit-codes, help E003
+    /// Print the help of a command, or about the filter language, sources, exit codes or an error: help filter, help sources, help E003
     Help(HelpArgs),
     /// Write simulated traffic to real stores, in the form that each system uses
     Generate(GenerateArgs),

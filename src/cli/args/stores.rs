@@ -171,7 +171,7 @@ pub(in crate::cli) struct ManArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct HelpArgs {
-    /// A command, a topic (filter, exit-codes), or the code of an error: E003
+    /// A command, a topic (filter, sources, exit-codes), or the code of an error: E003
     #[arg(value_name = "COMMAND|TOPIC")]
     pub(in crate::cli) about: Vec<String>,
 }

@@ -236,14 +236,15 @@ impl Explore {
 
     /// Chooses panels, and what they show.
     fn in_panels(&mut self, action: Action, shared: &mut Shared) -> bool {
+        let before = self.places(shared);
         match action {
             Action::TOGGLE_FACETS => {
                 self.facets.is_on = !self.facets.is_on;
-                self.say_unless_shown("facets", self.facets.is_on, Focus::Facets, shared);
+                self.say_unless_seen("facets", self.facets.is_on, (before, Focus::Facets), shared);
             }
             Action::TOGGLE_HISTOGRAM => {
                 self.histogram.is_on = !self.histogram.is_on;
-                self.say_unless_shown("histogram", self.histogram.is_on, Focus::Histogram, shared);
+                self.say_unless_seen("histogram", self.histogram.is_on, (before, Focus::Histogram), shared);
             }
             Action::TALLER_HISTOGRAM | Action::LOWER_HISTOGRAM => {
                 let now = self.places(shared).histogram.height.saturating_sub(1);
@@ -255,10 +256,11 @@ impl Explore {
         true
     }
 
-    /// Says what became of a panel where nothing is seen of it.
-    fn say_unless_shown(&self, name: &str, is_on: bool, panel: Focus, shared: &mut Shared) {
-        if is_on && !self.places(shared).shows(panel) {
-            shared.notify(format!("{name} on; there is no room for it in this window"));
+    /// Says what became of a panel where nothing is seen of it, before and after.
+    fn say_unless_seen(&self, name: &str, is_on: bool, (before, panel): (Places, Focus), shared: &mut Shared) {
+        if !before.shows(panel) && !self.places(shared).shows(panel) {
+            let now = if is_on { "on" } else { "off" };
+            shared.notify(format!("{name} {now}; there is no room for it in this window"));
         }
     }
 

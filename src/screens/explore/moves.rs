@@ -21,7 +21,13 @@ impl Explore {
             return Some(self.look(shared));
         }
         match action {
-            Action::OPEN => return self.open_current(None, shared).or(Some(Vec::new())),
+            Action::OPEN => {
+                let text = shared.filter.plain_text().filter(|_| shared.store.rows().is_empty()).map(str::to_owned);
+                if let Some(text) = text {
+                    shared.ask(Request::Find(text, None));
+                }
+                return self.open_current(None, shared).or(Some(Vec::new()));
+            }
             Action::RETRIES => return self.open_current(Some(Tab::Retries), shared).or(Some(Vec::new())),
             Action::TRACE => return self.open_current(Some(Tab::Trace), shared).or(Some(Vec::new())),
             Action::NEXT_FAILURE | Action::PREVIOUS_FAILURE => {

@@ -6,6 +6,7 @@ use crate::config::{ViewEntry, listed};
 use crate::effect::{Effect, ExternalProgram, Incident, Mark, Program};
 use crate::screens::request::{PromptKind, Request};
 use crate::screens::shared::{Shared, affected_lines, outcomes_of};
+use crate::tui::text::count;
 use crosstail_core::filter::Field;
 use crosstail_core::model::{Activity, Timestamp, redact_json};
 use crosstail_engine::window::{Bounds, Range};
@@ -203,7 +204,13 @@ impl Explore {
     fn copy(&self, action: Action, shared: &mut Shared) -> Vec<Effect> {
         if action == Action::COPY_AFFECTED {
             return match affected_lines(shared, shared.store.rows()) {
-                Some(text) => vec![Effect::Copy(text)],
+                Some(text) => {
+                    // Below the names of the columns.
+                    let operations = text.lines().count().saturating_sub(1);
+                    let s = if operations == 1 { "" } else { "s" };
+                    shared.notify(format!("copied {} operation{s}, a line each", count(operations)));
+                    vec![Effect::Copy(text)]
+                }
                 None => {
                     shared.notify("no operation of this view has failed and been retried or given up");
                     Vec::new()
@@ -211,6 +218,7 @@ impl Explore {
             };
         }
         if action == Action::COPY_VIEW {
+            shared.notify("copied the command that opens this view");
             return vec![Effect::Copy(self.reopen_command(shared))];
         }
         let Some(activity) = self.current_activity(shared) else { return Vec::new() };
@@ -234,7 +242,10 @@ impl Explore {
             _ => record_json(&activity, shared.store.names()).ok(),
         };
         match text {
-            Some(text) => vec![Effect::Copy(text)],
+            Some(text) => {
+                shared.notify(format!("copied {}", what_is_copied(action)));
+                vec![Effect::Copy(text)]
+            }
             None => {
                 shared.notify(match action {
                     Action::COPY_PATH => "open request, response or raw first: only a value in a tree has a path",
@@ -264,6 +275,19 @@ impl Explore {
             }
         };
         text.map(|text| vec![Effect::RunExternal(ExternalProgram { program, text, ending })]).unwrap_or_default()
+    }
+}
+
+/// What an action copies of an activity.
+fn what_is_copied(action: Action) -> &'static str {
+    match action {
+        Action::COPY_ID => "the id",
+        Action::COPY_PATH => "the path",
+        Action::COPY_BODY => "the body, or the value under the cursor",
+        Action::COPY_CURL => "the request as curl, with variables for secrets",
+        Action::COPY_WHOLE => "everything about it as JSON",
+        Action::COPY_MARKDOWN => "it as Markdown",
+        _ => "the record as JSON",
     }
 }
 

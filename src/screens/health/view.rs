@@ -245,7 +245,11 @@ pub(super) fn why(shared: &Shared, system: &SystemHealth) -> String {
         parts.push(format!("last minute {ok} of {} ok", count(saturating_usize(of))));
     }
     if let Some(since) = system.failing_since {
-        parts.push(format!("failing since {}", short_clock(shared.zone, since, day(shared.zone, shared.now))));
+        parts.push(if system.failing_longer {
+            format!("failing for over {}", ago(shared.now.since_us(since)))
+        } else {
+            format!("failing since {}", short_clock(shared.zone, since, day(shared.zone, shared.now)))
+        });
     }
     if !system.reason.is_empty() {
         parts.push(safe(&system.reason));

@@ -124,7 +124,16 @@ impl Screen for JobsScreen {
             Action::FILTER => (self.in_log, self.log.is_typing) = (true, true),
             Action::FOCUS_NEXT | Action::FOCUS_PREVIOUS => self.in_log = !self.in_log,
             Action::COPY_RECORD | Action::COPY_WHOLE => {
-                return Some(self.copied(action).map(Effect::Copy).into_iter().collect());
+                let copied = self.copied(action);
+                if let Some(text) = &copied {
+                    let what = match (action, self.in_log) {
+                        (Action::COPY_WHOLE, _) => format!("{} lines of the log", text.lines().count()),
+                        (_, true) => "the line".to_owned(),
+                        (_, false) => "the query".to_owned(),
+                    };
+                    shared.notify(format!("copied {what}"));
+                }
+                return Some(copied.map(Effect::Copy).into_iter().collect());
             }
             Action::BACK => shared.ask(Request::Close),
             END_JOB if !self.in_log => {

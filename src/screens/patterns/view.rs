@@ -26,7 +26,7 @@ pub(super) fn render(screen: &PatternsScreen, shared: &Shared, canvas: &mut Canv
     let asking = if screen.answer.is_asked() { " · the stores are asked …" } else { "" };
     let without = match found.without_text {
         0 => String::new(),
-        n => format!(" · {} say nothing", count(saturating_usize(n))),
+        n => format!(" · {} without a message", count(saturating_usize(n))),
     };
     let patterns = if found.patterns.len() == 1 { "pattern" } else { "patterns" };
     let all =

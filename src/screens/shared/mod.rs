@@ -3,6 +3,7 @@
 mod affected;
 mod alerts;
 mod counted;
+mod failing;
 mod left;
 mod markers;
 mod reading;
@@ -12,6 +13,7 @@ pub(in crate::screens) use affected::{affected_lines, outcomes_of};
 pub(in crate::screens) use alerts::record_of;
 pub use alerts::{AlertBoard, AlertLine, AlertOrigin, LineState, of_activity, of_rule};
 pub use counted::{CountState, Counted, Figure};
+pub use failing::{Failing, failing};
 pub use left::Keeping;
 pub use markers::ConfiguredMarkers;
 pub(in crate::screens) use reading::reading;

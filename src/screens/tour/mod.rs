@@ -41,7 +41,7 @@ const STEPS: [Step; 5] = [
             Piece::Text("Press "),
             Piece::Key(Action::FILTER),
             Piece::Text(", type "),
-            Piece::Typed("status:failed"),
+            Piece::Typed("is:failure"),
             Piece::Text(" and press "),
             Piece::Key(Action::OPEN),
             Piece::Text("."),

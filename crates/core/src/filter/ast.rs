@@ -67,6 +67,15 @@ impl Expr {
         }
     }
 
+    /// The first text that is looked for without a field, unless it is negated.
+    pub fn plain_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(scalar) if scalar.form != ScalarForm::Regex => Some(&scalar.text),
+            Self::And(parts) | Self::Or(parts) => parts.iter().find_map(Self::plain_text),
+            _ => None,
+        }
+    }
+
     /// All comparisons, from left to right.
     pub fn atoms(&self) -> Vec<&Atom> {
         match self {

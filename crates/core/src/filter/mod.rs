@@ -95,6 +95,11 @@ impl Filter {
         matches!(self.expr, Expr::All)
     }
 
+    /// The first text that it looks for without a field, where it keeps what has it.
+    pub fn plain_text(&self) -> Option<&str> {
+        self.expr.plain_text()
+    }
+
     /// The clauses of the outermost AND.
     pub fn clauses(&self) -> Vec<&Expr> {
         match &self.expr {

@@ -15,6 +15,7 @@ mod names;
 mod payload;
 mod redact;
 mod spelling;
+mod thrown;
 mod time;
 mod trace;
 mod visible;
@@ -40,6 +41,7 @@ pub use redact::{
     secret_ranges, secrets,
 };
 pub use spelling::{DayOrder, Spelled, Surroundings, leading_time, spelled_time};
+pub use thrown::{Thrown, exception, thrown};
 pub use time::{Clock, Timestamp, parse_timestamp};
 pub use trace::{trace_of, trace_of_parent};
 pub use visible::{is_hostile, visible, visible_line};

@@ -173,7 +173,11 @@ fn facts(rows: Vec<(&str, Option<String>, Option<String>, bool)>) -> DiffCollect
 fn outcome(a: &Activity, b: &Activity) -> SectionDiff {
     let text = |t: &Option<compact_str::CompactString>| t.as_ref().map(ToString::to_string);
     let http = |code: u16| format!("{code} {}", status_meaning(code).0).trim_end().to_owned();
-    let took = |a: &Activity| a.took_us().map(|us| format!("{:.1} ms", us as f64 / 1e3));
+    let shown = |us: u64| match us {
+        0..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
+        _ => format!("{:.2} s", us as f64 / 1e6),
+    };
+    let took = |a: &Activity| a.took_us().map(shown);
     let rows = vec![
         ("status", a.status.map(|s| s.to_string()), b.status.map(|s| s.to_string()), false),
         ("http", a.http_status.map(http), b.http_status.map(http), false),

@@ -170,20 +170,22 @@ impl Course {
         (sum.0 > 0).then_some(sum)
     }
 
-    /// The start of the first of the periods up to now of which at least half has failed, if that is no chance.
-    fn failing_since(&self) -> Option<Timestamp> {
-        let (mut since, mut sum) = (None, (0, 0));
+    /// The start of the first of the periods up to now of which at least half has failed, if that is no chance; and whether
+    /// nothing before it is known, so that it may have begun earlier.
+    fn failing_since(&self) -> Option<(Timestamp, bool)> {
+        let (mut since, mut sum, mut may_be_longer) = (None, (0, 0), true);
         for (back, (of, failed)) in self.periods.iter().rev().enumerate() {
             if *of == 0 {
                 continue;
             }
             if failed * 2 < *of {
+                may_be_longer = false;
                 break;
             }
             sum = (sum.0 + of, sum.1 + failed);
             since = Some(self.last.plus_us(-self.period_us * i64::try_from(back).unwrap_or(0)));
         }
-        since.filter(|_| surely(sum.1, sum.0) > DOWN)
+        since.filter(|_| surely(sum.1, sum.0) > DOWN).map(|since| (since, may_be_longer))
     }
 }
 
@@ -223,6 +225,8 @@ pub struct SystemHealth {
     pub last_minute: Option<(u64, u64)>,
     /// Since when most has failed, up to now.
     pub failing_since: Option<Timestamp>,
+    /// Whether it may have been failing for longer: in the window, nothing was well before.
+    pub failing_longer: bool,
     pub last_failure: Option<Timestamp>,
     pub last_success: Option<Timestamp>,
     /// Start of the oldest attempt that waits for a next one.
@@ -355,6 +359,7 @@ fn system_health(name: &str, span: &Windows, window_us: i64) -> SystemHealth {
     let earlier =
         |pick: fn(&HealthFigures) -> Option<Timestamp>| pick(&part).or_else(|| span.before.get(name).and_then(pick));
     let course = span.course.get(name);
+    let failing = course.and_then(Course::failing_since);
     let mut health = SystemHealth {
         system: name.to_owned(),
         state: HealthState::Unknown,
@@ -364,7 +369,8 @@ fn system_health(name: &str, span: &Windows, window_us: i64) -> SystemHealth {
         latencies_before,
         errors,
         last_minute: course.and_then(Course::last_minute),
-        failing_since: course.and_then(Course::failing_since),
+        failing_since: failing.map(|(since, _)| since),
+        failing_longer: failing.is_some_and(|(_, longer)| longer),
         last_failure: earlier(|part| part.last_failure),
         last_success: earlier(|part| part.last_success),
         oldest_pending: pending.first().map(|one| one.started),
@@ -509,6 +515,11 @@ mod tests {
         let system = &health(&activities).systems[0];
         assert_eq!((system.state, system.last_minute), (HealthState::Down, Some((60, 54))));
         assert_eq!(system.failing_since, Some(Timestamp(10_000_000_000 - 60_000_000)));
+        assert!(!system.failing_longer);
+        // Where nothing in the window was well, it may have begun earlier.
+        let failing: Vec<Activity> = (0..290).map(|n| activity("a", n, true, 10)).collect();
+        let system = &health(&failing).systems[0];
+        assert!(system.failing_since.is_some() && system.failing_longer);
         // It has recovered.
         activities.extend((0..30).map(|n| activity("a", n, false, 10)));
         activities

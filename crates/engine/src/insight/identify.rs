@@ -80,6 +80,13 @@ fn anywhere(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
+const IN_A_PAYLOAD: &str = "a text in a stack or payload";
+
+/// The filter for what has a text where plain text is not searched, because the stores have to be asked for it.
+fn in_payload(text: &str) -> String {
+    ["req.body", "res.body", "stack", "meta", "raw"].map(|path| format!("{path}:{}", anywhere(text))).join(" OR ")
+}
+
 /// The candidates for a text, the most exact first. Empty for an empty text.
 pub fn candidates(text: &str) -> Vec<Candidate> {
     let text = text.trim().trim_matches(['"', '\'', '`', '<', '>']).trim();
@@ -122,8 +129,7 @@ pub fn candidates(text: &str) -> Vec<Candidate> {
             add(what, of_ids(&[text.to_owned()]));
         }
         add("a text anywhere", anywhere(text));
-        let inside = ["req.body", "res.body", "meta"].map(|path| format!("{path}:{}", anywhere(text)));
-        add("a text in a payload", inside.join(" OR "));
+        add(IN_A_PAYLOAD, in_payload(text));
         return found;
     }
     let (ids, said) = of_line(text);
@@ -133,6 +139,7 @@ pub fn candidates(text: &str) -> Vec<Candidate> {
     }
     if !text.starts_with('{') {
         add("a text anywhere", anywhere(text));
+        add(IN_A_PAYLOAD, in_payload(text));
     }
     found
 }
@@ -205,7 +212,10 @@ mod tests {
         assert_eq!((what, filter.as_str()), ("an address", "url:\"https://sap.example/po/create?x=1\""));
         let order: Vec<_> = candidates("PO-4711").into_iter().map(|clue| clue.filter).collect();
         assert_eq!(order[1], "\"PO-4711\"");
-        assert!(order[2].contains("req.body:\"PO-4711\""));
+        assert!(order[2].contains("req.body:\"PO-4711\"") && order[2].contains("stack:\"PO-4711\""));
+        let words: Vec<_> = candidates("deadlock found").into_iter().map(|clue| clue.filter).collect();
+        assert_eq!(words[0], "\"deadlock found\"");
+        assert!(words[1].contains("stack:\"deadlock found\"") && words[1].contains("raw:\"deadlock found\""));
         let line = format!(r#"2026-11-20 INFO {{"message":"API Request Started","metadata":{{"requestId":"{id}"}}}}"#);
         let all = candidates(&line);
         assert!(all[0].filter.contains(&format!("request:{id}")), "{all:?}");

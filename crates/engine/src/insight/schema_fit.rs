@@ -50,10 +50,13 @@ pub fn fit(newest: &[Activity], schema: &str) -> Vec<Diagnosis> {
         ("request id", part(&|a| a.request_id.is_some())),
         ("attempt", part(&|a| a.attempt.is_some())),
     ];
-    let said: Vec<String> = fields.iter().map(|(name, part)| format!("{name} {:.0} %", part * 100.0)).collect();
+    let said: Vec<String> = fields
+        .iter()
+        .map(|(name, part)| format!("{:.0} % a {name}", part * 100.0).replace(" a HTTP", " an HTTP"))
+        .collect();
     found.push(Diagnosis::ok(
         "schema",
-        format!("{schema}: of the {} newest records {} have", readable.len(), said.join(", ")),
+        format!("{schema}: of the {} newest records, {}", readable.len(), said.join(", ")),
     ));
     if let Some(example) = readable.first() {
         found.push(Diagnosis::ok("schema", format!("the newest reads as: {}", described(example))));

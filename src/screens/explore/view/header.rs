@@ -1,6 +1,7 @@
 //! The first line: the sources and their state, the time and its zone.
 
 use crate::action::Action;
+use crate::ingest::SourceStatus;
 use crate::screens::explore::Explore;
 use crate::screens::shared::{LineState, Shared};
 use crate::tui::text::{count, fit, put, safe, width, zone_name};
@@ -8,26 +9,83 @@ use crate::tui::{Canvas, Spot, Theme};
 use crosstail_core::model::Timestamp;
 use crosstail_engine::window::Range;
 use crosstail_source::pump::SourceState;
+use ratatui::style::Style;
+
+/// What gives way where there is little room, the first one first; the range and the alerts never do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Without {
+    Nothing,
+    Held,
+    FollowingInWords,
+    RangeInWords,
+    Clock,
+    Program,
+    Connected,
+    LongName,
+}
+
+impl Without {
+    const ALL: [Self; 8] = [
+        Self::Nothing,
+        Self::Held,
+        Self::FollowingInWords,
+        Self::RangeInWords,
+        Self::Clock,
+        Self::Program,
+        Self::Connected,
+        Self::LongName,
+    ];
+}
+
+/// A piece of the line, with what a click on it does.
+type Piece = (String, Style, Option<Action>);
 
 pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
     if area.height == 0 {
         return;
     }
+    let wide = |pieces: &[Piece]| pieces.iter().map(|(text, ..)| width(text)).sum::<u16>();
+    let lines =
+        Without::ALL.map(|without| (left(explore, shared, without, canvas), right(shared, without, area.width)));
+    let fits = |(left, right): &&(Vec<Piece>, String)| wide(left) + width(right) <= area.width;
+    let Some((pieces, right)) = lines.iter().find(fits).or(lines.last()) else { return };
+    let right_at = area.right().saturating_sub(width(right));
+    let mut x = area.x;
+    for (text, style, action) in pieces {
+        let from = x;
+        x = put(canvas.buf, x, area.y, text, right_at.saturating_sub(x), *style);
+        if let Some(action) = action {
+            canvas.spots.add_text(from, area.y, x - from, Spot::Action(*action));
+        }
+    }
+    put(canvas.buf, right_at, area.y, right, area.width, theme.dim);
+    if let Some(at) = right.find("[?]") {
+        let at = right_at + width(&right[..at]);
+        canvas.spots.add_text(at, area.y, area.right().saturating_sub(at), Spot::Action(Action::HELP));
+    }
+}
+
+/// The time and its zone, and the key of the help.
+fn right(shared: &Shared, without: Without, columns: u16) -> String {
     let clock = shared.local(shared.now).format("%H:%M:%S").to_string();
-    let right = if area.width >= 60 {
-        format!("{} {clock}  [?] help ", zone_name(shared.zone, shared.now))
-    } else {
-        format!("{} {clock} ", zone_name(shared.zone, shared.now))
-    };
-    let right_at = area.right().saturating_sub(width(&right));
+    let clock = format!("{} {clock} ", zone_name(shared.zone, shared.now));
+    let clock = if without < Without::Clock { clock } else { String::new() };
+    if columns < 60 { clock } else { format!("{clock} [?] help ") }
+}
+
+/// The sources and their state, what is followed, the alerts and the range.
+fn left(explore: &Explore, shared: &Shared, without: Without, canvas: &Canvas<'_>) -> Vec<Piece> {
+    let (columns, theme) = (canvas.area.width, &canvas.look.theme);
     let (glyph, style, word) = summary(shared, theme);
+    let is_usual = style == theme.success;
+    let word = if is_usual && without >= Without::Connected { String::new() } else { format!(" {word}") };
+    let longest = if without < Without::LongName { columns / 3 } else { 12 };
     let name = match shared.sources.as_slice() {
         [] => "no source".to_owned(),
-        [one] => fit(&safe(&one.name), area.width / 3),
+        [one] => fit(&safe(&one.name), longest),
         many => format!("{} sources", many.len()),
     };
-    let rate = shared.live_rate();
     let follow = if explore.list.pinned.is_some() {
         "‖ paused"
     } else if explore.list.follow {
@@ -36,11 +94,12 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
         "▷ not following"
     };
     // In a narrow window, the sign says it.
-    let follow = if area.width >= 100 { follow } else { follow.split_at(follow.find(' ').unwrap_or(0)).0 };
-    let rate = match rate {
+    let sign = follow.split_at(follow.find(' ').unwrap_or(0)).0;
+    let follow = if without < Without::FollowingInWords { follow } else { sign };
+    let rate = match shared.live_rate() {
         _ if shared.sources.is_empty() => String::new(),
-        rate if rate >= 10.0 => format!("{follow} {rate:.0}/s"),
-        rate => format!("{follow} {rate:.1}/s"),
+        rate if rate >= 10.0 => format!("{follow} {rate:.0}/s   "),
+        rate => format!("{follow} {rate:.1}/s   "),
     };
     let firing = shared.alerts.lines.iter().filter(|line| line.state == LineState::Firing && !line.silenced).count();
     let pending = shared.alerts.lines.iter().filter(|line| line.state == LineState::Pending).count();
@@ -50,53 +109,28 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
         1 => "⚑ 1 alert   ".to_owned(),
         n => format!("⚑ {} alerts   ", count(n)),
     };
-    let (range, held) = if area.width >= if alerts.is_empty() { 100 } else { 120 } {
-        (format!("‹ {} ›   ", shown_range(shared)), held(shared))
+    let range = if without < Without::RangeInWords {
+        format!("‹ {} ›   ", shown_range(shared))
     } else {
-        (short_range(shared), String::new())
+        short_range(shared)
     };
     let following = if explore.list.follow { theme.accent } else { theme.warning };
     let named = if shared.time_clause.is_some() { theme.accent } else { theme.text };
     // In a narrow window, what is wrong comes before what is as usual.
-    let narrow = area.width < 120;
-    let program = if area.width < 80 { " " } else { " crosstail  " };
-    let early = if narrow { &*alerts } else { "" };
-    let late = if narrow { "" } else { &*alerts };
-    let pieces = [
-        (program, theme.title, None),
-        (&*name, theme.text, Some(Action::SOURCES)),
-        (" ", theme.text, None),
-        (glyph, style, Some(Action::SOURCES)),
-        (" ", theme.text, None),
-        (&*word, style, Some(Action::SOURCES)),
-        ("   ", theme.text, None),
+    let (early, late) = if columns < 120 { (alerts, String::new()) } else { (String::new(), alerts) };
+    let held = if without < Without::Held { held(shared) } else { String::new() };
+    let program = if without < Without::Program { " crosstail  " } else { " " };
+    vec![
+        (program.to_owned(), theme.title, None),
+        (format!("{name} "), theme.text, Some(Action::SOURCES)),
+        (format!("{glyph}{word}"), style, Some(Action::SOURCES)),
+        ("   ".to_owned(), theme.text, None),
         (early, theme.failure, Some(Action::ALERTS)),
-        (&*rate, following, Some(Action::PAUSE)),
-        ("   ", theme.text, None),
-        (&*range, named, Some(Action::RANGE)),
+        (rate, following, Some(Action::PAUSE)),
+        (range, named, Some(Action::RANGE)),
         (late, theme.failure, Some(Action::ALERTS)),
-        (&*held, theme.dim, None),
-    ];
-    let (mut x, end) = (area.x, right_at.saturating_sub(1));
-    for (text, style, action) in pieces {
-        let (from, room) = (x, end.saturating_sub(x));
-        // Half of a figure says a wrong one; of the rate, its sign says something.
-        let is_cut = x > area.x && width(text.trim_end()) > room;
-        let text = match action {
-            Some(Action::PAUSE) if is_cut => text.split_at(text.find(' ').unwrap_or(0)).0,
-            _ if is_cut => continue,
-            _ => text,
-        };
-        x = put(canvas.buf, x, area.y, text, room, style);
-        if let Some(action) = action {
-            canvas.spots.add_text(from, area.y, x - from, Spot::Action(action));
-        }
-    }
-    put(canvas.buf, right_at, area.y, &right, area.width, theme.dim);
-    if let Some(at) = right.find("[?]") {
-        let at = right_at + width(&right[..at]);
-        canvas.spots.add_text(at, area.y, area.right().saturating_sub(at), Spot::Action(Action::HELP));
-    }
+        (held, theme.dim, None),
+    ]
 }
 
 /// How many are held, where that is not all that there is.
@@ -107,12 +141,12 @@ fn held(shared: &Shared) -> String {
     if is_all { String::new() } else { format!("{} held", count(held)) }
 }
 
-/// The same where there is little room: nothing where the range is everything.
+/// The same where there is little room.
 fn short_range(shared: &Shared) -> String {
     match (shared.time_clause, &shared.range) {
         (Some(_), _) => "‹time:›   ".to_owned(),
-        (None, Range::Everything) => String::new(),
-        (None, range) => format!("‹{}›   ", fit(&safe(&range.text()), 12)),
+        (None, Range::Everything) => "‹all›   ".to_owned(),
+        (None, range) => format!("‹{}›   ", fit(&safe(&range.text()), 16)),
     }
 }
 
@@ -126,7 +160,7 @@ fn shown_range(shared: &Shared) -> String {
 }
 
 /// The state of all sources in one word.
-fn summary(shared: &Shared, theme: &Theme) -> (&'static str, ratatui::style::Style, String) {
+fn summary(shared: &Shared, theme: &Theme) -> (&'static str, Style, String) {
     let bad = shared
         .sources
         .iter()
@@ -141,13 +175,15 @@ fn summary(shared: &Shared, theme: &Theme) -> (&'static str, ratatui::style::Sty
         };
         return ("✗", theme.failure, word);
     }
+    let is_missing = |source: &&SourceStatus| !source.missing().is_empty();
     match busy.map(|source| &source.state) {
         Some(SourceState::Connecting) => ("○", theme.pending, "connecting".to_owned()),
         Some(_) => ("◐", theme.pending, "loading".to_owned()),
         None if shared.sources.is_empty() => ("", theme.dim, String::new()),
         None if shared.sources.iter().all(|s| s.state == SourceState::Ended) => ("■", theme.dim, "ended".to_owned()),
-        // In a narrow window, the sign says it.
-        None if shared.size.0 < 80 => ("●", theme.success, String::new()),
+        None if shared.sources.iter().filter(is_missing).count() == shared.sources.len() => {
+            ("◌", theme.warning, "nothing to read".to_owned())
+        }
         None => ("●", theme.success, "connected".to_owned()),
     }
 }

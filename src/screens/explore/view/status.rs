@@ -3,11 +3,10 @@
 use crate::action::Action;
 use crate::screens::explore::Explore;
 use crate::screens::explore::detail::Loadable;
-use crate::screens::shared::Shared;
+use crate::screens::shared::{Failing, Shared, failing};
 use crate::tui::Canvas;
 use crate::tui::text::{ago, count, fit, put, safe, width};
 use crosstail_core::number::saturating_usize;
-use crosstail_source::pump::SourceState as Source;
 use crosstail_source::{JobState, Priority};
 
 /// What takes longer is said, in microseconds.
@@ -31,13 +30,10 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
     let right_at = area.right().saturating_sub(width(&right));
     put(buf, right_at, area.y, &right, area.width, if dropped > 0 { theme.failure } else { theme.dim });
     let room = right_at.saturating_sub(area.x + 2);
-    let waiting = shared.sources.iter().find_map(|source| match &source.state {
-        Source::Waiting { until, error } => {
-            let left = until.since_us(shared.now).max(0) / 1_000_000;
-            Some(format!("{}: {}; retrying in {left} s", safe(&source.name), safe(error)))
-        }
-        Source::Failed { error } => Some(safe(error)),
-        _ => None,
+    let waiting = shared.sources.iter().find_map(|source| {
+        let Failing { why, next, .. } = failing(source, shared.now)?;
+        let next = next.map(|next| format!("{next} · ")).unwrap_or_default();
+        Some(format!("{next}{}: {why}", safe(&source.name)))
     });
     if let Some(notice) = &shared.notice {
         let end = put(buf, area.x + 1, area.y, &fit(&safe(&notice.text), room), room, theme.accent);

@@ -91,12 +91,10 @@ fn whole(system: &SystemHealth) -> String {
     let of = &system.figures;
     let parts = [
         Some(match of.count.saturating_sub(of.concluded) {
-            0 => format!("{} in all", count(saturating_usize(of.count))),
-            rest => format!(
-                "{} in all, {} of them with no success or failure",
-                count(saturating_usize(of.count)),
-                count(saturating_usize(rest))
-            ),
+            0 => format!("{} calls", count(saturating_usize(of.count))),
+            rest => {
+                format!("{} calls, {} unfinished", count(saturating_usize(of.count)), count(saturating_usize(rest)))
+            }
         }),
         of.latencies.mean_ms().map(|ms| format!("{} on average", millis(Some(ms)))),
         of.cpu.value().map(|cpu| format!("cpu {cpu:.1} %")),

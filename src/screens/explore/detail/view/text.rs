@@ -4,7 +4,7 @@ use crate::screens::explore::detail::Detail;
 use crate::tui::Theme;
 use crate::tui::paragraph::paragraph;
 use crate::tui::text::safe;
-use crosstail_core::model::{Payload, PayloadPart, redact_text, visible_line};
+use crosstail_core::model::{Payload, PayloadPart, redact_text, thrown, visible_line};
 use crosstail_engine::insight::{FrameKind, frames, library_runs, own_frame};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -14,9 +14,13 @@ use ratatui::style::Style;
 pub(super) fn error(detail: &Detail, payload: Option<&Payload>, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let a = &detail.activity;
     let mut lines: Vec<(String, Style)> = Vec::new();
+    let stack = payload.and_then(|payload| payload.error.stack.as_deref());
+    let thrown = stack.and_then(thrown);
     let kind = a.error_type.as_deref().or(payload.and_then(|p| p.error.kind.as_deref()));
+    let kind = kind.or(thrown.as_ref().map(|thrown| thrown.kind.as_str()));
     let message = a.error.as_deref().or(payload.and_then(|p| p.error.message.as_deref()));
-    if kind.is_none() && message.is_none() {
+    let message = message.or(thrown.as_ref().map(|thrown| thrown.message.as_str()));
+    if kind.is_none() && message.is_none() && stack.is_none() {
         lines.push(("no error recorded".to_owned(), theme.dim));
     }
     if let Some(kind) = kind {
@@ -25,7 +29,7 @@ pub(super) fn error(detail: &Detail, payload: Option<&Payload>, area: Rect, buf:
     if let Some(message) = message {
         lines.push((safe(message), theme.title));
     }
-    match payload.and_then(|payload| payload.error.stack.as_deref()) {
+    match stack {
         Some(stack) => {
             let stack = redact_text(stack);
             let frames = frames(&stack);

@@ -144,7 +144,7 @@ fn line(
             (&bar, bar_style),
             (glyph(a.status, a.level), style),
             (&took, theme.dim),
-            (&idle, theme.border),
+            (&idle, theme.dim),
             (" ", theme.text),
             (mark, theme.failure),
         ],

@@ -13,6 +13,7 @@ use crosstail_engine::insight::header_meaning;
 use crosstail_engine::outline::{Kind as LineKind, Line};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 /// Draws the tree of the open tab; returns the position of the cursor while a search is typed.
 pub(super) fn render(detail: &Detail, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
@@ -133,14 +134,8 @@ fn draw(line: &Line, note: Option<&str>, selected: bool, needle: &str, area: Rec
         (&*value, value_style),
         (&*note, theme.accent),
     ];
-    let end = put_all(buf, area.x, area.y, room, &pieces);
-    if selected {
-        let bg = theme.selected_dim.bg;
-        for x in area.x..end.max(area.x + 1) {
-            if let Some(cell) = buf.cell_mut((x, area.y)) {
-                cell.bg = bg.unwrap_or(cell.bg);
-                cell.modifier |= theme.selected_dim.add_modifier;
-            }
-        }
-    }
+    // What was searched for keeps its colours.
+    let upon =
+        |style: Style| if selected && style.bg.is_none() { Theme::upon(style, theme.selected_dim) } else { style };
+    put_all(buf, area.x, area.y, room, &pieces.map(|(text, style)| (text, upon(style))));
 }

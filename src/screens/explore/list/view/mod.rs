@@ -1,23 +1,22 @@
 //! The list: one line per activity.
 
 mod chosen;
+mod empty;
 
 use super::Telling;
-use crate::action::Action;
 use crate::effect::Mark;
-use crate::ingest::SourceStatus;
 use crate::screens::explore::Explore;
 use crate::screens::explore::parts;
 use crate::screens::explore::views::names_a_system;
 use crate::screens::request::Focus;
 use crate::screens::shared::Shared;
 use crate::tui::text::{
-    arrow, became, clock, count, day, duration, entity_text, glyph, left, put, right, safe, short_clock, what, width,
+    arrow, became, clock, day, duration, entity_text, glyph, left, put, right, safe, short_clock, what, width,
 };
-use crate::tui::{Canvas, Context, Spot, Theme};
+use crate::tui::{Canvas, Spot, Theme};
 use crosstail_core::filter::{Field, Operand};
 use crosstail_core::model::{Activity, Kind, Status};
-use crosstail_core::number::{saturating_u16, saturating_u64, saturating_usize};
+use crosstail_core::number::{saturating_u16, saturating_u64};
 use crosstail_engine::store::Row;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -109,7 +108,7 @@ pub(in crate::screens::explore) fn render(explore: &Explore, shared: &Shared, ro
         }
     }
     if visible.is_empty() {
-        empty(explore, shared, rows, canvas);
+        empty::render(explore, shared, rows, canvas);
     }
 }
 
@@ -152,10 +151,11 @@ impl<'a> Line<'a> {
     /// A style on the line.
     fn over(&self, style: Style) -> Style {
         let style = if self.is_dim { self.theme.dim } else { style };
-        self.base.map_or(style, |base| Style {
-            fg: if base.fg.is_some() && style.fg == self.theme.text.fg { base.fg } else { style.fg },
-            ..base
-        })
+        match self.base {
+            Some(line) if style.fg == self.theme.text.fg || style.fg == self.theme.dim.fg => line,
+            Some(line) => Theme::upon(style, line),
+            None => style,
+        }
     }
 
     /// Draws what stands before the columns; returns the column after it.
@@ -382,75 +382,4 @@ fn about(a: &Activity, room: u16, shared: &Shared) -> String {
     };
     let fewer = [[&entity, &outcome], [&id, &outcome], [&id, &word], [&id, &nothing], [&nothing, &nothing]];
     fewer.into_iter().map(joined).find(|text| width(text) <= room).unwrap_or_default()
-}
-
-/// Draws why the list is empty, and what to press.
-fn empty(explore: &Explore, shared: &Shared, area: Rect, canvas: &mut Canvas<'_>) {
-    let key = |action| canvas.look.keymap.first_key(Context::GLOBAL, action);
-    let style = canvas.look.theme.dim;
-    for (row, line) in why_empty(explore, shared, key).iter().enumerate() {
-        let y = area.y + 1 + saturating_u16(row);
-        if y < area.bottom() {
-            put(canvas.buf, area.x + 2, y, line, area.width.saturating_sub(2), style);
-        }
-    }
-}
-
-/// What to press where a filter keeps nothing.
-fn change_filter(key: impl Fn(Action) -> String) -> String {
-    let (back, all) = (key(Action::VIEW_BACK), key(Action::CLEAR_FILTER));
-    format!("{back} goes back, {all} shows everything, {} changes the filter", key(Action::FILTER))
-}
-
-fn why_empty(explore: &Explore, shared: &Shared, key: impl Fn(Action) -> String) -> Vec<String> {
-    use crosstail_source::pump::SourceState as Source;
-    let sources = &shared.sources;
-    let is_busy = |source: &SourceStatus| matches!(source.state, Source::Connecting | Source::Loading);
-    let problem = |source: &SourceStatus| match &source.state {
-        Source::Waiting { error, .. } | Source::Failed { error } => Some(safe(error)),
-        _ => None,
-    };
-    // What may be there and cannot be found.
-    let limits = |source: &SourceStatus| {
-        Some(format!("{}: {}", safe(&source.name), safe(source.probe.as_ref()?.limits.as_ref()?)))
-    };
-    let more = format!("{} says more of the sources", key(Action::SOURCES));
-    if sources.iter().any(is_busy) {
-        let doing = |source: &SourceStatus| match &source.state {
-            Source::Connecting => "connecting".to_owned(),
-            Source::Loading => format!("loading, {} so far", count(saturating_usize(source.received))),
-            Source::Live => "live".to_owned(),
-            Source::Ended => "ended".to_owned(),
-            Source::Waiting { .. } | Source::Failed { .. } => problem(source).unwrap_or_default(),
-        };
-        return sources.iter().map(|source| format!("{}: {}", safe(&source.name), doing(source))).collect();
-    }
-    let mut lines: Vec<String> = sources.iter().filter_map(problem).collect();
-    if !lines.is_empty() {
-        if sources.len() > 1 {
-            lines.push("what was read of the other sources holds nothing here".to_owned());
-        }
-        lines.push(more);
-    } else if explore.is_searching() {
-        lines.push(format!("searching the stores; {} ends it", key(Action::BACK)));
-    } else if let Some(text) = explore.beyond(shared) {
-        lines.push(text);
-        lines.push(format!("{} chooses another range, {} a longer one", key(Action::RANGE), key(Action::ZOOM_OUT)));
-        if !shared.filter.is_all() {
-            lines.push(change_filter(&key));
-        }
-        lines.extend(sources.iter().filter_map(limits));
-    } else if shared.store.is_empty() {
-        let probed =
-            |source: &SourceStatus| Some(format!("{}: {}", safe(&source.name), safe(&source.probe.as_ref()?.server)));
-        lines.push("nothing yet; activities appear here as they arrive".to_owned());
-        lines.extend(sources.iter().filter_map(probed));
-        lines.extend(sources.iter().filter_map(limits));
-        lines.push(more);
-    } else {
-        lines.push("nothing matches this filter".to_owned());
-        lines.push(change_filter(&key));
-        lines.extend(sources.iter().filter_map(limits));
-    }
-    lines
 }

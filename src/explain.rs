@@ -1,17 +1,15 @@
 //! The codes of errors. Each message of `docs/troubleshooting.md` has one; what is printed is recognised by its words, so that
 //! nothing in the program has to name a code. `crosstail help E042` says why, and what to do.
 
-use super::wrap::wrapped;
+use std::sync::LazyLock;
 
-const PAGE: &str = include_str!("../../docs/troubleshooting.md");
+const PAGE: &str = include_str!("../docs/troubleshooting.md");
 /// Stands for what differs between messages of one kind.
 const DIFFERS: char = '…';
 /// A message with fewer characters that are always the same is told by none of them.
 const FEWEST: usize = 5;
 /// What stands between a message and another that it is the cause or the remedy of.
 const BEFORE: [&str; 4] = [": ", "; ", "\n", "("];
-/// Columns of an explanation.
-const WIDTH: usize = 100;
 
 /// A message of the program, with its cause and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,40 +63,14 @@ fn begins(text: &str, before: &str, part: &str) -> Option<usize> {
 
 /// The code of an error: that of the message with the most words in it.
 pub fn code_of(text: &str) -> Option<&'static str> {
-    let found = entries().filter_map(|entry| Some((fits(&entry.message, text)?, entry.code)));
+    static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| entries().collect());
+    let found = ENTRIES.iter().filter_map(|entry| Some((fits(&entry.message, text)?, entry.code)));
     // Of equals, the first.
     found.min_by_key(|(length, _)| usize::MAX - length).map(|(_, code)| code)
 }
 
 /// Whether a word is written as codes are.
-pub(super) fn is_code(word: &str) -> bool {
+pub fn is_code(word: &str) -> bool {
     let digits = word.strip_prefix(['E', 'e']).unwrap_or_default();
     !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// What a code stands for; `None` if nothing has it.
-pub(super) fn explain(code: &str) -> Option<String> {
-    let entry = entries().find(|entry| entry.code.eq_ignore_ascii_case(code))?;
-    let mut out = format!("{}  {}\n", entry.code, entry.message);
-    for (head, text) in [("Why", &entry.why), ("What to do", &entry.remedy)] {
-        out.push_str(&format!("\n{head}\n"));
-        for line in wrapped(&plain(text), WIDTH - 2) {
-            out.push_str(&format!("  {line}\n"));
-        }
-    }
-    Some(out)
-}
-
-/// A cell without the addresses of its links.
-fn plain(cell: &str) -> String {
-    let mut out = String::new();
-    let mut rest = cell;
-    while let Some((before, after)) = rest.split_once("](") {
-        let (_, behind) = after.split_once(')').unwrap_or(("", after));
-        let (text, link) = before.rsplit_once('[').unwrap_or((before, ""));
-        out.push_str(text);
-        out.push_str(link);
-        rest = behind;
-    }
-    out + rest
 }
