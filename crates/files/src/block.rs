@@ -2,7 +2,7 @@
 //! on several threads.
 
 use crosstail_core::number::saturating_usize;
-use crosstail_formats::{Framer, Reader};
+use crosstail_formats::{Framer, Reader, without_nuls};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
@@ -40,7 +40,9 @@ pub(super) fn frames(
     let mut ended = 0;
     let mut give = |from: usize, to: usize, buffer: &[u8]| {
         let offset = base + from as u64;
-        each(offset, &buffer[from..to], offset >= start);
+        // A record begins behind the hole in front of it, and belongs to the block in which the hole begins.
+        let frame = without_nuls(&buffer[from..to]);
+        each(offset + (to - from - frame.len()) as u64, frame, offset >= start);
     };
     while base + (at as u64) < limit {
         let here = base + at as u64;

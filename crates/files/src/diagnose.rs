@@ -6,7 +6,7 @@ use super::packed::Packing;
 use super::stream::Stream;
 use crosstail_core::model::{Diagnosis, RETENTION_DAYS, Timestamp, Unit, redact_text};
 use crosstail_core::number::saturating_u64;
-use crosstail_formats::{Form, Frames};
+use crosstail_formats::{Form, Found, Frames};
 use crosstail_source::SourceError;
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -95,7 +95,24 @@ pub(super) fn diagnose(shared: &FileContext, now: Timestamp) -> Result<Vec<Diagn
 #[derive(Default)]
 struct Seen {
     records: usize,
+    /// Those of which hardly anything was read, and one of them.
+    unfit: usize,
     example: String,
+}
+
+/// Whether a record was read by a format, or by its names and signs so far that it says when, and more than its own text.
+fn fits(one: &Found) -> bool {
+    let said = &one.activity;
+    let message = said.message.as_deref().unwrap_or_default();
+    let told = said.url.is_some() || said.error.is_some() || said.operation.is_some();
+    match one.form {
+        Form::Text(_) => true,
+        Form::Json(_) | Form::Table | Form::Logfmt => {
+            said.exact_start && (told || !(message.is_empty() || message.starts_with('{')))
+        }
+        Form::Head => said.level.is_some() || !message.starts_with(['#', '|', ';', ',', '=', '~']),
+        Form::Plain | Form::Broken | Form::Empty => false,
+    }
 }
 
 /// How each record at the beginning of a file was read.
@@ -108,11 +125,15 @@ fn forms(stream: &Stream, bytes: u64) -> BTreeMap<Form, Seen> {
         read(stream, offset, frame, &mut before, None, &mut found);
         for one in &found {
             let form = seen.entry(one.form).or_default();
-            if form.records == 0 {
+            form.records += 1;
+            if fits(one) {
+                continue;
+            }
+            if form.unfit == 0 {
                 let line = frame.split(|b| *b == b'\n').next().unwrap_or_default();
                 form.example = String::from_utf8_lossy(&line[..line.len().min(EXAMPLE_BYTES)]).into_owned();
             }
-            form.records += 1;
+            form.unfit += 1;
         }
     };
     let mut frames = Frames::default();
@@ -137,8 +158,8 @@ fn formats(streams: &[Stream]) -> Vec<Diagnosis> {
         for (form, seen) in forms(stream, EXAMINED_BYTES) {
             *counts.entry(stream.reader.name_of(form).to_owned()).or_default() += seen.records;
             all += seen.records;
-            if matches!(form, Form::Plain | Form::Broken) {
-                unfit.push((seen.records, stream.path.display().to_string(), seen.example));
+            if seen.unfit > 0 {
+                unfit.push((seen.unfit, stream.path.display().to_string(), seen.example));
             }
         }
     }
@@ -158,12 +179,10 @@ fn formats(streams: &[Stream]) -> Vec<Diagnosis> {
             .map(|(records, path, example)| format!("{path} ({records}): {}", redact_text(example)))
             .collect();
         let text = format!("{missed} of {all} records fit no format, for example {}", examples.join("; "));
+        let most = unfit.first().map(|(_, path, _)| path.as_str()).unwrap_or_default();
         found.push(if missed * 10 > all {
-            Diagnosis::warning(
-                "formats",
-                text,
-                "write a format for them: crosstail schema draft --from FILE drafts one",
-            )
+            let remedy = format!("write a format for them: crosstail schema draft --from {most} drafts one");
+            Diagnosis::warning("formats", text, remedy)
         } else {
             Diagnosis::note("formats", text)
         });

@@ -65,6 +65,14 @@ pub(super) fn packing(file: &File) -> io::Result<Packing> {
     if Layer::of(&head).is_some() {
         return Ok(Packing::Compressed);
     }
+    if head.iter().all(|b| *b == 0) {
+        // A hole as large as the file was when it was cut (`copytruncate`): its end tells what it is.
+        let mut end = file.try_clone()?;
+        let behind = end.seek(SeekFrom::End(0))?.saturating_sub(SAMPLE_BYTES as u64);
+        end.seek(SeekFrom::Start(behind))?;
+        head.clear();
+        end.take(SAMPLE_BYTES as u64).read_to_end(&mut head)?;
+    }
     Ok(match Encoding::of(&head) {
         Encoding::Bytes => Packing::None,
         Encoding::Binary => Packing::Binary,

@@ -1,12 +1,14 @@
 //! One open file: its identity, its length and the reader of its records.
 
+use super::decode::surrounding;
 use super::origin::{LineOrigin, stable_hash};
 use super::packed::{self, Packing};
 use super::turns::{self, Turns};
 use super::{FileContext, discover};
 use crosstail_core::model::{Surroundings, Timestamp, Tz};
 use crosstail_core::number::saturating_usize;
-use crosstail_formats::{Reader, Shape};
+use crosstail_formats::{Frames, Reader, Shape, without_nuls};
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
@@ -18,6 +20,10 @@ use std::time::SystemTime;
 const FINGERPRINT_BYTES: usize = 1024;
 /// Bytes read to recognise the formats.
 const HEAD_BYTES: usize = 64 * 1024;
+/// A file is read so far to find where its text begins.
+const HOLE_BYTES: u64 = 1 << 30;
+/// Bytes in which the first time is looked for at once.
+const PIECE_BYTES: usize = 4096;
 
 /// A file of the source, opened for reading.
 #[derive(Debug)]
@@ -32,6 +38,8 @@ pub(super) struct Stream {
     pub(super) origin: LineOrigin,
     pub(super) reader: Arc<Reader>,
     turns: Turns,
+    /// The first record with a time and where it is, where others stand before it: theirs is not later.
+    first_time: Option<(u64, Timestamp)>,
     /// The zone of times that name none.
     zone: Option<Tz>,
     /// Length in bytes when it was opened; for a compressed file the compressed length.
@@ -76,6 +84,7 @@ impl Stream {
             origin,
             reader: Arc::new(Reader::of(&shared.formats, shared.schema.clone(), &[])),
             turns: Turns::default(),
+            first_time: None,
             zone: shared.zone,
             length: meta.len(),
             modified: meta.modified().unwrap_or(SystemTime::UNIX_EPOCH),
@@ -96,9 +105,44 @@ impl Stream {
             self.tell_by_path();
         }
         self.origin.fingerprint = self.fingerprint.unwrap_or(0);
-        self.reader = Arc::new(Reader::of(&shared.formats, shared.schema.clone(), &head));
+        let reader = Reader::of(&shared.formats, shared.schema.clone(), &head);
+        self.reader = Arc::new(reader.written_at(self.written_at()));
         self.turns = if self.reader.guesses_dates() { self.turns().unwrap_or_default() } else { Turns::default() };
+        self.first_time = self.first_time_in(&head);
         Ok(())
+    }
+
+    /// The first record of the beginning that has a time, and where it is, unless it is the very first.
+    fn first_time_in(&self, head: &[u8]) -> Option<(u64, Timestamp)> {
+        if self.reader.only_json() {
+            return None;
+        }
+        let first = Cell::new(None);
+        let (mut frames, mut columns) = (Frames::default(), None);
+        let mut each = |offset, frame: &[u8]| {
+            if first.get().is_none() {
+                let at = surrounding(self, offset, frame, self.written_at());
+                let mut found = Vec::new();
+                self.reader.read(frame, &at, &mut columns, None, &mut found);
+                let timed = found.iter().find(|found| found.activity.exact_start);
+                first.set(timed.map(|found| (offset, found.activity.started_at)));
+            }
+        };
+        for piece in head.chunks(PIECE_BYTES) {
+            frames.push(&self.reader, piece, &mut each);
+            if first.get().is_some() {
+                break;
+            }
+        }
+        if first.get().is_none() {
+            frames.finish(&self.reader, &mut each);
+        }
+        first.get().filter(|(offset, _)| *offset > 0)
+    }
+
+    /// The time of a record at an offset that stands before the first one with a time.
+    pub(super) fn time_before_all(&self, offset: u64) -> Option<Timestamp> {
+        self.first_time.filter(|(first, _)| offset < *first).map(|(_, time)| time)
     }
 
     /// Tells the file from another one that begins alike, by its place.
@@ -120,13 +164,24 @@ impl Stream {
         Ok(head.get(..length).is_some_and(|beginning| hash_of(self.origin.family, beginning) == hash))
     }
 
-    /// The first bytes of the text.
+    /// The first bytes of the text, behind the hole that it may begin with.
     pub(super) fn head(&self) -> io::Result<Vec<u8>> {
+        let mut text = self.text()?.take(HOLE_BYTES);
         let mut head = Vec::new();
-        match self.text()?.take(HEAD_BYTES as u64).read_to_end(&mut head) {
-            // What could be read of a file that was cut is its head.
-            Err(error) if head.is_empty() => Err(error),
-            _ => Ok(head),
+        loop {
+            let before = head.len();
+            match text.by_ref().take((HEAD_BYTES - before) as u64).read_to_end(&mut head) {
+                // What could be read of a file that was cut is its head.
+                Err(error) if head.is_empty() => return Err(error),
+                Err(_) => return Ok(head),
+                Ok(_) => {}
+            }
+            let ended = head.len() < HEAD_BYTES;
+            let hole = head.len() - without_nuls(&head).len();
+            head.drain(..hole);
+            if ended || hole == 0 {
+                return Ok(head);
+            }
         }
     }
 
@@ -165,7 +220,7 @@ impl Stream {
     /// What completes a time without a year or a date at an offset.
     pub(super) fn around(&self, offset: u64) -> Surroundings {
         let latest = self.turns.latest(offset).unwrap_or_else(|| self.written_at());
-        Surroundings { latest, zone: self.zone }
+        Surroundings { zone: self.zone, ..Surroundings::before(latest) }
     }
 
     /// The offset after the last newline before `end`.

@@ -351,6 +351,41 @@ async fn a_time_that_was_not_read_is_said_to_be_unknown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lines_above_the_first_time_stand_before_it() {
+    let folder = Folder::new();
+    folder.write("a.log", "# Logfile created\n=> Booting\n2024-05-06 07:08:00 INFO begins\nwithout a time\n");
+    folder.write("b.log", "# Logfile created\nMay  6 07:08:00 web-1 app[7]: begins\n");
+    for file in ["a.log", "b.log"] {
+        let found = folder.read(&[file]).await;
+        let first = found.iter().find(|activity| activity.message.as_deref() == Some("# Logfile created"));
+        let first = first.expect("the first line");
+        let begins = found.iter().find(|activity| activity.message.as_deref() == Some("begins")).expect("begins");
+        assert!(!first.knows_its_time() && begins.knows_its_time());
+        assert_eq!(first.started_at, begins.started_at, "{file}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn holes_hide_no_record() {
+    let folder = Folder::new();
+    let records = "2024-05-06 07:08:00 INFO one\n2024-05-06 07:08:01 ERROR two\n";
+    for length in [9, 5_000, 200_000] {
+        let hole = "\0".repeat(length);
+        for (place, text, count) in [
+            ("head", format!("{hole}{records}"), 2),
+            ("end", format!("{records}{hole}"), 2),
+            ("middle", format!("{records}{hole}{records}"), 4),
+        ] {
+            let name = format!("{place}-{length}.log");
+            folder.write(&name, &text);
+            let found = folder.read(&[&name]).await;
+            let timed = found.iter().filter(|activity| activity.knows_its_time()).count();
+            assert_eq!((found.len(), timed), (count, count), "{name}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn whatever_it_is_packed_in() {
     let text = "2024-05-06 07:08:00 INFO größer\n2024-05-06 07:08:01 ERROR second\n";
     let tar = |text: &str| {

@@ -13,7 +13,9 @@ pub(crate) fn complete_access(activity: &mut Activity, rest: &str) {
         let token = token.trim_matches(['"', '[', ']', ',', ';']);
         let (name, value) = token.split_once('=').unwrap_or(("", token));
         let found = match name {
-            "rt" | "request_time" | "req_time" => us(value, DurationUnit::S),
+            // Apache's `%D` is in microseconds, its `%T` in seconds.
+            "D" => us(value.trim_end_matches("us"), DurationUnit::Us),
+            "T" | "rt" | "request_time" | "req_time" => us(value, DurationUnit::S),
             "" | "duration" | "time" | "took" | "latency" => {
                 let decimals = value.split_once('.').is_some_and(|(_, digits)| digits.len() >= 3);
                 let unit = value.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');

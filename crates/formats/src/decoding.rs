@@ -2,9 +2,20 @@
 
 use memchr::memchr;
 use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// A line without the NULs at its beginning: what a file holds where it was cut while a program went on writing at the
+/// old place (`copytruncate`), or where a disk lost a block.
+pub fn without_nuls(line: &[u8]) -> &[u8] {
+    match line.first() {
+        Some(0) => &line[line.iter().position(|b| *b != 0).unwrap_or(line.len())..],
+        _ => line,
+    }
+}
 
 /// The text of a record's bytes.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    let bytes = without_nuls(bytes);
     let plain = match std::str::from_utf8(bytes) {
         Ok(text) => Cow::Borrowed(text),
         Err(error) => {
@@ -79,6 +90,25 @@ fn without_colours(text: &str) -> String {
     out
 }
 
+/// Fewer bytes do not tell whether they are text.
+const LEAST: usize = 32;
+/// As many NULs in a row are no characters of any encoding.
+const HOLE_BYTES: usize = 8;
+static HOLE: LazyLock<memchr::memmem::Finder<'static>> =
+    LazyLock::new(|| memchr::memmem::Finder::new(&[0; HOLE_BYTES]));
+
+/// A text without its holes.
+fn without_holes(bytes: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some(at) = HOLE.find(rest) {
+        kept.extend_from_slice(&rest[..at]);
+        rest = without_nuls(&rest[at..]);
+    }
+    kept.extend_from_slice(rest);
+    kept
+}
+
 /// How the bytes of a file are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
@@ -95,8 +125,13 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Tells from the beginning of a file.
+    /// Tells from the beginning of a file. Runs of NULs are a hole in a text; those of UTF-16 stand between its letters.
     pub fn of(head: &[u8]) -> Self {
+        let filled = HOLE.find(head).is_some().then(|| without_holes(head));
+        if head.len() >= LEAST && filled.as_ref().is_some_and(Vec::is_empty) {
+            return Self::Binary;
+        }
+        let head = filled.as_deref().unwrap_or(head);
         match head {
             [0xff, 0xfe, ..] => return Self::Utf16Le,
             [0xfe, 0xff, ..] => return Self::Utf16Be,
@@ -115,7 +150,7 @@ impl Encoding {
         let controls = sample.iter().filter(control).count();
         // Of bytes without any order a tenth is control characters, and few of the others are text in any encoding.
         let disorder = || String::from_utf8_lossy(sample).matches('\u{fffd}').count() * 10 > sample.len();
-        if sample.len() >= 32 && (controls * 10 > sample.len() || (controls * 25 > sample.len() && disorder())) {
+        if sample.len() >= LEAST && (controls * 10 > sample.len() || (controls * 25 > sample.len() && disorder())) {
             return Self::Binary;
         }
         if memchr(b'\r', head).is_some_and(|at| head.get(at + 1).is_some_and(|next| *next != b'\n'))
@@ -208,5 +243,11 @@ mod tests {
         assert_eq!(Encoding::of(&every.repeat(4)), Encoding::Binary);
         assert_eq!(Encoding::of("größer, 大きい, \u{1b}[31mred\u{1b}[0m\n".repeat(9).as_bytes()), Encoding::Bytes);
         assert_eq!(Encoding::of(b""), Encoding::Bytes);
+        let hole = |before: &str, after: &str| [before.as_bytes(), &[0; 100], after.as_bytes()].concat();
+        for text in [hole("", "2024-05-06 begins\n"), hole("begins\n", ""), hole("begins\n", "ends\n")] {
+            assert_eq!(Encoding::of(&text), Encoding::Bytes);
+        }
+        assert_eq!(Encoding::of(&[0; 4096]), Encoding::Binary);
+        assert_eq!(Encoding::of(&hole("\u{1}\u{2}\u{3}\u{4}", &"\u{1}\u{6}a".repeat(30))), Encoding::Binary);
     }
 }

@@ -35,7 +35,7 @@ impl Documents {
                 }
             } else if self.in_string {
                 self.push_in_string(*byte);
-            } else if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x1e) {
+            } else if !matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x1e | 0) {
                 self.push_outside(*byte, here, &mut each);
                 self.before = *byte;
             }

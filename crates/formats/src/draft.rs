@@ -2,6 +2,7 @@
 
 use crate::generic;
 use crate::registry::Formats;
+use crate::table::{Columns, fills};
 use crosstail_core::model::{Level, leading_time};
 use crosstail_core::schema::{Target, line_for_editors};
 use serde_json::{Map, Value};
@@ -13,14 +14,17 @@ const GROUPS: usize = 8;
 const RECORDS: usize = 200;
 
 impl Formats {
-    /// A draft, in TOML, for the records of a text: a dialect where most are JSON, else a format for the first line that fits
-    /// none. `None` where there is nothing to draft from.
+    /// A draft, in TOML, for the records of a text: a dialect where most are JSON or it is a table with a header, else a
+    /// format for the first line that fits none. `None` where there is nothing to draft from.
     pub fn draft(&self, name: &str, text: &str) -> Option<String> {
         let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
         let records: Vec<Map<String, Value>> =
             lines.iter().take(RECORDS).filter_map(|line| serde_json::from_str(line).ok()).collect();
         if records.len() * 2 > lines.len().min(RECORDS) {
             return Some(self.draft_dialect(name, &records));
+        }
+        if let Some(rows) = Columns::rows_of(&lines[..lines.len().min(RECORDS)]) {
+            return Some(self.draft_dialect(name, &rows));
         }
         let fits = |line: &&&str| {
             generic::head(line).is_found() || self.text().is_known(line) || crate::logfmt::is_record(line)
@@ -41,11 +45,10 @@ impl Formats {
             .collect();
         let known = |path: &str| {
             let key = path.rsplit('.').next().unwrap_or(path);
-            let node = self.dialects[self.plain].schema().tree().child(key.as_bytes())?;
-            node.targets.first().map(|(target, _)| *target)
+            fills(self.dialects[self.plain].schema().tree(), key).next()
         };
         let mut out = format!(
-            "{}# A dialect of JSON. Save it as a schema, name it with --schema, and correct what is wrong.\nname = {name:?}\ntitle = {name:?}\nextends = \"json\"\n\n",
+            "{}# A dialect of JSON, or the columns of a table. Save it as a schema, name it with --schema, and correct what is wrong.\nname = {name:?}\ntitle = {name:?}\nextends = \"json\"\n\n",
             line_for_editors("schema")
         );
         let _ = writeln!(out, "[recognise]\nall = {always:?}\n\n[fields]");
@@ -106,7 +109,7 @@ fn draft_format(name: &str, line: &str) -> String {
             continue;
         }
         let end = rest
-            .find(|c: char| c.is_whitespace() || matches!(c, '|' | ']' | ')' | '>' | ';' | ','))
+            .find(|c: char| c.is_whitespace() || matches!(c, '|' | ']' | ')' | '>' | ';' | ',' | '#'))
             .unwrap_or(rest.len());
         let token = &rest[..end];
         if token.is_empty() {
@@ -182,5 +185,9 @@ mod tests {
         assert!(draft.contains("message = \"msg\"") && draft.contains("# TARGET = \"wann\""), "{draft}");
         let schema = crosstail_core::schema::Schema::from_toml(&draft, "draft").expect(&draft);
         assert_eq!(schema.definition().recognise.all, ["wann", "msg"]);
+        let table = "Beginn;Start Time;Status;Wie\n4711;2024-05-06T07:08:00Z;200;gut\n4712;2024-05-06T07:08:01Z;500;\n";
+        let draft = formats.draft("shop", table).expect("a draft");
+        assert!(draft.contains("started_at = \"Start Time\"") && draft.contains("# TARGET = \"Wie\""), "{draft}");
+        crosstail_core::schema::Schema::from_toml(&draft, "draft").expect(&draft);
     }
 }

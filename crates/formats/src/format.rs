@@ -40,12 +40,24 @@ struct FormatFile {
     /// Whether the patterns see all lines of a record.
     #[serde(default)]
     whole: bool,
+    /// Whether each line of a record is a field, `NAME=value`, which the schema of `fields` reads.
+    #[serde(default)]
+    lines: bool,
+    /// Whether these lines are no records: what a program writes above them.
+    #[serde(default)]
+    is_heading: bool,
     /// Whether the message is a record of its own format.
     #[serde(default)]
     wraps: bool,
     /// Whether a wrapper counts only where what it wraps is recognised.
     #[serde(default)]
     weak: bool,
+    /// Whether a wrapper inside another one counts only where what it wraps is recognised.
+    #[serde(default)]
+    weak_inside: bool,
+    /// Whether tabs and newlines of the message are written as `#011` and `#012`, as rsyslog does it.
+    #[serde(default)]
+    octal_controls: bool,
     /// Whether a quotation mark inside a field is written twice, as CSV does it.
     #[serde(default)]
     doubled_quotes: bool,
@@ -99,7 +111,9 @@ impl Group {
     /// Whether it names what wrote a line.
     pub(crate) fn names_writer(&self) -> bool {
         match self {
-            Self::Target(target) => matches!(target, Target::System | Target::Process | Target::Host),
+            Self::Target(target) => {
+                matches!(target, Target::System | Target::Process | Target::Host | Target::RequestId)
+            }
             Self::Fact(name) => {
                 matches!(name.as_str(), "host" | "process" | "container" | "pod" | "namespace" | "stream")
             }
@@ -134,8 +148,13 @@ pub struct Format {
     pub(crate) head: Option<String>,
     pub(crate) fields: Option<String>,
     pub(crate) whole: bool,
+    pub(crate) lines: bool,
+    /// Whether these lines are no records.
+    pub is_heading: bool,
     pub(crate) wraps: bool,
     pub(crate) weak: bool,
+    pub(crate) weak_inside: bool,
+    pub(crate) octal_controls: bool,
     pub(crate) doubled_quotes: bool,
     /// Whether a record is a call and one line, so that nothing continues it.
     pub(crate) single: bool,
@@ -204,8 +223,12 @@ impl Format {
             head,
             fields: file.fields,
             whole: file.whole,
+            lines: file.lines,
+            is_heading: file.is_heading,
             wraps: file.wraps,
             weak: file.weak,
+            weak_inside: file.weak_inside,
+            octal_controls: file.octal_controls,
             doubled_quotes: file.doubled_quotes,
             single,
         })

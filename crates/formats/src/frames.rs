@@ -1,5 +1,6 @@
 //! Divides a stream that is read from its beginning into frames: the bytes of a record, or of several in one line.
 
+use crate::decoding::without_nuls;
 use crate::documents::Documents;
 use crate::framing::Framer;
 use crate::reader::{Reader, Shape};
@@ -40,20 +41,20 @@ impl Frames {
             let (from, to) = (used + self.lines, self.searched + found);
             let begins = self.framer.begins(reader, &self.held[from..to]);
             if begins && self.lines > 0 {
-                each(self.start + used as u64, trimmed(&self.held[used..from]));
+                given(self.start + used as u64, &self.held[used..from], &mut each);
                 used = from;
             }
             self.lines = to + 1 - used;
             self.searched = to + 1;
             if !self.framer.is_open() {
-                each(self.start + used as u64, trimmed(&self.held[used..=to]));
+                given(self.start + used as u64, &self.held[used..=to], &mut each);
                 used = to + 1;
                 self.lines = 0;
             }
         }
         self.searched = self.held.len();
         if self.held.len() - used > LINE_BYTES {
-            each(self.start + used as u64, &self.held[used..]);
+            given(self.start + used as u64, &self.held[used..], &mut each);
             used = self.held.len();
             self.lines = 0;
         }
@@ -85,7 +86,7 @@ impl Frames {
             && self.framer.clone().begins(reader, last);
         let parts = if apart { vec![(0, lines), (lines.len(), last)] } else { vec![(0, self.held.as_slice())] };
         let filled = parts.into_iter().filter(|(_, bytes)| !bytes.iter().all(u8::is_ascii_whitespace));
-        filled.map(|(at, bytes)| (self.start + at as u64, trimmed(bytes))).collect()
+        filled.map(|(at, bytes)| placed(self.start + at as u64, bytes)).filter(|(_, bytes)| !bytes.is_empty()).collect()
     }
 
     /// Whether the last line has no newline yet.
@@ -112,6 +113,18 @@ impl Frames {
         self.lines = 0;
         self.release(used);
     }
+}
+
+/// Gives out a frame.
+fn given(start: u64, frame: &[u8], each: &mut impl FnMut(u64, &[u8])) {
+    let (start, frame) = placed(start, frame);
+    each(start, frame);
+}
+
+/// Where a frame begins behind a hole of NULs, and what it holds without it and without the newlines at its end.
+fn placed(start: u64, frame: &[u8]) -> (u64, &[u8]) {
+    let filled = without_nuls(frame);
+    (start + (frame.len() - filled.len()) as u64, trimmed(filled))
 }
 
 /// The frame without the newlines at its end.

@@ -8,6 +8,7 @@ use crate::generic;
 use crate::line::Open;
 use crate::read::first_line;
 use crate::reader::Reader;
+use crosstail_core::model::Level;
 use regex::bytes::Regex;
 use std::sync::LazyLock;
 
@@ -24,6 +25,8 @@ static FAILURE: LazyLock<Option<Regex>> =
     LazyLock::new(|| compile("(?i)err|warn|fatal|crit|severe|panic|exception|traceback|fail", false).ok());
 /// How much of a line decides what it is, in bytes.
 const DECISIVE: usize = 512;
+/// How much of a record's first line decides its level, in bytes.
+const HEAD: usize = 256;
 
 /// What a line is by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +76,8 @@ struct Strand {
     cut: bool,
     /// Whether it tells of a failure, which a stack may follow.
     fails: bool,
+    /// The head of its first line: it says the level, which is asked for where a crash follows.
+    first: String,
     /// The number of the record in its frame.
     record: usize,
     lines: usize,
@@ -92,6 +97,8 @@ pub struct Framer {
     records: usize,
     lines: usize,
     bytes: usize,
+    /// The room of the last record's first line, for the next one.
+    spare: String,
     /// Whether the last row of a table ended inside quotation marks.
     in_quotes: bool,
 }
@@ -139,6 +146,7 @@ impl Framer {
     }
 
     fn judge(&mut self, reader: &Reader, line: &[u8]) -> Place {
+        let line = crate::decoding::without_nuls(line);
         // A whole JSON object is the most frequent line, and never continues another.
         let quoted = matches!(line, [b'{', b'"' | b' ' | b'}', ..]);
         if quoted && !reader.wraps() && line.trim_ascii_end().ends_with(b"}") {
@@ -201,6 +209,11 @@ impl Framer {
         } else if is_panic(inner) {
             strand.stack = Stack::Panic;
         }
+        if matches!(open, Open::Started | Open::Whole) {
+            strand.first = std::mem::take(&mut self.spare);
+            strand.first.clear();
+            strand.first.push_str(&inner[..inner.floor_char_boundary(HEAD)]);
+        }
         self.begin(strand)
     }
 
@@ -211,6 +224,9 @@ impl Framer {
         let full = now >= BRAID || self.bytes >= BYTES || self.strands.len() >= STRANDS;
         let frame = full || !self.strands.iter().any(others);
         if frame {
+            if let Some(last) = self.strands.pop() {
+                self.spare = last.first;
+            }
             self.strands.clear();
             self.records = 0;
         }
@@ -236,6 +252,7 @@ impl Strand {
             in_head: false,
             cut: false,
             fails: false,
+            first: String::new(),
             record: 0,
             lines: 0,
             last: 0,
@@ -246,10 +263,16 @@ impl Strand {
         self.cut || matches!(self.open, Open::Started | Open::Whole | Open::Plain)
     }
 
-    /// Whether its record is likely to go on though others write in between: it is cut, has several lines, or tells of a
-    /// failure, and was written not long ago.
+    /// Whether its record is likely to go on though others write in between: it is cut, has several lines, is of a format
+    /// whose records have, or tells of a failure, and was written not long ago.
     const fn goes_on(&self, now: usize) -> bool {
-        self.is_open() && (self.cut || self.fails || self.lines > 1) && now - self.last < NEAR
+        let whole = matches!(self.open, Open::Whole) && self.writer.is_some();
+        self.is_open() && (self.cut || self.fails || whole || self.lines > 1) && now - self.last < NEAR
+    }
+
+    /// The level of its record.
+    fn level(&self, reader: &Reader) -> Option<Level> {
+        if self.first.is_empty() { None } else { reader.level_of(&self.first) }
     }
 
     fn joins(&mut self, reader: &Reader, kind: Line, text: &str, wrapped: bool) -> bool {
@@ -265,11 +288,19 @@ impl Strand {
             }
             Line::Exception => {
                 let chained = self.stack == Stack::Python;
+                let begun = matches!(self.open, Open::Started | Open::Whole);
                 if is_traceback(text) {
+                    // What ends a program says so behind whatever was logged last.
+                    if begun && !chained && self.level(reader).is_some_and(|level| level < Level::Warn) {
+                        return false;
+                    }
                     self.stack = Stack::Python;
                     return true;
                 }
-                if matches!(self.open, Open::Started | Open::Whole) || chained {
+                if generic::crash(text).is_some() {
+                    return begun && self.level(reader).is_some_and(Level::is_failure);
+                }
+                if begun || chained {
                     return true;
                 }
             }
@@ -412,10 +443,7 @@ fn is_panic(text: &str) -> bool {
 
 /// Whether a line names an exception: `java.lang.IllegalStateException: no route`, `ValueError`, `panic: …`.
 fn is_exception(text: &str) -> bool {
-    if text.starts_with("thread '") && text.contains("' panicked at ") {
-        return true;
-    }
-    if is_traceback(text) || text.starts_with("panic: ") || text.starts_with("fatal error: ") {
+    if generic::crash(text).is_some() {
         return true;
     }
     let text = ["Exception in thread ", "Uncaught ", "Unhandled exception. ", "Unhandled ", "thread '"]

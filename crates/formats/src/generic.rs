@@ -40,6 +40,9 @@ pub fn head(line: &str) -> Head<'_> {
     if let Some((time, rest)) = time_at(text) {
         return after_time(Some(time), rest);
     }
+    if let Some(level) = crash(text) {
+        return Head { level: Some(level), message: text, ..Head::default() };
+    }
     if let Some(Marked { level, rest, set_apart }) = level_at(text)
         && (set_apart || !is_used_word(text))
     {
@@ -58,6 +61,25 @@ pub fn head(line: &str) -> Head<'_> {
         return after_time(Some(time), rest);
     }
     untimed(text).unwrap_or(Head { message: text, ..Head::default() })
+}
+
+/// What the runtime of a language prints, and no logger, when a program or a thread ends: Go, the JVM, .NET, Python, Rust.
+const CRASHES: &[(&str, Level)] = &[
+    ("panic: ", Level::Fatal),
+    ("fatal error: ", Level::Fatal),
+    ("Unhandled exception. ", Level::Fatal),
+    ("Unhandled Exception: ", Level::Fatal),
+    ("Exception in thread ", Level::Error),
+    ("Traceback (most recent call last)", Level::Error),
+];
+
+/// The level of a line in which a runtime says that the program or a thread ends.
+pub(crate) fn crash(text: &str) -> Option<Level> {
+    let first = text.as_bytes().first().filter(|b| b"pfUETt".contains(b))?;
+    if *first == b't' {
+        return (text.starts_with("thread '") && text.contains("' panicked at ")).then_some(Level::Error);
+    }
+    CRASHES.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, level)| *level)
 }
 
 /// The head of a line whose level stands in the column in which almost all lines of its stream have one: after so many
@@ -279,7 +301,7 @@ fn logger_and_message(text: &str) -> (Option<&str>, &str) {
     let mut at = text;
     let mut bracketed = None;
     for _ in 0..5 {
-        if let Some((logger, message)) = dotted_logger(at) {
+        if let Some((logger, message)) = dotted_logger(at).or_else(|| short_logger(at)) {
             return bracketed.map_or((logger, message), |logger| (Some(logger), text));
         }
         let Some((token, after)) = token(at) else { break };
@@ -300,6 +322,16 @@ fn logger_and_message(text: &str) -> (Option<&str>, &str) {
     // Kafka and ZooKeeper put the class behind the message.
     let behind = text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")).map(|(_, name)| without_place(name));
     (behind.filter(|name| name.contains('.') && is_logger(name)), text)
+}
+
+/// `Pay - message`: a name of one word, as loggers set it apart behind a level.
+fn short_logger(text: &str) -> Option<(Option<&str>, &str)> {
+    let (name, message) = text.split_once(" - ")?;
+    let name = name.trim_end();
+    let is_word = name.len() < 40
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    is_word.then_some((Some(name), message.trim_start()))
 }
 
 /// `a.b.C - message`: the logger and the message; a place in source code (`Pay.java:41 - …`) is no logger.

@@ -8,6 +8,7 @@ mod access;
 mod decoding;
 mod documents;
 mod draft;
+mod fields;
 mod format;
 mod frames;
 mod framing;
@@ -28,7 +29,7 @@ mod token;
 mod turns;
 mod wrapped;
 
-pub use decoding::{Encoding, Transcoder};
+pub use decoding::{Encoding, Transcoder, without_nuls};
 pub use documents::Documents;
 pub use format::{Format, FormatError, Sample};
 pub use frames::Frames;

@@ -7,13 +7,26 @@ use std::borrow::Cow;
 pub(crate) fn pairs(line: &str) -> Option<Vec<(&str, Cow<'_, str>)>> {
     let mut rest = line.trim();
     let mut found: Vec<(&str, Cow<'_, str>)> = Vec::new();
+    // Whether nothing can belong to the last value.
+    let mut ended = false;
     while !rest.is_empty() {
-        let (key, after) = rest.split_at(key_length(rest)?);
-        let after = after.strip_prefix('=')?;
+        let (key, after) = rest.split_at(key_length(rest).unwrap_or(rest.len()));
+        let Some(after) = after.strip_prefix('=') else {
+            // A key without a value. Behind a value without quotation marks it may be more of that value, and several are words.
+            let apart = after.is_empty() || after.starts_with(' ');
+            if !(apart && ended && found.len() >= 2 && is_key(key)) {
+                return None;
+            }
+            (rest, ended) = (after.trim_start(), false);
+            continue;
+        };
         if found.is_empty() {
             found.reserve(USUAL);
         }
         let (value, tail) = value(after)?;
+        ended = after.starts_with(['"', '\''])
+            || value.is_empty()
+            || value.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         found.push((key, value));
         rest = tail.trim_start();
     }
@@ -64,12 +77,23 @@ pub(crate) fn fill<'a>(pairs: &[(&'a str, Cow<'a, str>)], tree: &Node, into: &mu
 /// Pairs that most records have room for.
 const USUAL: usize = 12;
 
-/// How long the key at the beginning is.
+const fn begins_key(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'@')
+}
+
+const fn goes_on(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'/' | b'@' | b':')
+}
+
+/// How long the key at the beginning is, where something follows it.
 fn key_length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    let begins = bytes.first().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'@'));
-    let goes_on = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'/' | b'@' | b':');
-    bytes.iter().position(|b| !goes_on(b)).filter(|_| begins)
+    let begins = bytes.first().is_some_and(|b| begins_key(*b));
+    bytes.iter().position(|b| !goes_on(*b)).filter(|_| begins)
+}
+
+fn is_key(text: &str) -> bool {
+    text.bytes().next().is_some_and(begins_key) && text.bytes().all(goes_on)
 }
 
 /// The value at the beginning and what follows it.
@@ -112,6 +136,15 @@ fn closing(text: &str, quote: u8) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_without_a_value_stand_where_no_value_can_go_on() {
+        let keys = |line| Some(pairs(line)?.into_iter().map(|(key, _)| key).collect::<Vec<_>>());
+        assert_eq!(keys("level=info msg=\"a b\" debug order=12 last"), Some(vec!["level", "msg", "order"]));
+        for text in ["level=info n=1 msg=a b", "a=1 words", "level=info msg=\"a\" what (is) this", "=1 a=2"] {
+            assert_eq!(keys(text), None, "{text}");
+        }
+    }
 
     #[test]
     fn labels_and_nothing_else() {

@@ -1,7 +1,8 @@
 //! From the text of a record to an activity: JSON, the formats of text, what they wrap, and what fits nothing else.
 
 use crate::access::complete_access;
-use crate::format::{Format, Group};
+use crate::fields::Fields;
+use crate::format::Format;
 use crate::generic;
 use crate::logfmt;
 use crate::piece::Piece;
@@ -9,7 +10,7 @@ use crate::registry::Formats;
 use crate::scan::Groups;
 use crate::wrapped::inner_text;
 use compact_str::CompactString;
-use crosstail_core::model::{Activity, Id, Kind, Level, Payload, Place, Surroundings, Timestamp, spelled_time};
+use crosstail_core::model::{Activity, Id, Kind, Payload, Place, Spelled, Surroundings, Timestamp, spelled_time};
 use crosstail_core::schema::{Assembler, Scalar, Schema, Target};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -44,8 +45,17 @@ pub struct Surrounding<'a> {
     pub(crate) column: Option<usize>,
     /// The dialect of the last JSON in the stream that was no line by itself, which the next one probably has.
     pub(crate) hint: Option<&'a AtomicUsize>,
-    /// Where the patterns that fit are noted, while the beginning of a stream is examined.
-    pub(crate) noted: Option<&'a RefCell<BTreeSet<usize>>>,
+    /// Where what records have is noted, while the beginning of a stream is examined.
+    pub(crate) noted: Option<&'a RefCell<Noted>>,
+}
+
+/// What the records of a stream's beginning have.
+#[derive(Debug, Default)]
+pub(crate) struct Noted {
+    /// The patterns that fit.
+    pub(crate) patterns: BTreeSet<usize>,
+    /// The times whose day and month may be in two orders.
+    pub(crate) dates: Vec<Spelled>,
 }
 
 impl Surrounding<'_> {
@@ -100,6 +110,13 @@ impl Formats {
         {
             return found;
         }
+        // Lumberjack's mark in front of JSON in a line of syslog.
+        if let Some(json) = text.trim_start().strip_prefix("@cee:").map(str::trim_start)
+            && json.starts_with('{')
+            && let Some(found) = self.json_record(json, at, depth)
+        {
+            return found;
+        }
         if depth > 0 && text.trim_ascii().is_empty() {
             let activity = at.activity(None);
             return Found { activity, form: Form::Empty, names_service: false, scope: None, line: None };
@@ -108,7 +125,9 @@ impl Formats {
         let by_pattern = |index: usize| {
             let (format, number) = self.text().owners[index];
             let found = self.by_format(format, number, text, at, depth)?;
-            at.noted.inspect(|noted| _ = noted.borrow_mut().insert(index));
+            // Of a record with several lines another pattern of its format may say more: the lines come later.
+            let first = if self.text().formats[format].whole { index - number } else { index };
+            at.noted.inspect(|noted| noted.borrow_mut().patterns.extend(first..=index));
             Some(found)
         };
         if let Some(found) = at.seen.iter().find_map(|index| by_pattern(*index)) {
@@ -137,7 +156,7 @@ impl Formats {
     }
 
     fn by_head(&self, head: &generic::Head<'_>, at: &Surrounding<'_>, depth: u8) -> Found {
-        let time = head.time.map(|time| time.resolve(at.around));
+        let time = head.time.map(|time| at.moment(time));
         let mut activity = at.activity(time);
         activity.kind = Kind::Log;
         activity.level = head.level;
@@ -151,8 +170,21 @@ impl Formats {
         let opened = (head.is_found() || message.starts_with('[')).then(|| self.opened(message, at, depth));
         match opened.flatten() {
             Some(inner) => inner.within(outer),
+            None if head.is_found() => match self.trailing_object(message, at) {
+                Some(object) => outer.completed_by(object),
+                None => outer,
+            },
             None => outer,
         }
+    }
+
+    /// What an object of JSON says that stands behind a text: `charge failed {"order":12,"durationMs":12.5}`.
+    fn trailing_object(&self, message: &str, at: &Surrounding<'_>) -> Option<Found> {
+        let message = message.trim_end();
+        let start = message.ends_with('}').then(|| message.find(" {\""))??;
+        let at = Surrounding { payload: None, ..at.clone() };
+        let found = self.json_record(&message[start + 1..], &at, DEPTH)?;
+        matches!(found.form, Form::Json(_)).then_some(found)
     }
 
     fn by_pairs<'t>(&self, pairs: &[(&'t str, Cow<'t, str>)], line: &str, at: &Surrounding<'_>) -> Found {
@@ -203,10 +235,15 @@ impl Formats {
 
     /// What the JSON object behind a message says.
     fn object_behind(&self, format: &Format, text: String, at: &Surrounding<'_>) -> Option<Found> {
+        let found = self.object_of(format, text, at);
+        matches!(found.form, Form::Json(_)).then_some(found)
+    }
+
+    /// What a JSON object says by the schema that a format names.
+    fn object_of(&self, format: &Format, text: String, at: &Surrounding<'_>) -> Found {
         let named = |name: &str| self.dialects.iter().position(|dialect| dialect.base.name == name);
         let dialect = format.fields.as_deref().map_or(Some(self.plain), named);
-        let found = self.of_piece(&Piece { text: Cow::Owned(text), dialect }, at);
-        matches!(found.form, Form::Json(_)).then_some(found)
+        self.of_piece(&Piece { text: Cow::Owned(text), dialect }, at)
     }
 
     fn by_format(&self, index: usize, number: usize, text: &str, at: &Surrounding<'_>, depth: u8) -> Option<Found> {
@@ -216,6 +253,15 @@ impl Formats {
         let mut groups = Groups::NONE;
         if !format.patterns[number].matcher.find(subject, &mut groups) {
             return None;
+        }
+        if format.is_heading {
+            let activity = at.activity(None);
+            return Some(Found { activity, form: Form::Empty, names_service: false, scope: None, line: None });
+        }
+        if format.lines {
+            let mut found = self.object_of(format, object_of_lines(text), at);
+            found.form = Form::Text(index);
+            return Some(found);
         }
         let mut fields = Fields::default();
         for (group, meaning) in &format.patterns[number].groups {
@@ -241,7 +287,9 @@ impl Formats {
         if let Some(payload) = at.payload {
             payload.borrow_mut().metadata.extend(fields.facts);
         }
-        if let Some(mut inner) = fields.behind.and_then(|text| self.object_behind(format, text, at)) {
+        if let Some(text) = fields.behind {
+            // What is no object shows that the pattern does not mean this line.
+            let mut inner = self.object_behind(format, text, at)?;
             at.keep_stack(rest);
             inner.form = outer.form;
             if message.is_some() {
@@ -257,7 +305,8 @@ impl Formats {
             let inside = inner_text(format, number, &message, fields.partial, rest);
             let mut inner = self.record(&inside, at, depth + 1);
             let seen = || at.seen.iter().any(|known| self.text().owners[*known] == (index, number));
-            if format.weak && inner.form == Form::Plain && !seen() {
+            let weak = (format.weak && !seen()) || (format.weak_inside && depth > 0);
+            if weak && inner.form == Form::Plain {
                 return None;
             }
             outer.activity.message = None;
@@ -282,81 +331,20 @@ impl Formats {
     }
 }
 
-/// What the groups of a pattern give.
-#[derive(Default)]
-struct Fields<'t> {
-    assembler: Assembler<'t>,
-    message: Option<Cow<'t, str>>,
-    priority: Option<Level>,
-    rest: Option<String>,
-    /// The JSON object behind the message.
-    behind: Option<String>,
-    partial: bool,
-    facts: serde_json::Map<String, serde_json::Value>,
-}
-
-impl<'t> Fields<'t> {
-    /// Takes one group; `None` where its text shows that the pattern does not mean this line.
-    fn take(&mut self, text: Cow<'t, str>, meaning: &Group, at: &Surrounding<'_>) -> Option<()> {
-        let absent = matches!(text.trim(), "" | "-" | "\"-\"");
-        match meaning {
-            Group::Target(Target::StartedAt) => {
-                if !absent {
-                    let time = spelled_time(&text)?.resolve(at.around);
-                    self.assembler.set((Target::StartedAt, 0), Scalar::Time(time));
-                }
-            }
-            Group::Target(Target::Message) => {
-                let shown = match &text {
-                    Cow::Borrowed(text) => Cow::Borrowed(text.trim_end()),
-                    Cow::Owned(text) => Cow::Owned(text.trim_end().to_owned()),
-                };
-                self.assembler.set((Target::Message, 0), Scalar::Text(shown));
-                self.message = Some(text);
-            }
-            // A level may be spelled `-` (Redis).
-            Group::Target(target) if !absent || (*target == Target::Level && !text.is_empty()) => {
-                self.assembler.set((*target, 0), Scalar::Text(text));
-            }
-            Group::Priority => self.priority = Some(level_of_severity(text.parse::<u8>().ok()? & 7)),
-            Group::Partial => self.partial = &*text == "P",
-            Group::Rest => self.rest = Some(text.into_owned()),
-            Group::Fields => self.behind = Some(text.into_owned()),
-            Group::Fact(name) if !absent => {
-                // A level in the place of a host shows that the line is no syslog.
-                if name == "host" && Level::parse_any(&text).is_some() {
-                    return None;
-                }
-                if at.payload.is_some() {
-                    self.facts.insert(name.clone(), text.into());
-                }
-            }
-            _ => {}
-        }
-        Some(())
-    }
-}
-
-/// The level of a severity of syslog: RFC 5424, section 6.2.1.
-pub(crate) const fn level_of_severity(severity: u8) -> Level {
-    match severity {
-        0..=2 => Level::Fatal,
-        3 => Level::Error,
-        4 => Level::Warn,
-        5 | 6 => Level::Info,
-        _ => Level::Debug,
-    }
-}
-
 impl Surrounding<'_> {
+    /// The moment of a time.
+    pub(crate) fn moment(&self, time: Spelled) -> Timestamp {
+        if let Some(noted) = self.noted.filter(|_| time.order().is_some()) {
+            noted.borrow_mut().dates.push(time);
+        }
+        time.resolve(self.around)
+    }
+
     /// Reads a time that names no zone as one of the source's zone, completes one without a year, and one without a date by
     /// the `day` that stands in a field of its own.
     pub(crate) fn place_time<'d>(&self, fields: &mut Assembler<'_>, day: impl FnOnce() -> Option<Cow<'d, str>>) {
-        // OData's JSON.
-        let end = fields.raw(Target::CompletedAt);
-        let end = end.as_deref().and_then(|text| text.strip_prefix("/Date(")?.strip_suffix(")/"));
-        if let Some(time) = end.and_then(spelled_time) {
-            fields.replace(Target::CompletedAt, Scalar::Time(time.resolve(self.around)));
+        if let Some(end) = fields.raw(Target::CompletedAt).as_deref().and_then(date_of_net) {
+            fields.replace(Target::CompletedAt, Scalar::Time(end));
         }
         let Some(text) = fields.raw(Target::StartedAt) else { return };
         let bytes = text.as_bytes();
@@ -365,23 +353,22 @@ impl Surrounding<'_> {
         if number || (whole && self.around.zone.is_none()) {
             return;
         }
-        let Some(time) = text.strip_prefix("/Date(").map_or_else(
-            || spelled_time(&text),
-            // ASP.NET's JSON.
-            |inside| spelled_time(inside.trim_end_matches(['/', ')'])),
-        ) else {
+        if let Some(time) = date_of_net(&text) {
+            return fields.replace(Target::StartedAt, Scalar::Time(time));
+        }
+        let Some(time) = spelled_time(&text) else {
             let Some(time) = day().filter(|day| **day != *text).and_then(|day| spelled_time(&format!("{day} {text}")))
             else {
                 return;
             };
-            return fields.replace(Target::StartedAt, Scalar::Time(time.resolve(self.around)));
+            return fields.replace(Target::StartedAt, Scalar::Time(self.moment(time)));
         };
         let time = if time.lacks_date() {
             day().and_then(|day| spelled_time(&format!("{day} {text}"))).unwrap_or(time)
         } else {
             time
         };
-        fields.replace(Target::StartedAt, Scalar::Time(time.resolve(self.around)));
+        fields.replace(Target::StartedAt, Scalar::Time(self.moment(time)));
     }
 
     /// An activity of this place.
@@ -403,31 +390,12 @@ impl Surrounding<'_> {
     }
 }
 
-impl Found {
-    /// This record, with what its wrapper says where it says nothing itself.
-    pub(crate) fn within(mut self, outer: Self) -> Self {
-        let Self { activity: other, names_service, .. } = outer;
-        let own = &mut self.activity;
-        if !own.exact_start && other.exact_start {
-            own.started_at = other.started_at;
-            own.exact_start = true;
-        }
-        if own.system.is_none() || (names_service && !self.names_service) {
-            own.system = other.system.or_else(|| own.system.take());
-        }
-        own.level = own.level.or(other.level);
-        own.message = own.message.take().or(other.message);
-        own.error = own.error.take().or(other.error);
-        own.request_id = own.request_id.take().or(other.request_id);
-        own.correlation_id = own.correlation_id.take().or(other.correlation_id);
-        own.operation = own.operation.take().or(other.operation);
-        own.duration_us = own.duration_us.or(other.duration_us);
-        if matches!(own.kind, Kind::Other) && own.level.is_some() {
-            own.kind = Kind::Log;
-        }
-        self.names_service |= names_service;
-        self
-    }
+/// A date as ASP.NET and OData write it in JSON, in milliseconds: `/Date(1714979280123)/`. The offset that may follow is that
+/// of whoever wrote it: the number is in UTC.
+fn date_of_net(text: &str) -> Option<Timestamp> {
+    let inside = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
+    let digits = inside.find(['+', '-']).filter(|at| *at > 0).map_or(inside, |at| &inside[..at]);
+    Some(Timestamp(digits.parse::<i64>().ok()?.checked_mul(1000)?))
 }
 
 /// Hash of the host and process that a record names.
@@ -456,6 +424,13 @@ pub(crate) fn first_line(text: &str) -> (&str, &str) {
         None => (text, ""),
     };
     (first.trim_end_matches('\r'), rest)
+}
+
+/// An object of the fields that stand in a line each: `NAME=value`.
+fn object_of_lines(text: &str) -> String {
+    let fields = text.lines().filter_map(|line| line.split_once('='));
+    let object: serde_json::Map<_, _> = fields.map(|(name, value)| (name.to_owned(), value.into())).collect();
+    serde_json::Value::Object(object).to_string()
 }
 
 /// Whether a tag in brackets is the id of a request.

@@ -9,7 +9,10 @@ use crate::read::{DEPTH, Form, Found, Surrounding, first_line};
 use crate::registry::{Dialect, Formats};
 use crate::scan::Groups;
 use crate::table::{Columns, Row};
-use crosstail_core::model::{Id, Payload, Spelled, leading_time};
+use crate::wrapped::with_controls;
+use crosstail_core::model::{
+    DayOrder, Id, Level, Locator, Payload, Place, SourceId, Spelled, Surroundings, Timestamp, leading_time,
+};
 use crosstail_core::schema::{Assembler, Schema, Target};
 use regex::bytes::Regex;
 use std::borrow::Cow;
@@ -33,6 +36,16 @@ pub enum Shape {
 const TIME_BYTES: usize = 160;
 
 const WRITER: foldhash::fast::FixedState = foldhash::fast::FixedState::with_seed(0);
+
+/// A date is near the moment at which its stream was written where it is not further from it, in microseconds: two days.
+const NEAR_US: i64 = 2 * 86_400_000_000;
+
+/// A place where nothing is stored, for lines that are only looked at.
+pub(crate) fn nowhere() -> Surrounding<'static> {
+    let place = Place::new(SourceId(0), Locator::Row(0));
+    let around = Surroundings::before(Timestamp(0));
+    Surrounding::new(Id::Line { file: 0, offset: 0 }, place, Timestamp(0), around)
+}
 
 /// A longer message is cut in lists, in bytes; the record's own view has all of it.
 const MESSAGE_BYTES: usize = 1 << 16;
@@ -59,6 +72,10 @@ pub struct Reader {
     pub(crate) seen: Vec<usize>,
     /// Whether a time leaves out the year or the date.
     pub(crate) guesses: bool,
+    /// In which order dates of numbers have the day and the month, where the stream's beginning says it.
+    pub(crate) order: Option<DayOrder>,
+    /// A date of the stream's beginning that may be in two orders, where nothing says in which.
+    pub(crate) unordered: Option<Spelled>,
     /// Behind how many words almost all lines have their level, where it is not marked.
     pub(crate) column: Option<usize>,
     /// The dialect of the last JSON record, which the next one probably has.
@@ -88,6 +105,30 @@ impl Reader {
         };
         let found = crate::generic::head(&text).time.or_else(behind);
         found.filter(|time| !time.is_whole())
+    }
+
+    /// The same reader, of a stream that was last written at a moment: it tells the order of the day and the month where the
+    /// records do not. A date in the usual order stands, unless it lies behind that moment, or only the other one is near it.
+    #[must_use]
+    pub fn written_at(mut self, moment: Timestamp) -> Self {
+        let Some(date) = self.unordered.take() else { return self };
+        let at = |order| date.resolve(Surroundings { order, ..Surroundings::before(moment) });
+        let usual = at(None);
+        for order in [DayOrder::DayFirst, DayOrder::MonthFirst] {
+            let other = at(Some(order));
+            let late = |time: Timestamp| time.since_us(moment) > NEAR_US;
+            let near = |time: Timestamp| time.since_us(moment).abs() <= NEAR_US;
+            if !late(other) && (late(usual) || (near(other) && !near(usual))) {
+                self.order = Some(order);
+            }
+        }
+        self
+    }
+
+    /// The level of the record that a line begins.
+    pub(crate) fn level_of(&self, line: &str) -> Option<Level> {
+        let at = Surrounding { seen: &self.seen, column: self.column, ..nowhere() };
+        self.formats.record(line, &at, 0).activity.level
     }
 
     /// The columns at the beginning of a table.
@@ -183,7 +224,7 @@ impl Reader {
     }
 
     fn unwrapped_by_seen<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
-        self.seen.iter().find_map(|index| self.unwrapped_by(*index, text))
+        self.seen.iter().find_map(|index| self.unwrapped_by(*index, text, true))
     }
 
     pub(crate) fn unwrapped<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
@@ -191,14 +232,15 @@ impl Reader {
             return self.unwrapped_json(text);
         }
         // The wrapper that the stream has is tried before all others are looked at.
-        self.unwrapped_by_seen(text).or_else(|| {
+        self.seen.iter().find_map(|index| self.unwrapped_by(*index, text, false)).or_else(|| {
             let texts = self.formats.text();
             let wraps = |index: usize| texts.formats[texts.owners[index].0].wraps;
-            texts.fitting(text, wraps).find_map(|index| self.unwrapped_by(index, text))
+            texts.fitting(text, wraps).find_map(|index| self.unwrapped_by(index, text, false))
         })
     }
 
-    fn unwrapped_by<'t>(&self, index: usize, text: &'t str) -> Option<Unwrapped<'t>> {
+    /// `inside`: the text stands in a wrapper itself.
+    fn unwrapped_by<'t>(&self, index: usize, text: &'t str, inside: bool) -> Option<Unwrapped<'t>> {
         let (format, number) = self.formats.text().owners[index];
         let format = &self.formats.text().formats[format];
         if !format.wraps {
@@ -224,10 +266,13 @@ impl Reader {
             }
         }
         let inner = inner?;
-        if format.weak && !(inner.starts_with('{') || self.seen.contains(&index) || self.is_start(inner)) {
+        let known = || inner.starts_with('{') || self.is_start(inner);
+        let seen = || self.seen.contains(&index);
+        if (format.weak && !seen() && !known()) || (format.weak_inside && inside && !known()) {
             return None;
         }
-        Some(Unwrapped { text: Cow::Borrowed(inner), cut, writer: writer.finish(), speaks })
+        let text = if format.octal_controls { with_controls(inner) } else { Cow::Borrowed(inner) };
+        Some(Unwrapped { text, cut, writer: writer.finish(), speaks })
     }
 
     fn unwrapped_json<'t>(&self, text: &'t str) -> Option<Unwrapped<'t>> {
@@ -240,7 +285,7 @@ impl Reader {
         let speaks = scanned.fields.raw(Target::Level).is_some();
         let named = [Target::Service, Target::Host, Target::Process].map(|target| scanned.fields.raw(target));
         let cut = definition.cuts && !message.ends_with('\n');
-        let message = decoding::uncoloured(message.into()).into_owned();
+        let message = decoding::uncoloured(message.trim_end_matches(['\n', '\r']).into()).into_owned();
         Some(Unwrapped { text: Cow::Owned(message), cut, writer: WRITER.hash_one(named), speaks })
     }
 
@@ -254,7 +299,7 @@ impl Reader {
         rejects: Option<Rejects<'_>>,
         out: &mut Vec<Found>,
     ) {
-        let at = &Surrounding { seen: &self.seen, column: self.column, hint: Some(&self.inner_hint), ..at.clone() };
+        let at = &self.surrounding(at);
         let text = decoding::text(bytes);
         let text =
             text.trim_end_matches(['\r', '\n', '\0']).trim_start_matches(['\u{feff}', '\u{1e}', '\n', '\r', '\0']);
@@ -275,6 +320,12 @@ impl Reader {
             }
             None => self.read_record(text, at, rejects, out),
         }
+    }
+
+    /// A place, with what is known of the stream.
+    fn surrounding<'s>(&'s self, at: &Surrounding<'s>) -> Surrounding<'s> {
+        let around = Surroundings { order: self.order.or(at.around.order), ..at.around };
+        Surrounding { around, seen: &self.seen, column: self.column, hint: Some(&self.inner_hint), ..at.clone() }
     }
 
     fn read_record(&self, text: &str, at: &Surrounding<'_>, rejects: Option<Rejects<'_>>, out: &mut Vec<Found>) {
@@ -302,14 +353,14 @@ impl Reader {
     }
 
     fn read_row(&self, line: &str, at: &Surrounding<'_>, columns: &mut Option<Columns>, out: &mut Vec<Found>) {
-        if let Some(header) = Columns::of_header(line, &self.formats) {
+        if let Some(header) = Columns::of_header(line, &self.formats, self.chosen.as_ref()) {
             let date = columns.as_ref().or(self.columns.as_ref()).and_then(|before| before.date().cloned());
             *columns = Some(header.on(date));
         } else if let Some(date) = Columns::date_of(line) {
             *columns = columns.take().or_else(|| self.columns.clone()).map(|known| known.on(Some(date)));
         } else if !Columns::is_directive(line) {
             let known = columns.as_ref().or(self.columns.as_ref());
-            out.extend(known.map(|known| self.formats.row(known, line, at)));
+            out.extend(known.map(|known| self.formats.row(known, self.chosen.as_ref(), line, at)));
         }
     }
 
@@ -381,7 +432,7 @@ impl Reader {
         let text = decoding::text(bytes);
         let bare = text.trim_start_matches(['\u{feff}', '\u{1e}', ' ', '\n']);
         let kept = RefCell::new(Payload::default());
-        let own = |id| Surrounding { id, payload: Some(&kept), seen: &self.seen, ..at.clone() };
+        let own = |id| Surrounding { id, payload: Some(&kept), ..self.surrounding(at) };
         if let Some((_, part)) = self.parts(&text).as_ref().and_then(|parts| parts.get(index)) {
             self.read_record(part, &own(at.id.clone()), None, &mut Vec::new());
             return kept.into_inner();

@@ -1,19 +1,24 @@
 //! Tells the shape of a stream, and the formats that it has, from its beginning.
 
 use crate::decoding;
+use crate::format::compile;
 use crate::frames::Frames;
 use crate::generic;
-use crate::read::Surrounding;
-use crate::reader::{Reader, Shape};
+use crate::read::{Noted, Surrounding};
+use crate::reader::{Reader, Shape, nowhere};
 use crate::registry::Formats;
 use crate::table::Columns;
-use crosstail_core::model::{Id, Locator, Place, SourceId, Surroundings, Timestamp};
+use crosstail_core::model::{DayOrder, Spelled, Surroundings, Timestamp};
 use crosstail_core::schema::Schema;
+use regex::bytes::Regex;
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, LazyLock};
+
+/// A date of numbers whose day and month may be in two orders.
+static NUMBERED: LazyLock<Option<Regex>> =
+    LazyLock::new(|| compile(r"(?:^|[^0-9/.-])\d{1,2}(?:/\d{1,2}/|-\d{1,2}-)(?:\d{4}|\d{2})[^0-9/.-]", false).ok());
 
 /// Lines from which the formats of a stream are told, at most.
 const SAMPLE_LINES: usize = 400;
@@ -38,6 +43,8 @@ impl Reader {
             wholes: false,
             seen: Vec::new(),
             guesses: false,
+            order: None,
+            unordered: None,
             column: None,
             hint: AtomicUsize::new(formats.plain),
             inner_hint: AtomicUsize::new(formats.plain),
@@ -51,7 +58,18 @@ impl Reader {
         reader.tell_shape(&lines, head);
         if reader.shape == Shape::Lines {
             reader.tell_formats(&lines);
-            reader.seen = reader.patterns_of(&head[..whole]);
+        }
+        let texts = reader.shape == Shape::Lines && !reader.only_json;
+        let dated = || NUMBERED.as_ref().is_some_and(|dates| dates.is_match(&head[..whole]));
+        if texts || dated() {
+            let noted = reader.noted_in(&head[..whole]);
+            if texts {
+                reader.seen = noted.patterns.into_iter().collect();
+            }
+            reader.order = order_of(&noted.dates);
+            reader.unordered = noted.dates.last().copied().filter(|_| reader.order.is_none());
+        }
+        if texts {
             reader.column = reader.column_of(&lines);
         }
         reader
@@ -68,7 +86,7 @@ impl Reader {
             let text = decoding::text(line);
             let directive = Columns::is_directive(&text);
             let first_line = std::ptr::eq(*line, *first);
-            (directive || first_line).then(|| Columns::of_header(&text, &self.formats)).flatten()
+            (directive || first_line).then(|| Columns::of_header(&text, &self.formats, self.chosen.as_ref())).flatten()
         });
         if header.is_some() {
             self.shape = Shape::Table;
@@ -112,9 +130,6 @@ impl Reader {
     /// Behind how many words almost all lines with a time have their level, where the line alone does not say that the
     /// word is one: `07:08:00 info begins`, `07:08:00 worker-1 INFO begins`.
     fn column_of(&self, lines: &[&[u8]]) -> Option<usize> {
-        if self.only_json {
-            return None;
-        }
         let (mut timed, mut at) = (0, [0usize; generic::COLUMNS]);
         for line in lines {
             let text = decoding::text(line);
@@ -131,25 +146,37 @@ impl Reader {
         at.iter().position(|count| *count >= LEAST_IN_COLUMN && *count * 10 >= timed * 8)
     }
 
-    /// The patterns that the records of the stream's beginning have.
-    fn patterns_of(&self, head: &[u8]) -> Vec<usize> {
-        if self.only_json {
-            return Vec::new();
-        }
-        let noted = RefCell::new(BTreeSet::new());
-        let nowhere = Place::new(SourceId(0), Locator::Row(0));
-        let at = Surrounding::new(
-            Id::Line { file: 0, offset: 0 },
-            nowhere,
-            Timestamp(0),
-            Surroundings::before(Timestamp(0)),
-        );
-        let at = Surrounding { noted: Some(&noted), ..at };
+    /// What the records of the stream's beginning have.
+    fn noted_in(&self, head: &[u8]) -> Noted {
+        let noted = RefCell::new(Noted::default());
+        let at = Surrounding { noted: Some(&noted), ..nowhere() };
         let mut frames = Frames::default();
-        let mut read = |_, frame: &[u8]| self.read(frame, &at, &mut None, None, &mut Vec::new());
+        let mut columns = None;
+        let mut read = |_, frame: &[u8]| self.read(frame, &at, &mut columns, None, &mut Vec::new());
         frames.push(self, head, &mut read);
         frames.finish(self, &mut read);
-        noted.into_inner().into_iter().collect()
+        noted.into_inner()
+    }
+}
+
+/// In which order dates have the day and the month: the one in which alone most of those are dates that are in one only,
+/// else the one with which the records are closer to each other.
+fn order_of(dates: &[Spelled]) -> Option<DayOrder> {
+    use DayOrder::{DayFirst, MonthFirst};
+    let told = |order| dates.iter().filter(|date| date.order() == Some(Some(order))).count();
+    let apart = |order| {
+        let around = Surroundings { order: Some(order), ..Surroundings::before(Timestamp(0)) };
+        let times = dates.iter().map(|date| date.resolve(around));
+        times.clone().zip(times.skip(1)).map(|(one, next)| i128::from(next.since_us(one)).abs()).sum::<i128>()
+    };
+    let order = match told(DayFirst).cmp(&told(MonthFirst)) {
+        std::cmp::Ordering::Equal => apart(MonthFirst).cmp(&apart(DayFirst)),
+        other => other,
+    };
+    match order {
+        std::cmp::Ordering::Greater => Some(DayFirst),
+        std::cmp::Ordering::Less => Some(MonthFirst),
+        std::cmp::Ordering::Equal => None,
     }
 }
 

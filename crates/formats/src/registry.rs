@@ -274,6 +274,6 @@ mod tests {
             .map(|(format, _)| &texts.formats[*format].name)
             .collect();
         // More than half of the patterns are read in one pass.
-        assert!(slow.len() * 2 < texts.owners.len(), "{slow:?}");
+        assert!(slow.len() * 2 < texts.owners.len(), "{} of {}: {slow:?}", slow.len(), texts.owners.len());
     }
 }

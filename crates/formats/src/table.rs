@@ -1,9 +1,9 @@
 //! Records as columns: the W3C extended format (IIS, CloudFront), Zeek, and CSV with a header of known names.
 
 use crate::read::{Form, Found, Surrounding, keep_payload, names_service};
-use crate::registry::Formats;
+use crate::registry::{Dialect, Formats};
 use crosstail_core::model::{Surroundings, spelled_time};
-use crosstail_core::schema::{Assembler, Scalar, Target};
+use crosstail_core::schema::{Assembler, Node, Scalar, Target};
 use serde_json::{Map, Value};
 
 /// The columns that a header names.
@@ -31,13 +31,13 @@ enum Separator {
     Char(u8),
 }
 
-/// Fewer columns are no table.
+/// Fewer columns are no table, unless they are a time and a message.
 const LEAST: usize = 3;
 
 impl Columns {
     /// The columns that a line names, if it is a header: `#Fields: date time …`, or names separated by `,`, `;` or tabs of
-    /// which the formats know a time and something else.
-    pub(crate) fn of_header(line: &str, formats: &Formats) -> Option<Self> {
+    /// which the formats, or a schema that somebody chose, know a time and something else.
+    pub(crate) fn of_header(line: &str, formats: &Formats, chosen: Option<&Dialect>) -> Option<Self> {
         let line = line.trim_end().trim_start_matches('\u{feff}');
         let marked = ["#Fields:", "#fields"].iter().find_map(|mark| line.strip_prefix(mark));
         if let Some(names) = marked {
@@ -52,7 +52,22 @@ impl Columns {
             let names = line.split_whitespace().map(str::to_owned).collect();
             return Some(Self { names, separator: Separator::Space, date: None });
         }
-        let separator = *b",;\t".iter().max_by_key(|mark| line.bytes().filter(|b| b == *mark).count())?;
+        let columns = Self::named(line, b",;\t")?;
+        let trees = chosen.into_iter().chain([&formats.dialects[formats.plain]]).map(|dialect| dialect.schema().tree());
+        let trees: Vec<&Node> = trees.collect();
+        let known = |target: Target| {
+            columns.names.iter().any(|name| trees.iter().any(|tree| fills(tree, name).any(|filled| filled == target)))
+        };
+        if columns.names.len() < LEAST {
+            return (known(Target::StartedAt) && known(Target::Message)).then_some(columns);
+        }
+        let others = [Target::Level, Target::Message, Target::HttpStatus, Target::Url, Target::Service];
+        (known(Target::StartedAt) && others.into_iter().any(known)).then_some(columns)
+    }
+
+    /// The columns that a line names, whatever they are: names that one of the marks separates.
+    fn named(line: &str, marks: &[u8]) -> Option<Self> {
+        let separator = *marks.iter().max_by_key(|mark| line.bytes().filter(|b| b == *mark).count())?;
         let names = split(line, Separator::Char(separator));
         let plain = |name: &String| {
             !name.is_empty()
@@ -62,13 +77,24 @@ impl Columns {
                     .chars()
                     .all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '@' | '(' | ')' | '/' | ':'))
         };
-        if names.len() < LEAST || !names.iter().all(plain) {
+        let columns = Self { names, separator: Separator::Char(separator), date: None };
+        (columns.names.len() >= LEAST - 1 && columns.names.iter().all(plain)).then_some(columns)
+    }
+
+    /// The rows of a table as objects, by the names in its first line; `None` where the lines are none.
+    pub(crate) fn rows_of(lines: &[&str]) -> Option<Vec<Map<String, Value>>> {
+        let (header, rows) = lines.split_first()?;
+        let columns = Self::named(header.trim_start_matches('\u{feff}'), b",;\t")?;
+        let wide = |line: &&&str| split(line, columns.separator).len() == columns.names.len();
+        let first = rows.first().filter(|line| wide(line))?;
+        if columns.names.len() < LEAST || !first.bytes().any(|b| b.is_ascii_digit()) {
             return None;
         }
-        let columns = Self { names, separator: Separator::Char(separator), date: None };
-        let known = |target: Target| columns.names.iter().any(|name| formats.fills(name, target));
-        let others = [Target::Level, Target::Message, Target::HttpStatus, Target::Url, Target::Service];
-        (known(Target::StartedAt) && others.into_iter().any(known)).then_some(columns)
+        let object = |line: &&str| {
+            let fields = columns.fields(line).into_iter().filter(|(_, value)| !value.is_empty());
+            fields.map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
+        };
+        Some(rows.iter().filter(wide).map(object).collect())
     }
 
     /// Whether a line begins a row, and leaves it open. A line that is a whole row by itself begins one in any case, so that
@@ -136,19 +162,22 @@ fn split(line: &str, separator: Separator) -> Vec<String> {
     }
 }
 
-impl Formats {
-    /// Whether a column of this name fills a target.
-    fn fills(&self, name: &str, target: Target) -> bool {
-        let keys = [name.to_owned(), name.to_ascii_lowercase().replace([' ', '-'], "_")];
-        let tree = self.dialects[self.plain].schema().tree();
-        keys.iter()
-            .any(|key| tree.child(key.as_bytes()).is_some_and(|node| node.targets.iter().any(|(t, _)| *t == target)))
-    }
+/// What a column of a name is, as it is written or in small letters with `_`.
+fn node_of<'t>(tree: &'t Node, name: &str) -> Option<&'t Node> {
+    let folded = || name.to_ascii_lowercase().replace([' ', '-'], "_");
+    tree.child(name.as_bytes()).or_else(|| tree.child(folded().as_bytes()))
+}
 
-    /// The record in a line of a table.
-    pub(crate) fn row(&self, columns: &Columns, line: &str, at: &Surrounding<'_>) -> Found {
-        let dialect =
-            self.dialects.iter().find(|dialect| dialect.base.name == "w3c").unwrap_or(&self.dialects[self.plain]);
+/// What a column of a name fills.
+pub(crate) fn fills<'t>(tree: &'t Node, name: &str) -> impl Iterator<Item = Target> + use<'t> {
+    node_of(tree, name).into_iter().flat_map(|node| node.targets.iter().map(|(target, _)| *target))
+}
+
+impl Formats {
+    /// The record in a line of a table, by the schema that somebody chose or the usual names of columns.
+    pub(crate) fn row(&self, columns: &Columns, chosen: Option<&Dialect>, line: &str, at: &Surrounding<'_>) -> Found {
+        let usual = || self.dialects.iter().find(|dialect| dialect.base.name == "w3c");
+        let dialect = chosen.or_else(usual).unwrap_or(&self.dialects[self.plain]);
         let fields = columns.fields(line);
         let mut record = Map::new();
         for (name, value) in &fields {
@@ -159,9 +188,7 @@ impl Formats {
         let schema = dialect.schema();
         let mut assembler = Assembler::default();
         for (name, value) in &record {
-            let folded = name.to_ascii_lowercase().replace([' ', '-'], "_");
-            let tree = schema.tree();
-            let node = tree.child(name.as_bytes()).or_else(|| tree.child(folded.as_bytes()));
+            let node = node_of(schema.tree(), name);
             for target in node.iter().flat_map(|node| &node.targets) {
                 assembler.set(*target, Scalar::Text(value.as_str().unwrap_or_default().into()));
             }
@@ -171,10 +198,13 @@ impl Formats {
         if let (Some(date), Some(time)) = (date, text_of("time").or_else(|| text_of("time-local")))
             && let Some(spelled) = spelled_time(&format!("{date} {time}"))
         {
-            let around = Surroundings { zone: None, ..at.around };
-            assembler.replace(Target::StartedAt, Scalar::Time(spelled.resolve(around)));
+            let at = Surrounding { around: Surroundings { zone: None, ..at.around }, ..at.clone() };
+            assembler.replace(Target::StartedAt, Scalar::Time(at.moment(spelled)));
         }
         let names_service = names_service(&assembler);
+        let said = [Target::Level, Target::Method, Target::Url, Target::HttpStatus, Target::Error];
+        let message = assembler.raw(Target::Message).map(std::borrow::Cow::into_owned);
+        let message = message.filter(|_| said.iter().all(|target| assembler.raw(*target).is_none()));
         let text = Value::Object(record.clone()).to_string();
         keep_payload(schema, &text, at);
         let mut activity = assembler.finish(schema, at.id.clone(), at.carry);
@@ -182,7 +212,15 @@ impl Formats {
             activity.message = Some(line.trim().into());
         }
         activity.places = vec![at.place.clone()];
-        Found { activity, form: Form::Table, names_service, scope: None, line: None }
+        let outer = Found { activity, form: Form::Table, names_service, scope: None, line: None };
+        let Some(text) = message else { return outer };
+        // Exports have what a program wrote in one column (CloudWatch's `@message`).
+        let mut inner = self.record(&text, at, 1);
+        if matches!(inner.form, Form::Plain | Form::Empty | Form::Broken) {
+            return outer;
+        }
+        inner.form = Form::Table;
+        inner.within(outer)
     }
 }
 
@@ -191,7 +229,7 @@ mod tests {
     use super::*;
 
     fn columns(header: &str) -> Columns {
-        Columns::of_header(header, &Formats::built_in().expect("formats")).expect("a header")
+        Columns::of_header(header, &Formats::built_in().expect("formats"), None).expect("a header")
     }
 
     #[test]

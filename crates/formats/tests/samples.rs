@@ -68,6 +68,10 @@ fn every_format_reads_its_samples() {
         assert!(format.samples.len() >= 2, "{} has fewer than two samples, a plain and an odd one", format.name);
         for sample in &format.samples {
             let (reader, found) = read(&formats, &sample.text);
+            if format.is_heading {
+                assert!(found.is_empty(), "{}: {}", format.name, sample.text);
+                continue;
+            }
             let [found] = found.as_slice() else {
                 wrong.push(format!("{}: {} records in {}", format.name, found.len(), sample.text));
                 continue;
@@ -105,7 +109,7 @@ fn every_wrapper_holds_every_format() {
         ("nanoseconds", |line| format!("2024-05-06T07:08:09.123456789Z {line}")),
     ];
     let mut wrong = Vec::new();
-    for format in formats.texts() {
+    for format in formats.texts().iter().filter(|format| !format.is_heading) {
         for sample in format.samples.iter().filter(|_| !["nanoseconds", "cri"].contains(&format.name.as_str())) {
             for (name, wrap) in &wrappers {
                 let text = sample.text.lines().map(wrap).collect::<Vec<_>>().join("\n");
@@ -178,10 +182,19 @@ fn firsts(formats: &Arc<Formats>, lines: &[&str]) -> Vec<String> {
     all.iter().map(|frame| frame.lines().next().unwrap_or_default().to_owned()).collect()
 }
 
+/// Each line is a record but for those that begin with `>`, which belong to the one before them.
+fn assert_records(formats: &Arc<Formats>, lines: &[&str]) {
+    let bare: Vec<&str> = lines.iter().map(|line| line.strip_prefix('>').unwrap_or(line)).collect();
+    let records: Vec<&str> = lines.iter().copied().filter(|line| !line.starts_with('>')).collect();
+    assert_eq!(records_in(formats, &bare.join("\n")).len(), records.len(), "{lines:#?}");
+    // Where writers take turns a frame has several records.
+    let several = bare.iter().any(|line| line.contains("cron[9]") || line.starts_with("web_1 "));
+    assert!(several || firsts(formats, &bare) == records, "{:#?}", firsts(formats, &bare));
+}
+
 #[test]
 fn what_is_another_record_does_not_join() {
     let formats = Formats::built_in().expect("formats");
-    // Each line is a record but for those that begin with `>`, which belong to the one before them.
     let files: [&[&str]; 9] = [
         // A call is one line; what follows is not its stack.
         &[
@@ -219,7 +232,7 @@ fn what_is_another_record_does_not_join() {
         // Rust says in a line of its own what happened.
         &[
             "2024-05-06 07:08:00 INFO begins",
-            ">thread 'main' panicked at src/pay.rs:5:9:",
+            "thread 'main' panicked at src/pay.rs:5:9:",
             ">no route",
             ">stack backtrace:",
             ">   0: rust_begin_unwind",
@@ -249,12 +262,60 @@ fn what_is_another_record_does_not_join() {
         ],
     ];
     for lines in files {
-        let bare: Vec<&str> = lines.iter().map(|line| line.strip_prefix('>').unwrap_or(line)).collect();
-        let records: Vec<&str> = lines.iter().copied().filter(|line| !line.starts_with('>')).collect();
-        assert_eq!(records_in(&formats, &bare.join("\n")).len(), records.len(), "{lines:#?}");
-        // Where writers take turns a frame has several records.
-        let several = bare.iter().any(|line| line.contains("cron[9]") || line.starts_with("web_1 "));
-        assert!(several || firsts(&formats, &bare) == records, "{:#?}", firsts(&formats, &bare));
+        assert_records(&formats, lines);
+    }
+}
+
+#[test]
+fn what_ends_a_program_and_holes_begin_records() {
+    let formats = Formats::built_in().expect("formats");
+    let files: [&[&str]; 5] = [
+        // What ends a program is no stack of what was logged last.
+        &[
+            "2024-05-06 07:08:00 INFO begins",
+            "Exception in thread \"main\" java.lang.IllegalStateException: no route",
+            ">\tat a.B.c(B.java:1)",
+            ">Caused by: java.io.IOException: refused",
+            ">\t... 2 more",
+            "2024-05-06 07:08:01 INFO begins again",
+            "Traceback (most recent call last):",
+            ">  File \"/a.py\", line 1, in f",
+            ">KeyError: 'x'",
+            "2024-05-06 07:08:02 ERROR charge failed",
+            ">Traceback (most recent call last):",
+            ">  File \"/a.py\", line 1, in f",
+            ">KeyError: 'x'",
+        ],
+        &[
+            "2024/05/06 07:08:00 begins",
+            "panic: no route",
+            ">",
+            ">goroutine 1 [running]:",
+            ">main.main()",
+            ">\t/src/main.go:4 +0x1d",
+            ">exit status 2",
+        ],
+        &[
+            "2024-05-06T07:08:00.123Z info begins",
+            "Unhandled exception. System.InvalidOperationException: no route",
+            ">   at Shop.Pay.Charge() in /src/Pay.cs:line 41",
+        ],
+        // A hole in the file stands in front of a record.
+        &[
+            "2024-05-06 07:08:00 INFO begins",
+            "\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}\u{0}2024-05-06 07:08:01 ERROR no",
+            ">java.lang.X: no",
+        ],
+        // rsyslog writes a tab as three digits.
+        &[
+            "May  6 07:08:00 web-1 pay[12]: 2024-05-06 07:08:00 ERROR no",
+            ">May  6 07:08:00 web-1 pay[12]: java.lang.IllegalStateException: no",
+            ">May  6 07:08:00 web-1 pay[12]: #011at a.B.c(B.java:1)",
+            "May  6 07:08:01 web-1 pay[12]: 2024-05-06 07:08:01 INFO goes on",
+        ],
+    ];
+    for lines in files {
+        assert_records(&formats, lines);
     }
 }
 
@@ -318,6 +379,65 @@ fn writers_that_take_turns_keep_their_stacks() {
             text[0],
             found[1].1
         );
+    }
+}
+
+#[test]
+fn requests_side_by_side_keep_their_lines() {
+    let formats = Formats::built_in().expect("formats");
+    let line = |who: usize, text: &str| format!("[6f1e2d3c-0000-4000-8000-00000000000{who}] {text}");
+    let text = [
+        line(1, "Started GET \"/a\" for 192.0.2.1 at 2024-05-06 07:08:00 +0000"),
+        line(2, "Started POST \"/b\" for 192.0.2.1 at 2024-05-06 07:08:01 +0000"),
+        line(1, "Processing by OrdersController#show as HTML"),
+        line(2, "Completed 500 Internal Server Error in 12ms"),
+        line(1, "Completed 200 OK in 101ms (Views: 40.1ms)"),
+        line(2, "  "),
+        line(2, "RuntimeError (no route):"),
+    ]
+    .join("\n");
+    let reader = Reader::of(&formats, None, format!("{text}\n").as_bytes());
+    let (mut frames, mut found) = (Frames::default(), Vec::new());
+    let mut each = |_, frame: &[u8]| reader.read(frame, &surrounding(), &mut None, None, &mut found);
+    frames.push(&reader, format!("{text}\n").as_bytes(), &mut each);
+    frames.finish(&reader, &mut each);
+    let told: Vec<_> = found.iter().map(|found| (found.activity.url.as_deref(), found.activity.http_status)).collect();
+    assert_eq!(told, [(Some("/a"), Some(200)), (Some("/b"), Some(500))]);
+}
+
+#[test]
+fn dates_of_numbers_are_read_in_the_order_of_their_stream() {
+    let formats = Formats::built_in().expect("formats");
+    let first = |lines: &[&str], wrap: fn(&str) -> String| {
+        let text: String = lines.iter().map(|date| wrap(date) + "\n").collect();
+        let reader = Reader::of(&formats, None, text.as_bytes()).written_at(surrounding().carry);
+        let (mut frames, mut found) = (Frames::default(), Vec::new());
+        let mut columns = None;
+        let mut each = |_, frame: &[u8]| reader.read(frame, &surrounding(), &mut columns, None, &mut found);
+        frames.push(&reader, text.as_bytes(), &mut each);
+        frames.finish(&reader, &mut each);
+        found.first().map(|found| found.activity.started_at.rfc3339()[..10].to_owned()).unwrap_or_default()
+    };
+    let shapes: [fn(&str) -> String; 2] = [
+        |date| format!("{date} 10:00:00 INFO a"),
+        |date| format!("{{\"time\":\"{date} 10:00:00\",\"level\":\"info\",\"msg\":\"a\"}}"),
+    ];
+    for shape in shapes {
+        for (dates, expected) in [
+            // A later date is one in one order only.
+            (&["03/11/2023", "04/11/2023", "13/11/2023"][..], "2023-11-03"),
+            (&["03/11/2023", "03/12/2023", "03/13/2023"], "2023-03-11"),
+            // All could be in both: they are close to each other in one.
+            (&["03/11/2023", "04/11/2023", "05/11/2023"], "2023-11-03"),
+            (&["11/03/2023", "11/04/2023"], "2023-11-03"),
+            // One date alone: the file was written on 2024-06-01.
+            (&["05/06/2024"], "2024-05-06"),
+            (&["31/05/2024"], "2024-05-31"),
+            (&["01/06/2024"], "2024-06-01"),
+            (&["07/05/2024"], "2024-05-07"),
+        ] {
+            assert_eq!(first(dates, shape), expected, "{}", shape(dates[0]));
+        }
     }
 }
 

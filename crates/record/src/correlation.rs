@@ -1,7 +1,7 @@
 //! Correlation ids: from the headers of a request that came in to the headers of the requests that it causes.
 
 use super::Start;
-use crosstail_core::model::{Direction, Kind};
+use crosstail_core::model::{Direction, Kind, trace_of_parent};
 
 /// What a request shares with the requests that it causes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,15 +73,10 @@ impl Correlation {
     }
 }
 
-/// The trace id of a `traceparent`; all zeros is none.
+/// The trace id of a `traceparent`, which has small letters only.
 fn trace_id(value: &str) -> Option<String> {
-    let parts: Vec<&str> = value.split('-').collect();
-    let [version, trace, span, _, ..] = parts.as_slice() else { return None };
-    let hex = |text: &str, length: usize| {
-        text.len() == length && text.chars().all(|c| c.is_ascii_hexdigit() && !c.is_ascii_uppercase())
-    };
-    let good = hex(version, 2) && *version != "ff" && hex(trace, 32) && hex(span, 16) && trace.contains(|c| c != '0');
-    good.then(|| uuid::Uuid::parse_str(trace).map_or_else(|_| (*trace).to_owned(), |id| id.to_string()))
+    let trace = trace_of_parent(value).filter(|_| !value.contains(|c: char| c.is_ascii_uppercase()))?;
+    Some(uuid::Uuid::parse_str(trace).map_or_else(|_| trace.to_owned(), |id| id.to_string()))
 }
 
 /// The address of the caller: the first one of `X-Forwarded-For`, else `X-Real-IP`. A caller can claim any address there,

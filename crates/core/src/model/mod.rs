@@ -16,6 +16,7 @@ mod payload;
 mod redact;
 mod spelling;
 mod time;
+mod trace;
 mod visible;
 mod vitals;
 mod vocabulary;
@@ -37,8 +38,9 @@ pub use redact::{
     REDACTED, RedactionConfig, Secret, configure_redaction, is_secret_field, is_sensitive_name, redact_json,
     redact_text, redact_whole, secret_ranges, secrets,
 };
-pub use spelling::{Spelled, Surroundings, leading_time, spelled_time};
+pub use spelling::{DayOrder, Spelled, Surroundings, leading_time, spelled_time};
 pub use time::{Clock, Timestamp, parse_timestamp};
+pub use trace::{trace_of, trace_of_parent};
 pub use visible::{is_hostile, visible, visible_line};
 pub use vitals::{Check, Metric, MetricKind, Unit, Vitals};
 pub use vocabulary::{Direction, HealthState, Kind, Level, Status};

@@ -22,6 +22,13 @@ pub struct Spelled {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Day {
     Whole(NaiveDate),
+    /// The day and the month in one of the two orders, and the year. `month_first`: the usual order with its separator.
+    Either {
+        first: u32,
+        second: u32,
+        year: i32,
+        month_first: bool,
+    },
     /// Month and day.
     NoYear(u32, u32),
     /// Only a time of day.
@@ -38,6 +45,15 @@ enum Zone {
     Named(Tz),
 }
 
+/// In which order dates that are numbers have the day and the month: `05/06/2024`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DayOrder {
+    /// The day comes first.
+    DayFirst,
+    /// The month comes first.
+    MonthFirst,
+}
+
 /// What completes a time whose text leaves something out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Surroundings {
@@ -45,12 +61,15 @@ pub struct Surroundings {
     pub latest: Timestamp,
     /// The zone of times that name none; UTC where it is absent.
     pub zone: Option<Tz>,
+    /// The order of dates that can be read in two; where it is absent, the month is first before `/`, the day before
+    /// `-`.
+    pub order: Option<DayOrder>,
 }
 
 impl Surroundings {
     /// Surroundings in UTC.
     pub const fn before(latest: Timestamp) -> Self {
-        Self { latest, zone: None }
+        Self { latest, zone: None, order: None }
     }
 }
 
@@ -67,7 +86,17 @@ const AHEAD_DAYS_US: i64 = 2 * 86_400 * 1_000_000;
 impl Spelled {
     /// Whether neither a date nor a year has to be guessed.
     pub const fn is_whole(&self) -> bool {
-        matches!(self.day, Day::Whole(_) | Day::Epoch(_))
+        matches!(self.day, Day::Whole(_) | Day::Either { .. } | Day::Epoch(_))
+    }
+
+    /// Whether its date is of numbers that could be in two orders, and in which of them alone they are a date.
+    pub const fn order(&self) -> Option<Option<DayOrder>> {
+        match self.day {
+            Day::Either { first: 13.., .. } => Some(Some(DayOrder::DayFirst)),
+            Day::Either { second: 13.., .. } => Some(Some(DayOrder::MonthFirst)),
+            Day::Either { .. } => Some(None),
+            _ => None,
+        }
     }
 
     /// Whether it names no zone.
@@ -90,6 +119,12 @@ impl Spelled {
         let day = match self.day {
             Day::Epoch(us) => return Timestamp(us),
             Day::Whole(day) => day,
+            Day::Either { first, second, year, month_first } => {
+                let month_first = around.order.map_or(month_first, |order| order == DayOrder::MonthFirst);
+                let (month, date) = if month_first { (first, second) } else { (second, first) };
+                let other = || NaiveDate::from_ymd_opt(year, date, month);
+                NaiveDate::from_ymd_opt(year, month, date).or_else(other).unwrap_or_default()
+            }
             Day::NoYear(month, date) => {
                 let limit = around.latest.plus_us(AHEAD_DAYS_US);
                 let year = limit.utc().year();
@@ -209,6 +244,12 @@ mod tests {
             "6 mai 2024 07:08:00",
             "2024-05-06T09:08:00[Europe/Berlin]",
             "2024-05-06T09:08:00+02:00[Europe/Berlin]",
+            "2024-05-06T07:08:00Z[UTC]",
+            "2024-05-06 09:08:00.000 +02",
+            "2024-05-06 09:08:00 GMT+2",
+            "2024-05-06 09:08:00#+02",
+            "06-mai-2024 07:08:00",
+            "2024-05-06 12:38:00 UTC+5:30",
             "1.71497928e+09",
             "1.71497928E9",
             "2024 05 06 07:08:00:000",
@@ -238,11 +279,24 @@ mod tests {
             ("0101 00:00:01.25", "2024-01-01T00:00:01.250Z"),
             ("31 Dec 23:59:58.250", "2023-12-31T23:59:58.250Z"),
             ("déc. 31 23:59:58", "2023-12-31T23:59:58Z"),
+            ("31-déc.-2023 23:59:58", "2023-12-31T23:59:58Z"),
             ("Feb 29 12:00:00", "2020-02-29T12:00:00Z"),
             ("23:59:58.123", "2024-01-01T23:59:58.123Z"),
             ("00:00:00", "2024-01-02T00:00:00Z"),
         ] {
             assert_eq!(spelled_time(text).map(|found| found.resolve(new_year)), Some(at(moment)), "{text}");
+        }
+        let day_first = Surroundings { order: Some(DayOrder::DayFirst), ..new_year };
+        for (text, usual, other) in [
+            ("05/06/2024 07:08:00", "2024-05-06T07:08:00Z", "2024-06-05T07:08:00Z"),
+            ("5/6/24, 7:08:00", "2024-05-06T07:08:00Z", "2024-06-05T07:08:00Z"),
+            ("13/06/2024 07:08:00", "2024-06-13T07:08:00Z", "2024-06-13T07:08:00Z"),
+            ("06/13/2024 07:08:00", "2024-06-13T07:08:00Z", "2024-06-13T07:08:00Z"),
+            ("05-06-2024 07:08:00", "2024-06-05T07:08:00Z", "2024-06-05T07:08:00Z"),
+            ("2024/05/06 07:08:00", "2024-05-06T07:08:00Z", "2024-05-06T07:08:00Z"),
+        ] {
+            let found = spelled_time(text).expect("a time");
+            assert_eq!((found.resolve(new_year), found.resolve(day_first)), (at(usual), at(other)), "{text}");
         }
         let berlin = Surroundings { zone: Some(chrono_tz::Europe::Berlin), ..new_year };
         let summer = spelled_time("2023-07-01 12:00:00").map(|found| found.resolve(berlin));
@@ -253,6 +307,9 @@ mod tests {
     fn what_follows_is_left() {
         for (text, rest) in [
             ("2024-05-06 07:08:00 -5 degrees", " -5 degrees"),
+            ("2024-05-06 07:08:00 -10 degrees", " -10 degrees"),
+            ("2024-05-06 07:08:00 +02 INFO x", " INFO x"),
+            ("2024-05-06 07:08:00Z[main] x", "[main] x"),
             ("2024-05-06 07:08:00 ::1 has left", " ::1 has left"),
             ("2024-05-06 07:08:00 --> POST", " --> POST"),
             ("2024-05-06 07:08:00, Info", ", Info"),

@@ -99,7 +99,8 @@ impl Level {
         matches!(self, Self::Error | Self::Fatal)
     }
 
-    /// Further names that loggers use, in lower case: syslog's, Python's, pino's numbers, severities of alerts.
+    /// Further names that loggers use, in lower case: syslog's, Python's, pino's numbers, severities of alerts,
+    /// those of programs that speak German or French.
     pub const ALIASES: &'static [(&'static str, Self)] = &[
         ("10", Self::Trace),
         ("verbose", Self::Trace),
@@ -120,6 +121,8 @@ impl Level {
         ("dbg", Self::Debug),
         ("dbug", Self::Debug),
         ("debu", Self::Debug),
+        ("ddebug", Self::Debug),
+        ("subdebug", Self::Debug),
         ("d", Self::Debug),
         ("30", Self::Info),
         ("information", Self::Info),
@@ -158,6 +161,10 @@ impl Level {
         ("alert", Self::Fatal),
         ("panic", Self::Fatal),
         ("dpanic", Self::Fatal),
+        ("fehler", Self::Error),
+        ("schwerwiegend", Self::Error),
+        ("warnung", Self::Warn),
+        ("avertissement", Self::Warn),
     ];
 
     /// Parses a word or one of the [`Self::ALIASES`], ignoring case.

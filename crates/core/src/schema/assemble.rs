@@ -1,7 +1,7 @@
 //! Collects the mapped values of one record and builds an activity from them.
 
 use super::{DurationUnit, Schema, Target};
-use crate::model::{Activity, Id, Timestamp, parse_timestamp};
+use crate::model::{Activity, Id, Timestamp, parse_timestamp, trace_of};
 use crate::number::{truncated_i64, truncated_u16, truncated_u64};
 use compact_str::{CompactString, format_compact};
 use std::borrow::Cow;
@@ -153,6 +153,8 @@ impl<'a> Assembler<'a> {
         let nanos = self.get(Target::Nanos).filter(|_| schema.logged).and_then(Scalar::number);
         let nanos = nanos.filter(|n| (0.0..1e9).contains(n));
         let time = self.get(Target::StartedAt).and_then(Scalar::time);
+        // What is a time already has all its digits.
+        let nanos = nanos.filter(|_| !matches!(self.get(Target::StartedAt), Some(Scalar::Time(_))));
         let time = time.map(|at| at.plus_us(nanos.map_or(0, |n| truncated_i64(n / 1e3))));
         let mut a = Activity::new(id, time.unwrap_or(fallback_time));
         a.exact_start = time.is_some();
@@ -183,6 +185,7 @@ impl<'a> Assembler<'a> {
             a.error =
                 a.error.filter(|text| !matches!(text.trim(), "" | "-" | "false" | "true" | "null" | "none" | "0"));
             a.correlation_id = a.correlation_id.filter(|id| !id.contains(char::is_whitespace));
+            a.correlation_id = a.correlation_id.map(|id| trace_of(&id).map_or(id.clone(), CompactString::from));
         } else if !schema.definition().canonical {
             a.error = a.error.filter(|text| !super::is_no_error(text));
         }

@@ -225,6 +225,11 @@ impl<'a, 'n> Scanner<'a, 'n> {
             if target.0 == Target::Tags && self.bytes[start] == b'[' {
                 into.set(*target, Scalar::Text(Cow::Borrowed(&self.text[start..self.at])));
             }
+            if matches!(target.0, Target::StartedAt | Target::CompletedAt)
+                && let Some(time) = super::moments::time_in(&self.text[start..self.at])
+            {
+                into.set(*target, time);
+            }
             if matches!(target.0, Target::Message | Target::Error) && self.at > start + 2 {
                 into.set((target.0, target.1 | CONTAINER), Scalar::Text(Cow::Borrowed(&self.text[start..self.at])));
             }

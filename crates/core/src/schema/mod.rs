@@ -6,6 +6,7 @@ mod endpoint;
 pub mod json;
 #[cfg(feature = "json-schema")]
 pub mod json_schema;
+mod moments;
 mod payload;
 mod sketch;
 mod sketch_names;
@@ -79,6 +80,9 @@ pub struct Schema {
 const BUILT_IN: &[(&str, &str)] = &[
     ("halopsa", include_str!("../../../../config/schemas/halopsa.toml")),
     ("pino", include_str!("../../../../config/schemas/pino.toml")),
+    ("loki", include_str!("../../../../config/schemas/loki.toml")),
+    ("filebeat", include_str!("../../../../config/schemas/filebeat.toml")),
+    ("postgres-json", include_str!("../../../../config/schemas/postgres-json.toml")),
     ("bunyan", include_str!("../../../../config/schemas/bunyan.toml")),
     ("ecs", include_str!("../../../../config/schemas/ecs.toml")),
     ("zap", include_str!("../../../../config/schemas/zap.toml")),
@@ -100,6 +104,8 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("caddy", include_str!("../../../../config/schemas/caddy.toml")),
     ("echo", include_str!("../../../../config/schemas/echo.toml")),
     ("gcp", include_str!("../../../../config/schemas/gcp.toml")),
+    ("gcp-entry", include_str!("../../../../config/schemas/gcp-entry.toml")),
+    ("kubernetes-event", include_str!("../../../../config/schemas/kubernetes-event.toml")),
     ("cloudtrail", include_str!("../../../../config/schemas/cloudtrail.toml")),
     ("kubernetes-audit", include_str!("../../../../config/schemas/kubernetes-audit.toml")),
     ("sap-cpi", include_str!("../../../../config/schemas/sap-cpi.toml")),
@@ -190,13 +196,17 @@ impl Schema {
         !self.rules.is_empty()
     }
 
-    /// The schema for records as loggers write them: levels in any spelling, fields in nested objects, each duration in
-    /// the unit that its name says, and a call where a method or URL has an HTTP status. No store evaluates any of this.
+    /// The schema for records as loggers write them: levels and outcomes in any spelling, fields in nested objects, each
+    /// duration in the unit that its name says, and a call where a method or URL has an HTTP status. No store evaluates any
+    /// of this.
     #[must_use]
     pub fn for_logs(mut self) -> Self {
         self.logged = true;
         let definition = Arc::clone(&self.definition);
-        self.change_tree(|tree| tree.nest(&definition.nests));
+        self.change_tree(|tree| {
+            tree.nest(&definition.nests);
+            tree.tell_outcomes();
+        });
         self
     }
 
@@ -335,7 +345,8 @@ impl Schema {
             .and_then(|w| Direction::parse_any(&w))
             .or_else(|| defaults.get("direction").and_then(|w| Direction::parse_any(w)))
             .unwrap_or(Direction::Internal);
-        activity.status = word(Target::Status, "status").and_then(|w| Status::parse(&w));
+        let status = if logged { sketch_names::outcome_of } else { Status::parse };
+        activity.status = word(Target::Status, "status").and_then(|w| status(&w));
         if self.definition.canonical {
             return;
         }

@@ -226,6 +226,18 @@ pub(super) fn status_of(word: &str) -> Option<Status> {
     })
 }
 
+/// Words that logs use for more than an outcome: of a connection, a file, a message, a part of the work.
+const VAGUE: &str = "received sent posted closed removed deleted stopped terminated ignored suppressed revoked killed lost \
+                     missed invalid bad good handled published exported imported applied passed resolved fulfilled filtered \
+                     duplicate errors discard discarded incident partial retryable yes no";
+
+/// The outcome that a word of a status tells in a log: less than in a table of jobs, where every word is one.
+pub(super) fn outcome_of(word: &str) -> Option<Status> {
+    let plain = normalised(word);
+    let clear = plain.len() > 1 && VAGUE.split_ascii_whitespace().all(|vague| vague != plain);
+    Status::parse(word).or_else(|| status_of(word).filter(|status| clear && status.is_finished()))
+}
+
 /// The words of a status as they are usually spelled, in lower case, each with its meaning.
 pub(super) fn usual_statuses() -> impl Iterator<Item = (String, Status)> {
     // Words of two parts come with the usual marks between them.

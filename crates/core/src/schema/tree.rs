@@ -92,6 +92,8 @@ impl Target {
 }
 
 const LENGTHS: usize = 32;
+/// The rank of keys that may hold an outcome: behind all that a schema names for it.
+const OUTCOME: u16 = 0x800;
 
 /// The keys of one length, each with its node.
 #[derive(Debug, Clone, Default)]
@@ -142,6 +144,14 @@ impl Node {
     pub(super) fn nest(&mut self, keys: &[String]) {
         for key in keys {
             self.child_mut(key).nests = true;
+        }
+    }
+
+    /// Makes the keys at which a code of HTTP or a word stands (`"status": "failed"`), or only whether all went well, fill the
+    /// status, where nothing better does.
+    pub(super) fn tell_outcomes(&mut self) {
+        for (rank, key) in (OUTCOME..).zip(["status", "Status", "STATUS", "success", "Success", "succeeded"]) {
+            self.child_mut(key).targets.push((Target::Status, rank));
         }
     }
 

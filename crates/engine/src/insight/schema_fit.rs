@@ -1,6 +1,6 @@
 //! Checks how well a schema fits a source, by its newest activities.
 
-use crosstail_core::model::{Activity, Diagnosis, Grade, Kind, visible_line};
+use crosstail_core::model::{Activity, Diagnosis, Grade, Kind, Locator, visible_line};
 use crosstail_core::schema::Schema;
 
 /// A diagnosis reports a field that a smaller share of the records has.
@@ -62,11 +62,19 @@ pub fn fit(newest: &[Activity], schema: &str) -> Vec<Diagnosis> {
         if *part < FEW {
             let text = format!("{name}: hardly any record has one; the newest reads as: {}", described(readable[0]));
             // What the first contact drafted, and a file of the user's, have no name that is known.
-            let begin = match Schema::find(schema) {
-                Some(_) => format!("crosstail schema show {schema}"),
-                None => "crosstail schema draft --from URL".to_owned(),
+            let of_file = matches!(readable[0].places.first().map(|place| &place.locator), Some(Locator::Line { .. }));
+            let remedy = match Schema::find(schema) {
+                None if of_file => {
+                    "write a format of your own: crosstail schema draft --from FILE drafts one".to_owned()
+                }
+                found => {
+                    let begin = match found {
+                        Some(_) => format!("crosstail schema show {schema}"),
+                        None => "crosstail schema draft --from URL".to_owned(),
+                    };
+                    format!("map it in a schema of your own: {begin} > own.toml, then --schema own.toml")
+                }
             };
-            let remedy = format!("map it in a schema of your own: {begin} > own.toml, then --schema own.toml");
             let told = Diagnosis::warning("schema", text, remedy);
             // Raw lines never have one.
             let raw = *name == "status or level";

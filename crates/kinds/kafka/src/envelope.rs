@@ -57,7 +57,7 @@ impl About {
         // An explicit correlation id is what people look for; a trace id stands in for it.
         match folded {
             "correlationid" | "xcorrelationid" | "cecorrelationid" => self.correlation = Some(value.to_owned()),
-            "traceparent" | "cetraceparent" => self.trace(trace_of(value)),
+            "traceparent" | "cetraceparent" => self.trace(crosstail_core::model::trace_of_parent(value)),
             "traceid" | "xtraceid" | "xb3traceid" | "xdatadogtraceid" | "uber-trace-id" | "ubertraceid" => {
                 self.trace(value.split(':').next());
             }
@@ -108,11 +108,6 @@ impl About {
             activity.request_id = self.request.as_deref().map(crosstail_core::model::Id::parse);
         }
     }
-}
-
-/// The trace id of a `traceparent` (W3C Trace Context): `00-TRACE-PARENT-FLAGS`.
-fn trace_of(header: &str) -> Option<&str> {
-    header.split('-').nth(1).filter(|id| id.len() == 32 && id.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// The records of a message's value. `decoder`: reads what a schema registry describes.

@@ -24,6 +24,19 @@ const LOCAL_MONTHS: [&[&str]; 12] = [
     &["dez", "déc", "dic", "gru"],
 ];
 
+/// A day and a month in one of two orders; `None` where they are a date in neither.
+fn either(first: u32, second: u32, year: i32, separator: u8) -> Option<Day> {
+    let of = |month, date| NaiveDate::from_ymd_opt(year, month, date);
+    // Nobody sets points behind a month that comes first.
+    if separator == b'.'
+        && let Some(day) = of(second, first)
+    {
+        return Some(Day::Whole(day));
+    }
+    let is_date = of(first, second).or_else(|| of(second, first)).is_some();
+    is_date.then_some(Day::Either { first, second, year, month_first: separator == b'/' })
+}
+
 fn local_month(word: &[u8]) -> Option<usize> {
     let word = std::str::from_utf8(word).ok()?;
     let is = |name: &str| name.len() == word.len() && name.chars().eq(word.chars().flat_map(char::to_lowercase));
@@ -111,8 +124,8 @@ impl Cursor<'_> {
     /// Whether a number follows a word of a length: only then it may be a month.
     fn before_number(&self, length: usize) -> bool {
         let rest = self.bytes.get(self.at + length..).unwrap_or_default();
-        let next = rest.iter().find(|b| !matches!(b, b' ' | b'.'));
-        rest.first().is_some_and(|b| matches!(b, b' ' | b'.')) && next.is_some_and(u8::is_ascii_digit)
+        let next = rest.iter().find(|b| !matches!(b, b' ' | b'.' | b'-'));
+        rest.first().is_some_and(|b| matches!(b, b' ' | b'.' | b'-')) && next.is_some_and(u8::is_ascii_digit)
     }
 
     /// A time that begins with a digit.
@@ -235,24 +248,14 @@ impl Cursor<'_> {
         let day = if self.take(separator) {
             let length = self.run();
             let third = self.number(2, 4)?;
-            if length == 4 {
-                let year = saturating_i32(third);
-                let (month, date) = match separator {
-                    b'/' if first <= 12 => (first, second),
-                    _ => (second, first),
-                };
-                NaiveDate::from_ymd_opt(year, month, date).or_else(|| NaiveDate::from_ymd_opt(year, date, month))?
-            } else if length == 2 {
-                // Two digits each: the year is first (Spark) where that cannot be a month.
-                let of = |year: u32, month, date| NaiveDate::from_ymd_opt(saturating_i32(year) + 2000, month, date);
-                let month_first = of(third, first, second).filter(|_| separator == b'/');
-                of(first, second, third)
-                    .filter(|_| first >= 13)
-                    .or(month_first)
-                    .or_else(|| of(third, second, first))
-                    .or_else(|| of(third, first, second))?
-            } else {
-                return None;
+            // Two digits each: the year is first (Spark) where that cannot be a month.
+            let of = |year: u32, month, date| NaiveDate::from_ymd_opt(saturating_i32(year) + 2000, month, date);
+            let year_first = of(first, second, third).filter(|_| length == 2 && first >= 13);
+            match (length, year_first) {
+                (2, Some(day)) => Day::Whole(day),
+                (2, None) => either(first, second, saturating_i32(third) + 2000, separator)?,
+                (4, _) => either(first, second, saturating_i32(third), separator)?,
+                _ => return None,
             }
         } else {
             if !(1..=12).contains(&first) || !(1..=31).contains(&second) {
@@ -264,7 +267,7 @@ impl Cursor<'_> {
         };
         self.between()?;
         let (seconds, micros) = self.clock()?;
-        Some(self.zoned((Day::Whole(day), seconds, micros)))
+        Some(self.zoned((day, seconds, micros)))
     }
 
     fn year(&mut self) -> Option<i32> {

@@ -68,11 +68,24 @@ const LONG_ZONES: &[(&str, i32)] = &[
     ("Japan Standard Time", 540),
 ];
 
+/// How an offset stands behind a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Attached,
+    Apart,
+    /// Behind the name of a zone from which it counts.
+    BehindWord,
+}
+
 impl Cursor<'_> {
     /// Reads the zone behind a time, if one follows.
     pub(super) fn zoned(&mut self, (day, seconds, micros): (Day, u32, u32)) -> Spelled {
         let start = self.at;
         let spaces = self.spaces();
+        // SAP separates the offset by `#`.
+        if self.peek() == b'#' && matches!(self.ahead(1), b'+' | b'-') {
+            self.at += 1;
+        }
         let mut zone = self.zone(spaces > 0);
         if zone == Zone::None {
             self.at = start;
@@ -80,7 +93,7 @@ impl Cursor<'_> {
         // Java names the place in brackets, behind the offset or without it.
         let here = self.at;
         if self.take(b'[') {
-            match self.zone_name().filter(|_| self.take(b']')) {
+            match self.zone_name().or_else(|| self.universal()).filter(|_| self.take(b']')) {
                 Some(named) if zone == Zone::None => zone = Zone::Named(named),
                 Some(_) => {}
                 None => self.at = here,
@@ -93,7 +106,7 @@ impl Cursor<'_> {
         let here = self.at;
         match self.peek() {
             b'+' | b'-' => {
-                let Some(minutes) = self.offset(apart) else {
+                let Some(minutes) = self.offset(if apart { Stands::Apart } else { Stands::Attached }) else {
                     self.at = here;
                     return Zone::None;
                 };
@@ -113,7 +126,7 @@ impl Cursor<'_> {
                     {
                         self.at += 1;
                     }
-                    return match self.offset(false) {
+                    return match self.offset(Stands::BehindWord) {
                         Some(more) => Zone::Offset(minutes + more),
                         None => {
                             self.at = after;
@@ -158,8 +171,25 @@ impl Cursor<'_> {
         Some(zone)
     }
 
-    /// `+02:00`, `+0200`, and where it is not set apart `+02`.
-    fn offset(&mut self, apart: bool) -> Option<i32> {
+    /// Whether two digits that are set apart are hours, and no number of the message (`-10 degrees`): a zero leads them, or a
+    /// level, a bracket or nothing follows.
+    fn is_offset_of_hours(&self) -> bool {
+        let next = self.ahead(2);
+        let apart =
+            next == b' ' && (self.peek() == b'0' || self.ahead(3).is_ascii_uppercase() || self.ahead(3) == b'[');
+        apart || matches!(next, 0 | b']' | b',' | b'|')
+    }
+
+    /// `UTC` in the brackets in which Java names a place.
+    fn universal(&mut self) -> Option<Tz> {
+        let rest = &self.bytes[self.at.min(self.bytes.len())..];
+        let word = [b"UTC]".as_slice(), b"GMT]", b"Z]"].into_iter().find(|word| rest.starts_with(word))?;
+        self.at += word.len() - 1;
+        Some(Tz::UTC)
+    }
+
+    /// `+02:00`, `+0200`, `+02`; behind a word (`GMT+2`) also one digit.
+    fn offset(&mut self, stands: Stands) -> Option<i32> {
         let sign = match self.peek() {
             b'+' => 1,
             b'-' => -1,
@@ -174,7 +204,12 @@ impl Cursor<'_> {
                 self.at += 1;
                 (hours, self.number(2, 2)?)
             }
-            (2, _) if !apart => (self.digits(2)?, 0),
+            (2, _) if stands != Stands::Apart || self.is_offset_of_hours() => (self.digits(2)?, 0),
+            (1, _) if stands == Stands::BehindWord => {
+                let hours = self.digits(1)?;
+                let minutes = if self.take(b':') { self.number(2, 2)? } else { 0 };
+                (hours, minutes)
+            }
             _ => return None,
         };
         (hours <= 15 && minutes < 60 && !self.peek().is_ascii_alphabetic())
