@@ -51,6 +51,10 @@ fn quoted_end(text: &str, end: usize) -> Option<usize> {
             && next.is_none_or(|next| next.is_ascii_whitespace() || b",;:.!?)]}>".contains(next))
     };
     let close = (end..limit).find(closes)?;
+    // A request between quotes is no name: its method says what the text is about.
+    if text[at + 1..close].contains('/') {
+        return None;
+    }
     let after = &text[close + 1..];
     Some(close + 1 + after.find(char::is_whitespace).unwrap_or(after.len()))
 }
@@ -199,6 +203,7 @@ mod tests {
             ("refused: name=\"Blue Sky Ltd\", plant=1", "refused: name=<*> plant=<*>"),
             ("it didn't say 'no' to ann's order", "it didn't say <*> to ann's order"),
             ("the customer's order and the vendor's order", "the customer's order and the vendor's order"),
+            ("served \"GET /v2/orders HTTP/1.1\" status: 200", "served \"GET <*> status: <*>"),
             ("'an unclosed quotation stays", "'an unclosed quotation stays"),
             ("mail to ann.lee@shop.example bounced", "mail to <*> bounced"),
             ("mail to bob@shop.example, again", "mail to <*>, again"),
