@@ -179,6 +179,8 @@ impl Explore {
                 break;
             }
             effects.extend(self.give_up(shared));
+            // What is counted from memory now would lack what is gone.
+            self.publish_counts(shared);
         }
         effects
     }
