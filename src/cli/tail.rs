@@ -89,7 +89,7 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
             Some(PumpEvent::Batch { items, .. }) => shower.show(items).await?,
             Some(PumpEvent::Notice(id, text)) => note(&format!("{}: {text}", opened.names.source_name(id))),
             Some(PumpEvent::Probed(id, probe)) => {
-                let missing = probe.missing.iter().map(|missing| format!("no file matches {missing} yet; waiting"));
+                let missing = probe.missing.iter().map(|missing| format!("{missing}; waiting for it"));
                 for text in probe.warnings.into_iter().chain(missing) {
                     note(&format!("{}: {text}", opened.names.source_name(id)));
                 }

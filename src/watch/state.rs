@@ -187,22 +187,23 @@ mod tests {
         assert!(error.contains("a newer crosstail has written it"), "{error}");
         assert_eq!(std::fs::read_to_string(&path).expect("there"), later);
         // One of a former version has no number.
-        std::fs::write(&path, b"{\"evaluated_at\":5}").expect("written");
+        std::fs::write(&path, b"{\"evaluated_at\":\"1970-01-01T00:00:00.000005Z\"}").expect("written");
         assert_eq!(read(&path).expect("read").evaluated_at, Some(Timestamp(5)));
     }
 
     #[test]
     fn the_state_has_no_secrets() {
+        let at = "1970-01-01T00:00:00.000005Z";
         let alert = |id: &str, system: &str| {
             serde_json::json!({
                 "id": id, "rule": "r", "title": "t", "severity": "warning", "group": [["system", system]], "state": "firing",
                 "reason": format!("{system}: 12 in 5 min"), "filter": format!("system:\"{system}\""), "value": 12.0, "worst": 12.0,
-                "since": 5, "fired_at": 5, "clear_since": null, "resolved_at": null, "told_at": 5, "acknowledged": null,
+                "since": at, "fired_at": at, "clear_since": null, "resolved_at": null, "told_at": at, "acknowledged": null,
             })
         };
         let alerts = serde_json::json!({
             "active": [alert("1", "SAP"), alert("2", "token=svcsecret99")], "past": [alert("3", "token=svcsecret99")],
-            "cooling": [["r", [["system", "token=svcsecret99"]], 5]],
+            "cooling": [["r", [["system", "token=svcsecret99"]], at]],
         });
         let kept = WatchState { alerts: serde_json::from_value(alerts).expect("alerts"), ..WatchState::default() };
         let folder = tempfile::tempdir().expect("a folder");

@@ -157,11 +157,11 @@ mod tests {
     fn hostile_text_stays_text_and_secrets_stay_away() {
         let mut a = Activity::new(Id::Text("r1".into()), Timestamp(0));
         a.url = Some("https://x/<script>|a?token=abcdef12".into());
-        a.error = Some("bad `code` | Bearer abcdefghijkl".into());
+        a.error = Some("bad `code` | Bearer abcdefghijk7".into());
         let mut payload = Payload::default();
         payload.request.body = Some(Body::from_text("```\nclose?\u{1b}[31m password=hunter2\n````"));
         let text = written(&a, &payload, "see | this", "crosstail demo --open 'r1'");
-        assert!(!text.contains("hunter2") && !text.contains("abcdef12") && !text.contains("abcdefghijkl"), "{text}");
+        assert!(!text.contains("hunter2") && !text.contains("abcdef12") && !text.contains("abcdefghijk7"), "{text}");
         assert!(!text.contains('\u{1b}') && !text.contains("<script>"), "{text}");
         assert!(text.contains("`````"), "a longer fence: {text}");
         assert!(text.contains("> see \\| this") && text.contains("crosstail demo --open 'r1'"), "{text}");

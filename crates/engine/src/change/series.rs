@@ -335,33 +335,6 @@ mod tests {
         }
     }
 
-    /// A day that begins with few activities an hour and ends with many, as a working day does.
-    #[test]
-    fn a_morning_is_no_change_where_activities_are_few() {
-        let window = Window::of(Timestamp(0), Timestamp(86_400_000_000), 720);
-        let mut found = Vec::new();
-        for seed in 0..10 {
-            let mut rng = fastrand::Rng::with_seed(seed);
-            let mut figures = Groups::new();
-            let mut at = 0.0;
-            loop {
-                let hours = (86_400.0 - at) / 3600.0;
-                let rate = 0.05 * (0.13 + 0.87 * (-(hours / 5.0_f64).powi(2)).exp());
-                at += -(1.0 - rng.f64()).ln() / rate;
-                if at >= 86_400.0 {
-                    break;
-                }
-                let second = crosstail_core::number::truncated_i64(at);
-                let mut call = Activity::new(Id::Uuid(1), Timestamp(second * 1_000_000));
-                call.status = Some(Status::Success);
-                let bucket = call.started_at.0.div_euclid(window.bucket_us) * window.bucket_us;
-                figures.entry((vec![Some("SAP".to_owned())], Some(Timestamp(bucket)))).or_default().add(&call);
-            }
-            found.extend(shifts(&figures, window));
-        }
-        assert!(found.len() <= 5, "in ten days: {found:#?}");
-    }
-
     #[test]
     fn what_grows_slowly_changes_at_no_moment() {
         let window = Window::of(Timestamp(0), Timestamp(8 * 3_600_000_000), 480);

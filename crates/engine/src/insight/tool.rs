@@ -231,7 +231,7 @@ mod tests {
         );
         assert_eq!(link.paths(), [Operand::parse("req.body.id").expect("a path")]);
         assert_eq!(link.filled(&of(&[])), Err("this activity has no corr".to_owned()));
-        let secret = of(&[("corr", "Bearer abcdefghijklmnopqrst"), ("req.body.id", "1"), ("system", "s")]);
+        let secret = of(&[("corr", "Bearer abcdefghijklmnopqrs7"), ("req.body.id", "1"), ("system", "s")]);
         assert!(link.filled(&secret).expect_err("a secret").contains("corr is a secret"));
         let host = Tool::link("admin", "", "https://{system}.partner.example/").expect("a link");
         assert_eq!(

@@ -3,37 +3,62 @@
 use crosstail_core::model::Timestamp;
 use std::sync::{Mutex, PoisonError};
 
-/// Marks of one file, at most. Then every other one goes: the times of lines become coarser.
+/// Marks of one file, at most. Then they are twice as far apart: the times of lines become coarser.
 const MARKS: usize = 1 << 14;
 /// What comes within this time comes at one time, in microseconds.
 const APART_US: i64 = 50_000;
 
 /// From which offset on lines came at which time.
 #[derive(Debug, Default)]
-pub(crate) struct Arrivals(Mutex<Vec<(u64, Timestamp)>>);
+pub(crate) struct Arrivals(Mutex<Marks>);
+
+#[derive(Debug)]
+struct Marks {
+    at: Vec<(u64, Timestamp)>,
+    /// How far they are apart, in microseconds.
+    apart_us: i64,
+}
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self { at: Vec::new(), apart_us: APART_US }
+    }
+}
+
+impl Marks {
+    /// Whether a time is told from that of the mark before it; a clock may have been set back.
+    fn is_apart(&self, before: Option<&(u64, Timestamp)>, now: Timestamp) -> bool {
+        before.is_none_or(|(_, before)| !(0..self.apart_us).contains(&now.since_us(*before)))
+    }
+}
 
 impl Arrivals {
     /// What is written at an offset comes now.
     pub(crate) fn note(&self, offset: u64, now: Timestamp) {
         let mut marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if marks.last().is_some_and(|(_, last)| (0..APART_US).contains(&now.since_us(*last))) {
+        if !marks.is_apart(marks.at.last(), now) {
             return;
         }
-        if marks.len() >= MARKS {
-            let mut is_kept = false;
-            marks.retain(|_| {
-                is_kept = !is_kept;
-                is_kept
-            });
+        while marks.at.len() >= MARKS {
+            marks.apart_us = marks.apart_us.saturating_mul(2);
+            let mut kept: Vec<(u64, Timestamp)> = Vec::with_capacity(MARKS);
+            for mark in std::mem::take(&mut marks.at) {
+                if marks.is_apart(kept.last(), mark.1) {
+                    kept.push(mark);
+                }
+            }
+            marks.at = kept;
         }
-        marks.push((offset, now));
+        if marks.is_apart(marks.at.last(), now) {
+            marks.at.push((offset, now));
+        }
     }
 
     /// When the line at an offset came; `None` where it was there before anybody noted it.
     pub(crate) fn at(&self, offset: u64) -> Option<Timestamp> {
         let marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = marks.partition_point(|(from, _)| *from <= offset);
-        Some(marks.get(index.checked_sub(1)?)?.1)
+        let index = marks.at.partition_point(|(from, _)| *from <= offset);
+        Some(marks.at.get(index.checked_sub(1)?)?.1)
     }
 }
 
@@ -62,7 +87,7 @@ mod tests {
         for n in 0..100_000u32 {
             arrivals.note(u64::from(n) * 10, Timestamp(i64::from(n) * 1_000_000));
         }
-        assert!(arrivals.0.lock().expect("no panic").len() <= MARKS);
+        assert!(arrivals.0.lock().expect("no panic").at.len() <= MARKS);
         for n in [0u32, 17, 50_000, 99_999] {
             let found = arrivals.at(u64::from(n) * 10).expect("known").0;
             let off = i64::from(n) * 1_000_000 - found;

@@ -293,7 +293,7 @@ impl Feed {
         self.notice(text);
     }
 
-    /// What was named and is not there yet, or that all of it is there now.
+    /// Says in sentences what was named and is not there yet; nothing where all of it is.
     pub fn lacks(&self, missing: Vec<String>) {
         self.base.described.lock().unwrap_or_else(PoisonError::into_inner).missing = missing;
     }

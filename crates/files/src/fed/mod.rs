@@ -278,7 +278,7 @@ impl Source for FedSource {
         let Described { what, warnings, missing } = reading.base.described();
         let mut found = vec![self.origin.answers(&what)];
         let remedy = "check the path there; patterns are those of its shell";
-        let lacks = |what| Diagnosis::problem("files", format!("no file matches {what}"), remedy);
+        let lacks = |what| Diagnosis::problem("files", what, remedy);
         found.extend(missing.into_iter().map(lacks));
         found.extend(warnings.into_iter().map(|text| Diagnosis::note("reading", text)));
         found.push(Diagnosis::note("limits", self.origin.limits()));

@@ -122,7 +122,7 @@ impl Ssh {
                 return Ok(true);
             }
             Frame::NothingMatches => {
-                feed.lacks(vec![format!("{}:{}", self.host, self.paths.join(":"))]);
+                feed.lacks(vec![format!("no file matches {}:{}", self.host, self.paths.join(":"))]);
                 feed.notice(format!("no file of {} matches yet", self.host));
             }
             Frame::Refused(name) => feed.warn(format!("{name} may not be read on {}", self.host)),
