@@ -5,6 +5,7 @@ use super::output::print_error;
 use crate::config::{self, Config, LayeredConfig, MarkedBy, Overrides, SourceEntry};
 use crate::kinds;
 use crate::screens::vocabulary;
+use crate::tui::background::Background;
 use crate::tui::{ColourDepth, Keymap, Theme};
 use anyhow::Result;
 use crosstail_core::filter::Filter;
@@ -90,7 +91,7 @@ pub(super) fn problems(config: &Config, layered: &LayeredConfig, sources: &[Resu
         problems.extend(config::zone(zone).err().map(|error| format!("{}time_zone: {error}", place("time_zone"))));
     }
     if let Some(theme) = &config.theme {
-        let wrong = Theme::load(theme, ColourDepth::True).err();
+        let wrong = Theme::load(Background::default().theme(theme), ColourDepth::True).err();
         problems.extend(wrong.map(|error| format!("{}theme: {error}", place("theme"))));
     }
     problems.extend(config.first_weekday().err().map(|error| format!("{}{error}", place("week_start"))));

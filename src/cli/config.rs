@@ -5,6 +5,7 @@ use super::output::{aligned, print_error};
 use super::{UsageError, check, exit};
 use crate::config::{self, LayeredConfig, MarkedBy, Overrides, PROJECT_FILE, Project, Trust};
 use crate::kinds;
+use crate::tui::background;
 use anyhow::{Context as _, Result, bail, ensure};
 use crosstail_core::model::{Names, redact_text, visible, visible_line};
 use crosstail_export::safe_json;
@@ -240,7 +241,7 @@ fn init(sources: &[String], yes: bool, project: bool, force: bool, choice: &Over
                 Err(error) => Questionnaire::say(&format!("  {error:#}"))?,
             }
         }
-        theme = ask.question("theme (dark, light, contrast, colourblind, ansi, none)", "dark")?;
+        theme = ask.question("theme (auto, dark, light, contrast, colourblind, ansi, none)", background::AUTO)?;
         zone = ask.question("time zone (UTC, local, Europe/Berlin …)", "UTC")?;
         if let Some(zone) = &zone {
             config::zone(zone)?;

@@ -1,12 +1,14 @@
 //! `crosstail [SOURCE…]`.
 
 use super::args::{ExploreArgs, ViewArgs};
-use super::{UsageError, sources};
+use super::{UsageError, offers, sources};
 
 use crate::config::{self, Config, Layout, Overrides};
+use crate::effect::Instead;
 use crate::log::Log;
 use crate::runtime::{self, Runtime};
 use crate::screens::{self, Event, Explorer, GoesOn, Opened, Reopen, Settings};
+use crate::tui::background;
 use anyhow::Result;
 use async_trait::async_trait;
 use crosstail_core::model::{Clock, Names, SourceId, redact_text};
@@ -34,7 +36,8 @@ pub(super) async fn run(args: &ExploreArgs, choice: &Overrides, log: Log) -> Res
     let (configs, spools) = sources::configs(&named, &args.run, args.schema.as_deref(), &config)?;
     let invocation = invocation(&named, &args.run, args.schema.as_deref());
     let opened = sources::open(configs, spools)?;
-    let mut session = Session { opened, look: &args.look, invocation, config: &config, log };
+    let mut session =
+        Session { opened, look: &args.look, schema: args.schema.as_deref(), invocation, config: &config, log };
     let first = session.explorer().await?;
     screens::run(first, Clock::system(), &mut session).await
 }
@@ -43,6 +46,7 @@ pub(super) async fn run(args: &ExploreArgs, choice: &Overrides, log: Log) -> Res
 struct Session<'a> {
     opened: sources::OpenSources,
     look: &'a ViewArgs,
+    schema: Option<&'a str>,
     invocation: String,
     config: &'a Config,
     log: Log,
@@ -70,15 +74,28 @@ impl Session<'_> {
         if let Some(problem) = problem {
             first.explorer.shared.notify(problem);
         }
+        if opened.sources.is_empty() {
+            first.explorer.shared.settings.offers = offers::here();
+        }
         Ok(first)
     }
 }
 
 #[async_trait(?Send)]
 impl Reopen for Session<'_> {
-    async fn with_table(&mut self, source: SourceId, table: &str) -> Result<Opened> {
-        let schema = self.opened.draft(source, table).await?;
-        self.opened.read_by(source, schema)?;
+    async fn reading(&mut self, instead: &Instead) -> Result<Opened> {
+        match instead {
+            Instead::Table(source, table) => {
+                let schema = self.opened.draft(*source, table).await?;
+                self.opened.read_by(*source, schema)?;
+            }
+            Instead::Source(address) => {
+                let named = std::slice::from_ref(address);
+                let (configs, spools) = sources::configs(named, &[], self.schema, self.config)?;
+                self.opened = sources::open(configs, spools)?;
+                self.invocation = invocation(named, &[], self.schema);
+            }
+        }
         self.explorer().await
     }
 }
@@ -95,7 +112,7 @@ pub(super) struct Fixed;
 
 #[async_trait(?Send)]
 impl Reopen for Fixed {
-    async fn with_table(&mut self, _source: SourceId, _table: &str) -> Result<Opened> {
+    async fn reading(&mut self, _instead: &Instead) -> Result<Opened> {
         anyhow::bail!("the demonstration has one table")
     }
 }
@@ -177,7 +194,7 @@ pub(super) fn explorer_over(
         range,
         views: config.views.clone(),
         tools,
-        theme: config.theme.clone().unwrap_or_else(|| "dark".to_owned()),
+        theme: config.theme.clone().unwrap_or_else(|| background::AUTO.to_owned()),
         config_path: config::user_file().map(|path| path.display().to_string()),
         own_file: config.own_file.clone(),
         invocation,

@@ -21,6 +21,7 @@ mod manual;
 mod mark;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod offers;
 mod output;
 mod past;
 mod patterns;

@@ -33,6 +33,15 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// What is to be read instead of what is read now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Instead {
+    /// This table of a source.
+    Table(SourceId, String),
+    /// One source, by its address.
+    Source(String),
+}
+
 /// The number of a query. A reply to an older query than the latest is dropped.
 pub type Ticket = u64;
 
@@ -185,8 +194,8 @@ pub enum Effect {
     Report(String, Box<crosstail_export::Report>, Option<ReportRange>),
     /// List the tables of the sources.
     ListTables(Ticket),
-    /// Open the explorer again, and read this table of a source in it.
-    ReadTable(SourceId, String),
+    /// Open the explorer again, and read something else in it.
+    ReadInstead(Instead),
     /// Write a schema for a table of a source into the user's folder.
     WriteDraft(SourceId, String),
     /// Write the commented configuration file.

@@ -70,7 +70,7 @@ impl Explorer {
         let effects = self.apply(event);
         self.stack.explore.fit(&self.shared);
         self.stack.guide(&mut self.shared);
-        if is_tick || effects.iter().any(|effect| matches!(effect, Effect::Quit | Effect::ReadTable(..))) {
+        if is_tick || effects.iter().any(|effect| matches!(effect, Effect::Quit | Effect::ReadInstead(_))) {
             self.stack.explore.note_panels(&mut self.shared);
         }
         // Before the others: after the end nothing is kept.

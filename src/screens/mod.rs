@@ -41,7 +41,7 @@ use request::PromptKind;
 pub use request::{Focus, Tab};
 pub use run::{Opened, Reopen, run};
 pub use shared::{
-    AlertBoard, AlertLine, AlertOrigin, Keeping, LineState, Notice, Settings, Shared, of_activity, of_rule,
+    AlertBoard, AlertLine, AlertOrigin, Keeping, LineState, Notice, Offer, Settings, Shared, of_activity, of_rule,
 };
 pub use stack::Stack;
 pub use view::{Picture, draw};

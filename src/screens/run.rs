@@ -3,14 +3,15 @@
 use super::view::{Picture, draw, scrolling};
 use super::{Event, Explorer};
 use crate::action::Action;
-use crate::effect::Effect;
+use crate::effect::{Effect, Instead};
 use crate::runtime::{Incoming, Runtime};
+use crate::tui::background::{self, Background};
 use crate::tui::{
     Appearance, Attention, ColourDepth, Input, Keymap, Painter, Spots, Theme, browser, external, terminal,
 };
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
-use crosstail_core::model::{Clock, SourceId};
+use crosstail_core::model::Clock;
 use crosstail_core::number::truncated_u64;
 use crosstail_engine::insight::alerting::described;
 use std::time::{Duration, Instant};
@@ -32,8 +33,8 @@ pub struct Opened {
 /// Opens the explorer again.
 #[async_trait(?Send)]
 pub trait Reopen {
-    /// With this table of a source in place of what is read of it.
-    async fn with_table(&mut self, source: SourceId, table: &str) -> Result<Opened>;
+    /// With something else to read.
+    async fn reading(&mut self, instead: &Instead) -> Result<Opened>;
 }
 
 /// Runs the explorer on this process's terminal until it quits; returns the exit code.
@@ -41,7 +42,8 @@ pub async fn run(opened: Opened, clock: Clock, reopen: &mut dyn Reopen) -> Resul
     let Opened { mut explorer, runtime, mut incoming } = opened;
     let depth = ColourDepth::detect();
     let keymap = Keymap::load(super::vocabulary()).map_err(anyhow::Error::msg)?;
-    let theme = Theme::load(&explorer.shared.settings.theme, depth).map_err(anyhow::Error::msg)?;
+    let background = Background::of(&|name| std::env::var(name).ok());
+    let theme = Theme::load(background.theme(&explorer.shared.settings.theme), depth).map_err(anyhow::Error::msg)?;
     prepare(&mut explorer, &runtime);
     terminal::enter().context("no terminal; the commands query, tail, stats and show work without one")?;
     let (inputs, mut input) = mpsc::channel(256);
@@ -55,6 +57,7 @@ pub async fn run(opened: Opened, clock: Clock, reopen: &mut dyn Reopen) -> Resul
         runtime,
         look: Appearance { theme, keymap },
         depth,
+        background,
         attention: Attention::new(notifies),
         painter,
         spots: Spots::default(),
@@ -62,15 +65,16 @@ pub async fn run(opened: Opened, clock: Clock, reopen: &mut dyn Reopen) -> Resul
         clock,
         measured: (Instant::now(), 0),
         outside: None,
-        table: None,
+        instead: None,
     };
     front.resize();
+    front.ask_for_background();
     let code = loop {
         let code = front.run(&mut incoming, &mut input).await;
-        let Some((source, table)) = front.table.take() else { break code };
+        let Some(instead) = front.instead.take() else { break code };
         // The next explorer goes on where this one was left.
         front.runtime.kept().await;
-        match reopen.with_table(source, &table).await {
+        match reopen.reading(&instead).await {
             Ok(opened) => {
                 incoming = opened.incoming;
                 front.read_anew(opened.explorer, opened.runtime).await;
@@ -95,6 +99,7 @@ struct Frontend {
     runtime: Runtime,
     look: Appearance,
     depth: ColourDepth,
+    background: Background,
     attention: Attention,
     painter: Painter,
     /// What the places of the last picture stand for.
@@ -106,8 +111,8 @@ struct Frontend {
     measured: (Instant, u64),
     /// A program that has the terminal. Until it ends nothing is drawn; everything else goes on.
     outside: Option<JoinHandle<Option<String>>>,
-    /// The table that is to be read next.
-    table: Option<(SourceId, String)>,
+    /// What is to be read next.
+    instead: Option<Instead>,
 }
 
 /// Waits for the end of a program that has the terminal; without one, for ever.
@@ -235,8 +240,8 @@ impl Frontend {
         for effect in effects {
             match self.runtime.run(effect) {
                 Some(Effect::Quit) => return Some(0),
-                Some(Effect::ReadTable(source, table)) => {
-                    self.table = Some((source, table));
+                Some(Effect::ReadInstead(instead)) => {
+                    self.instead = Some(instead);
                     return Some(0);
                 }
                 Some(effect) => self.on_terminal(effect),
@@ -266,10 +271,7 @@ impl Frontend {
                 Err(problem) => self.explorer.shared.notify(problem),
             },
             Effect::Redraw => {
-                match Theme::load(&self.explorer.shared.settings.theme, self.depth) {
-                    Ok(theme) => self.look.theme = theme,
-                    Err(problem) => self.explorer.shared.notify(problem),
-                }
+                self.load_theme();
                 self.invalidate();
             }
             Effect::Mouse(on) => {
@@ -295,6 +297,22 @@ impl Frontend {
         self.invalidate();
         if let Some(said) = said {
             self.explorer.shared.notify(said);
+        }
+    }
+
+    /// Puts the chosen theme in force, in the colours of the terminal.
+    fn load_theme(&mut self) {
+        match Theme::load(self.background.theme(&self.explorer.shared.settings.theme), self.depth) {
+            Ok(theme) => self.look.theme = theme,
+            Err(problem) => self.explorer.shared.notify(problem),
+        }
+    }
+
+    /// The answer is an input. A theme of 16 or more colours is not for every background.
+    fn ask_for_background(&mut self) {
+        let chosen_by_it = self.explorer.shared.settings.theme == background::AUTO && self.depth != ColourDepth::None;
+        if chosen_by_it && Background::can_be_asked(&|name| std::env::var(name).ok()) {
+            self.painter.send(background::ASK.to_vec());
         }
     }
 
@@ -376,6 +394,15 @@ impl Frontend {
             }
             Input::Focus(is_watched) => {
                 self.attention.focus(is_watched);
+                if is_watched {
+                    self.ask_for_background();
+                }
+                return None;
+            }
+            Input::Background(background) => {
+                if std::mem::replace(&mut self.background, background) != background {
+                    self.load_theme();
+                }
                 return None;
             }
             Input::Continued if self.outside.is_some() => return None,

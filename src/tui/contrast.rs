@@ -45,7 +45,7 @@ pub fn contrast(one: [u8; 3], other: [u8; 3]) -> f64 {
 }
 
 /// The relative luminance of a colour of sRGB (WCAG 2.2).
-fn luminance(rgb: [u8; 3]) -> f64 {
+pub fn luminance(rgb: [u8; 3]) -> f64 {
     let linear = rgb.map(|part| {
         let part = f64::from(part) / 255.0;
         if part <= 0.040_45 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }

@@ -1,5 +1,6 @@
 //! What the terminal delivers.
 
+use super::background::Background;
 use super::spots::Gesture;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
 
@@ -28,6 +29,8 @@ pub enum Input {
     Mouse(Gesture, u16, u16),
     /// The terminal has got the focus, or lost it.
     Focus(bool),
+    /// The terminal has answered how bright its background is.
+    Background(Background),
     /// The size may have changed.
     Resized,
     /// The process was asked to stop (SIGTSTP).

@@ -1,8 +1,9 @@
 //! The terminal: entered, and restored whatever happens.
 
+use super::answers::Answers;
 use super::input::{Input, joined};
 use crossterm::{cursor, event, execute, terminal};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -173,13 +174,22 @@ fn end_soon(signal: i32) {
 
 /// Reads keys. The descriptor is polled first, because crossterm's own `poll` spins once the terminal is gone.
 fn read_keys(tty: Option<&File>, inputs: &mpsc::Sender<Input>) {
+    /// How long the rest of an answer may take.
+    const REST: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
     let stdin = io::stdin();
+    let mut answers = Answers::default();
     loop {
         let mut descriptors = [match tty {
             Some(tty) => PollFd::new(tty, PollFlags::IN),
             None => PollFd::new(&stdin, PollFlags::IN),
         }];
-        match poll(&mut descriptors, None) {
+        match poll(&mut descriptors, answers.are_waited_for().then_some(&REST)) {
+            Ok(0) => {
+                if !deliver(inputs, answers.give_up()) {
+                    return;
+                }
+                continue;
+            }
             Ok(_) => {}
             Err(rustix::io::Errno::INTR) => continue,
             Err(_) => break,
@@ -192,14 +202,17 @@ fn read_keys(tty: Option<&File>, inputs: &mpsc::Sender<Input>) {
             std::thread::park_timeout(Duration::from_millis(20));
             continue;
         };
-        for input in joined(events.into_iter().filter_map(Input::of).collect()) {
-            if inputs.blocking_send(input).is_err() {
-                return;
-            }
+        if !deliver(inputs, answers.among(events)) {
+            return;
         }
     }
     let _ = inputs.blocking_send(Input::End(129));
     end_soon(SIGHUP);
+}
+
+/// Sends the inputs of one read; `false` if nobody takes them any more.
+fn deliver(to: &mpsc::Sender<Input>, inputs: Vec<Input>) -> bool {
+    joined(inputs).into_iter().all(|input| to.blocking_send(input).is_ok())
 }
 
 /// The events that can be read without waiting; `None` while crosstail does not own the terminal.

@@ -1,5 +1,6 @@
 //! Themes. A theme is a TOML file that gives each role a style. A role is a meaning, such as `failure`, not a colour.
 
+use super::background::AUTO;
 use super::contrast::{ANSI, LEVELS, contrast, rgb};
 use crate::config::line_at;
 use crosstail_core::model::{Activity, Status};
@@ -136,7 +137,8 @@ impl Theme {
 
     /// Names of the built-in themes and the user's.
     pub fn names() -> Vec<String> {
-        let mut names: Vec<String> = BUILT_IN.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let built_in = BUILT_IN.iter().map(|(name, _)| *name);
+        let mut names: Vec<String> = std::iter::once(AUTO).chain(built_in).map(str::to_owned).collect();
         if let Some(folder) = crate::config::folder() {
             let entries = std::fs::read_dir(folder.join("themes")).into_iter().flatten().flatten();
             names.extend(
@@ -154,7 +156,7 @@ impl Theme {
             // The nearest of 16 colours are too near to each other; there are themes of them.
             (ColourDepth::Ansi, "dark") => "ansi",
             (ColourDepth::Ansi, "light") => "ansi-light",
-            _ => name,
+            (_, name) => name,
         };
         if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
             return Self::parse(text, name, depth);

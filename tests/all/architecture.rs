@@ -1,6 +1,7 @@
 //! The rules of the structure that Cargo cannot hold, read off the sources. What depends on what between crates is in
 //! their manifests.
 
+use crate::support::files_below;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,22 +9,16 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            found.push(path);
-        }
-    }
+/// The sources below a folder.
+fn files(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    files_below(folder).into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "rs"))
 }
 
 /// The sources below some folders, without their tests: path from the root, text.
 fn sources(folders: &[&str]) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for folder in folders {
-        files(&root().join(folder), &mut found);
+        found.extend(files(&root().join(folder)));
     }
     assert!(found.len() > 60, "the sources are read");
     found
@@ -229,8 +224,7 @@ fn files_fit_in_the_head() {
 #[test]
 fn no_test_file_is_forgotten() {
     let folder = root().join("tests/all");
-    let mut found = Vec::new();
-    files(&folder, &mut found);
+    let found: Vec<PathBuf> = files(&folder).collect();
     assert!(found.len() > 30, "the tests are read, those in folders too");
     for path in found {
         let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();

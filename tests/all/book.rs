@@ -2,6 +2,7 @@
 //! date, and a block is what it says it is. `examples.rs` runs the commands.
 
 use crate::servers::{Kind, shared};
+use crate::support::files_below;
 use crate::writing::said;
 use crosstail::explain::{Entry, code_of, entries};
 use crosstail::tui::Keymap;
@@ -23,17 +24,9 @@ pub fn read(path: &str) -> String {
 
 /// The files below a folder with an ending, by their paths from the root.
 pub fn files(folder: &str, ending: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(root().join(folder)).expect("a folder").flatten() {
-        let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
-        if entry.path().is_dir() {
-            found.extend(files(&path, ending));
-        } else if path.ends_with(ending) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    found
+    let relative = |path: &PathBuf| path.strip_prefix(root()).expect("below").to_string_lossy().into_owned();
+    let found = files_below(&root().join(folder));
+    found.iter().map(relative).filter(|path| path.ends_with(ending)).collect()
 }
 
 /// A page, by its path from the root.
@@ -530,7 +523,7 @@ fn the_contract_names_tests_and_files_that_exist() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let contract = std::fs::read_to_string(root.join("docs/contract.md")).expect("the contract");
     let mut tests = String::new();
-    for path in walk(&root.join("tests/all")) {
+    for path in files_below(&root.join("tests/all")) {
         tests.push_str(&std::fs::read_to_string(path).unwrap_or_default());
     }
     let (mut checked, mut wrong) = (0, Vec::new());
@@ -549,10 +542,4 @@ fn the_contract_names_tests_and_files_that_exist() {
         }
     }
     assert!(wrong.is_empty() && checked > 100, "{checked}: {wrong:#?}");
-}
-
-/// Every file in a folder, however deep.
-fn walk(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

@@ -74,7 +74,7 @@ fn pair(value: &str, origin: &str) -> (String, String) {
 fn each_layer_lies_over_the_one_before() {
     let home = Home::new();
     let theme = |arguments: &[&str], environment: &[(&str, &str)]| home.shown("theme", arguments, environment);
-    assert_eq!(theme(&[], &[]), pair("dark", "built in"));
+    assert_eq!(theme(&[], &[]), pair("auto", "built in"));
     home.write("config/crosstail/config.toml", "# mine\ntheme = \"light\"\n[profile.prod]\ntheme = \"contrast\"\n");
     assert_eq!(theme(&[], &[]), pair("light", "config/crosstail/config.toml:2"));
     assert_eq!(theme(&["--profile", "prod"], &[]), pair("contrast", "config/crosstail/config.toml:4"));
@@ -142,7 +142,7 @@ fn a_projects_file_does_nothing_until_it_is_trusted() {
     );
     home.write("project/crosstail.toml", &file);
     let unused = |why: &str| {
-        assert_eq!(home.shown("theme", &[], &[]).0, "dark");
+        assert_eq!(home.shown("theme", &[], &[]).0, "auto");
         let output = home.run(&["query", "-s", "app", "-o", "json"], &[], "");
         let text = said(&output);
         assert!(
@@ -238,7 +238,7 @@ fn a_file_in_a_folder_of_everybody_changes_nothing() {
     std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("a mode");
     let output = home.run(&["config", "show"], &[], "");
     assert!(output.status.success() && said(&output).contains("anybody may write to"), "{}", said(&output));
-    assert_eq!(home.shown("theme", &[], &[]).0, "dark");
+    assert_eq!(home.shown("theme", &[], &[]).0, "auto");
     let output = home.run(&["config", "trust", "--yes"], &[], "");
     assert!(!output.status.success() && said(&output).contains("anybody may write to"), "{}", said(&output));
 }

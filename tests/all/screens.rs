@@ -3,11 +3,11 @@
 use crate::support::EPOCH;
 use crosstail::action::Action;
 use crosstail::effect::{
-    CompareWith, Effect, PathSample, Placed, PreparedPayload, Reply, ReportRange, SearchProgress, Sendable, Sent,
-    ValuesOf,
+    CompareWith, Effect, Instead, PathSample, Placed, PreparedPayload, Reply, ReportRange, SearchProgress, Sendable,
+    Sent, ValuesOf,
 };
 use crosstail::log::LogLine;
-use crosstail::screens::{AlertOrigin, Event, Explore, Explorer, Focus, Picture, Tab, draw};
+use crosstail::screens::{AlertOrigin, Event, Explore, Explorer, Focus, Offer, Picture, Tab, draw};
 use crosstail::tui::contrast::{contrast, rgb};
 use crosstail::tui::{Appearance, ColourDepth, Gesture, Keymap, Stroke, Theme};
 use crosstail_core::filter::{Context, Field, Filter, NamedRecord, Operand, Truth};
@@ -524,10 +524,26 @@ fn first_page(size: (u16, u16), theme: &str) -> Stage {
 
 #[test]
 fn the_first_page_at_every_size() {
-    let pictures: Vec<String> = [(160, 48), (120, 36), (80, 24), (60, 20)]
-        .into_iter()
-        .map(|size| first_page(size, "dark").picture().split("── style").next().expect("a text").to_owned())
-        .collect();
+    let offer = |address: &str, named: &str, what: &str| Offer {
+        address: address.to_owned(),
+        named: format!("crosstail {named}"),
+        what: what.to_owned(),
+    };
+    let offers = vec![
+        offer("*.log", "'*.log'", "12 log files here"),
+        offer("postgres://shop:secret@db/orders", "\"$DATABASE_URL\"", "postgres://shop:[REDACTED]@db/orders"),
+        offer("docker:", "docker:", "all running containers of docker"),
+    ];
+    let mut pictures = Vec::new();
+    for size in [(160, 48), (120, 36), (80, 24), (60, 20)] {
+        let mut stage = first_page(size, "dark");
+        pictures.push(stage.picture().split("── style").next().expect("a text").to_owned());
+        stage.explorer.shared.settings.offers.clone_from(&offers);
+        stage.press("down");
+        pictures.push(stage.picture().split("── style").next().expect("a text").to_owned());
+        let opens = stage.press_for_effects("enter");
+        assert!(opens.contains(&Effect::ReadInstead(Instead::Source(offers[1].address.clone()))), "{opens:?}");
+    }
     insta::assert_snapshot!(pictures.join("════\n"));
 }
 
@@ -1434,7 +1450,9 @@ fn tables_of_a_database_are_offered_by_how_well_they_fit() {
     }
     stage.press(&["down"]);
     assert!(stage.press_for_effects("d").contains(&Effect::WriteDraft(source, "customers".to_owned())));
-    assert!(stage.press_for_effects("enter").contains(&Effect::ReadTable(source, "customers".to_owned())));
+    assert!(
+        stage.press_for_effects("enter").contains(&Effect::ReadInstead(Instead::Table(source, "customers".to_owned())))
+    );
 }
 
 #[test]

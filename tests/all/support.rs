@@ -8,7 +8,7 @@ use crosstail_source::SourceConfig;
 use crosstail_source::pump::{self, PumpEvent, SourceState};
 use crosstail_source::{Grouping, Job, Jobs, PageQuery, Source, SourceEvent, for_each};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -167,6 +167,15 @@ pub fn wait_until_it_follows(log: &Path, mut seen: impl FnMut() -> Vec<String>) 
         writeln!(file, "{line}").expect("written");
         seen().iter().any(|id| id.starts_with("warm-"))
     });
+}
+
+/// The files below a folder, however deep, in the order of their names; none where there is no folder.
+pub fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut found: Vec<PathBuf> =
+        entries.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect();
+    found.sort();
+    found
 }
 
 /// The ids of activities, sorted.

@@ -160,6 +160,51 @@ fn the_first_key_after_a_new_size_acts() {
     terminal.assert_restored();
 }
 
+/// The terminal says whether its background is light, when it is asked at the start and with each focus; its answer is no key.
+#[test]
+fn the_theme_is_that_of_the_background() {
+    let asked = |terminal: &Terminal| {
+        let question = b"\x1b]11;?";
+        terminal.bytes().windows(question.len()).filter(|part| part == question).count()
+    };
+    // The colour of the text of the themes.
+    let (dark, light) = ("38;2;200;204;212", "38;2;44;49;58");
+    let drawn = |terminal: &Terminal, colour: &str| {
+        String::from_utf8_lossy(&terminal.bytes()).rfind(colour).map_or(0, |place| place + 1)
+    };
+    let mut terminal = Terminal::run(demo(), 120, 24);
+    terminal.wait_for("following");
+    assert!(asked(&terminal) == 1 && drawn(&terminal, dark) > 0 && drawn(&terminal, light) == 0);
+    terminal.keys("\x1b]11;rgb:fdfd/");
+    terminal.keys("f6f6/e3e3\x1b\\");
+    wait_for("a light theme", || drawn(&terminal, light) > drawn(&terminal, dark));
+    terminal.keys("\x1b[O\x1b[I");
+    wait_for("a question with the focus", || asked(&terminal) == 2);
+    terminal.keys("\x1b]11;rgb:1e/1e/2e\x07");
+    wait_for("a dark theme", || drawn(&terminal, dark) > drawn(&terminal, light));
+    // No letter of it was a key: `1` would have opened a view, `f` and `g` would have moved.
+    assert!(terminal.screen().contains("following"), "{}", terminal.screen());
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+
+    for (arguments, name) in [(&["--theme", "dark"][..], "xterm-256color"), (&[], "linux")] {
+        let mut command = demo();
+        command.args(arguments);
+        let mut terminal = Terminal::run_as_it_is(
+            command,
+            &[("TERM", name.into()), ("XDG_CONFIG_HOME", "/nonexistent".into())],
+            120,
+            24,
+        );
+        terminal.wait_for("following");
+        terminal.keys("\x1b[I");
+        terminal.settle();
+        assert_eq!(asked(&terminal), 0, "{name}");
+        terminal.keys("q");
+        assert_eq!(terminal.wait_for_end(), 0);
+    }
+}
+
 /// A terminal of few abilities, and a system without UTF-8.
 #[test]
 fn few_abilities_are_enough() {

@@ -3,16 +3,16 @@
 
 use crate::elasticsearch::{bulk, create, index_name, refresh};
 use crate::servers::{Kind, shared, unique_name};
-use crate::support::{crosstail, lines, open};
+use crate::support::{Running, crosstail, lines, open};
 use crate::tables::{calls, distinct, followed, pages, source_at};
 use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Document, doc};
 use crosstail_core::filter::{Context, Filter};
-use crosstail_core::model::{Activity, Clock, Status, Timestamp};
+use crosstail_core::model::{Activity, Clock, Names, Status, Timestamp};
 use crosstail_source::{Grouping, Job, PageQuery, Source};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use std::sync::Arc;
 
 /// A database, or a file.
@@ -20,6 +20,20 @@ struct Database {
     url: String,
     /// Kept until the test ends: the folder of a file.
     _folder: Option<tempfile::TempDir>,
+}
+
+impl Database {
+    /// Runs a statement in it.
+    async fn run(&self, sql: &'static str) {
+        let url = self.url.as_str();
+        match url.split(':').next() {
+            Some("sqlite") => {
+                drop(sqlx::SqliteConnection::connect(url).await.expect(url).execute(sql).await.expect(sql))
+            }
+            Some("mysql") => drop(sqlx::MySqlConnection::connect(url).await.expect(url).execute(sql).await.expect(sql)),
+            _ => drop(sqlx::PgConnection::connect(url).await.expect(url).execute(sql).await.expect(sql)),
+        }
+    }
 }
 
 /// The same statements in a database of each kind; `TEXT_`, `NUMBER_`, `BIG_` and `JSON_` stand for its types.
@@ -450,6 +464,71 @@ async fn a_table_of_postgres_of_which_some_columns_may_be_read_is_read_and_follo
     };
     let told = followed(&source, insert, "new", 1).await;
     assert_eq!(told.iter().map(|one| one.system.as_deref()).collect::<Vec<_>>(), [Some("new")]);
+}
+
+/// However many rows are open: each has its turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_row_is_seen_to_end_among_many_that_do_not() {
+    const ROWS: i64 = 12_000;
+    let mapping = "name = 'calls'\n[table]\nname = 'calls'\nid = 'id'\ntime = 'at'\ntime_unit = 's'\n[fields]\nstarted_at = 'at'\n\
+                   system = 'sys'\nstatus = 'st'\n[words.status]\nopen = 'in_progress'\ndone = 'success'\n";
+    let values: Vec<String> = (0..ROWS).map(|n| format!("({n}, {}, 's', 'open')", 1_700_000_000 + n * 3600)).collect();
+    let sql = format!(
+        "CREATE TABLE calls (id BIG_ PRIMARY KEY, at BIG_, sys TEXT_, st TEXT_); INSERT INTO calls VALUES {};",
+        values.join(", ")
+    );
+    for database in databases(&sql).await {
+        let source = source_at(database.url.clone(), mapping);
+        let mut running = Running::start(&Names::default(), source);
+        running.live().await;
+        database.run("UPDATE calls SET st = 'done' WHERE id IN (3, 11000)").await;
+        let ended = |running: &Running| running.statuses().values().filter(|s| **s == Some(Status::Success)).count();
+        running.until("both rows to end", |running| ended(running) == 2).await;
+    }
+}
+
+/// A column may have the name that the table has in a query.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payload_is_read_whatever_the_columns_are_called() {
+    let mapping = "name = 'calls'\n[table]\nname = 'calls'\nid = 'id'\ntime = 'at'\ntime_unit = 's'\n[fields]\nstarted_at = 'at'\n\
+                   system = 't'\n[payload]\nrequest_body = 'part'\n";
+    let sql = "CREATE TABLE calls (id BIG_ PRIMARY KEY, at BIG_, t TEXT_, part TEXT_, l TEXT_, c TEXT_, n TEXT_); \
+               INSERT INTO calls VALUES (1, 1790000001, 'SAP', 'sent', 'l', 'c', 'n');";
+    for database in databases(sql).await {
+        let source = source_at(database.url.clone(), mapping);
+        let page = source.page(&PageQuery::all(10), None, &Job::default()).await.expect("a page");
+        assert_eq!(page.items[0].system.as_deref(), Some("SAP"), "{}", database.url);
+        let payload = source.payload(&page.items[0].id, &page.items[0].places[0].locator, &Job::default()).await;
+        let payload = payload.expect(&database.url);
+        assert!(format!("{:?}", payload.request.body).contains("sent"), "{}: {payload:?}", database.url);
+    }
+}
+
+/// A duration has the unit that its path has, in rows, filters and figures.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duration_of_an_index_is_in_the_unit_of_its_path() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let index = index_name("units");
+    let fields =
+        json!({ "@timestamp": { "type": "date" }, "event": { "properties": { "duration": { "type": "long" } } } });
+    create(&server, &index, json!({ "mappings": { "properties": fields } })).await;
+    let now = Clock::system().now();
+    let documents: Vec<_> = (1..=10_i64)
+        .map(|n| {
+            let event = json!({ "duration": n * 1_000_000 });
+            let document =
+                json!({ "@timestamp": now.plus_ms(-60_000 * n).rfc3339(), "event": event, "service": "sap" });
+            (json!({ "index": { "_index": index } }), document)
+        })
+        .collect();
+    bulk(&server, &documents).await;
+    refresh(&server, &index).await;
+    let (_, source) = open(&[server.url(&index)]);
+    let all = pages(source.as_ref(), 7, true).await;
+    let mut took: Vec<Option<u64>> = all.iter().map(|one| one.duration_us).collect();
+    took.sort_unstable();
+    assert_eq!(took, (1..=10).map(|n| Some(n * 1000)).collect::<Vec<_>>());
+    assert_eq!(found(source.as_ref(), "latency>5ms").await, 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -132,7 +132,7 @@ pub(super) fn surrounding(stream: &Stream, offset: u64, frame: &[u8], carry: Tim
     let origin = &stream.origin;
     let locator = Locator::Line { file: origin.file, offset, length: saturating_u32(frame.len()) };
     let id = Id::Line { file: origin.fingerprint, offset };
-    let carry = stream.arrived(offset).or_else(|| stream.time_before_all(offset)).unwrap_or(carry);
+    let carry = stream.time_without_one(offset, carry);
     Surrounding::new(id, Place::new(origin.source, locator), carry, stream.around(offset))
 }
 

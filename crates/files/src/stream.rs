@@ -144,11 +144,6 @@ impl Stream {
         first.get().filter(|(offset, _)| *offset > 0)
     }
 
-    /// The time of a record at an offset that stands before the first one with a time.
-    pub(super) fn time_before_all(&self, offset: u64) -> Option<Timestamp> {
-        self.first_time.filter(|(first, _)| offset < *first).map(|(_, time)| time)
-    }
-
     /// Tells the file from another one that begins alike, by its place.
     pub(super) fn tell_by_path(&mut self) {
         self.told_by_path = true;
@@ -221,9 +216,16 @@ impl Stream {
         Timestamp(chrono::DateTime::<chrono::Utc>::from(self.modified).timestamp_micros())
     }
 
-    /// When the line at an offset came, where that is known: the time of one that has none.
-    pub(super) fn arrived(&self, offset: u64) -> Option<Timestamp> {
+    /// When the line at an offset came, where that is known.
+    fn arrived(&self, offset: u64) -> Option<Timestamp> {
         self.arrivals.as_ref()?.at(offset)
+    }
+
+    /// The time of a record at an offset that has none: when it came, that of the first record with a time where it stands
+    /// before it, otherwise the last record's.
+    pub(super) fn time_without_one(&self, offset: u64, last: Timestamp) -> Timestamp {
+        let before_all = || self.first_time.filter(|(first, _)| offset < *first).map(|(_, time)| time);
+        self.arrived(offset).or_else(before_all).unwrap_or(last)
     }
 
     /// What completes a time without a year or a date at an offset.

@@ -20,6 +20,7 @@ mod job;
 mod kind;
 mod obedient;
 mod offer;
+mod open_rows;
 mod page;
 mod position;
 mod probe;
@@ -47,6 +48,7 @@ pub use kind::{
 };
 pub use obedient::Obedient;
 pub use offer::TableOffer;
+pub use open_rows::OpenRows;
 pub use page::{Cost, Cursor, Page, PageQuery, Part, PushDown};
 pub use position::Position;
 pub use probe::{Capabilities, Probe};

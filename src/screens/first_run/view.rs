@@ -1,28 +1,75 @@
-//! The first page, shown while no source is configured.
+//! How it is drawn.
 
+use super::FirstRun;
 use crate::screens::shared::Shared;
-use crate::tui::Canvas;
-use crate::tui::text::put;
+use crate::tui::text::{left, put, put_all, safe};
+use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::number::saturating_u16;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
 
-pub(super) fn render(shared: &Shared, canvas: &mut Canvas<'_>) {
-    let (area, theme) = (canvas.area, &canvas.look.theme);
-    let buf = &mut *canvas.buf;
+/// Commands that are for everybody.
+const TRY: &[(&str, &str)] = &[
+    ("crosstail demo", "live simulated traffic, nothing needed"),
+    ("crosstail 'logs/*.log'", "log files, as they grow and rotate"),
+    ("crosstail postgres://host/db", "a database; also MySQL, MongoDB, Elasticsearch, Kafka, SQLite"),
+    ("crosstail docker:", "containers; also podman:, k8s:NAMESPACE, journald:, ssh:HOST:/PATH"),
+    ("crosstail help sources", "everything that a source can be"),
+];
+
+enum Row<'a> {
+    Text(&'a str, Style),
+    Try(&'a str, &'a str),
+    Offer(usize),
+}
+
+pub(super) fn render(screen: &FirstRun, shared: &Shared, canvas: &mut Canvas<'_>) {
+    let (area, theme) = (canvas.area, canvas.look.theme);
     let file = shared.settings.config_path.as_deref().unwrap_or("~/.config/crosstail/config.toml");
-    let config = format!("The configuration would be {file}; c writes a commented one.");
-    let lines = [
-        ("One screen over every store that your integrations log into.", theme.title),
-        ("", theme.text),
-        ("No source is configured. Try one of these:", theme.text),
-        ("", theme.text),
-        ("    crosstail demo                 live simulated traffic, nothing needed", theme.accent),
-        ("    crosstail 'logs/*.log'         log files, as they grow and rotate", theme.accent),
-        ("    crosstail store.sqlite         a database", theme.accent),
-        ("", theme.text),
-        (config.as_str(), theme.dim),
-    ];
-    let top = area.y + area.height.saturating_sub(saturating_u16(lines.len())) / 3;
-    for (row, (line, style)) in lines.iter().enumerate() {
-        put(buf, area.x + 4, top + saturating_u16(row), line, area.width.saturating_sub(5), *style);
+    let (config, config_file) = ("c writes a commented configuration file:", format!("  {file}"));
+    let offers = &shared.settings.offers;
+    let mut rows = vec![Row::Text("One screen over every store that your integrations log into.", theme.title)];
+    let heading = |rows: &mut Vec<Row<'_>>, text: &'static str| {
+        rows.extend([Row::Text("", theme.text), Row::Text(text, theme.text), Row::Text("", theme.text)]);
+    };
+    if !offers.is_empty() {
+        heading(&mut rows, "On this machine; nothing of it is read before you open it:");
+        rows.extend((0..offers.len()).map(Row::Offer));
+    }
+    heading(
+        &mut rows,
+        if offers.is_empty() { "No source is configured. Try one of these:" } else { "Or, from the shell:" },
+    );
+    rows.extend(TRY.iter().map(|(command, what)| Row::Try(command, what)));
+    rows.extend([Row::Text("", theme.text), Row::Text(config, theme.dim), Row::Text(&config_file, theme.dim)]);
+    // What does not fit is left out at the end; the blank lines go first.
+    let room = usize::from(area.height);
+    if rows.len() > room {
+        rows.retain(|row| !matches!(row, Row::Text("", _)));
+    }
+    let top = area.y + area.height.saturating_sub(saturating_u16(rows.len())) / 3;
+    let (x, width) = (area.x + 4, area.width.saturating_sub(5));
+    let named = offers.iter().map(|offer| offer.named.as_str()).chain(TRY.iter().map(|(command, _)| *command));
+    let longest = named.map(|name| saturating_u16(name.chars().count())).max().unwrap_or(0);
+    let column = longest.min(width / 2) + 2;
+    for (row, y) in rows.iter().take(room).zip(top..) {
+        match row {
+            Row::Text(text, style) => {
+                put(canvas.buf, x, y, text, width, *style);
+            }
+            Row::Try(command, what) => {
+                let pieces = [("  ", theme.text), (&*left(command, column), theme.accent), (*what, theme.dim)];
+                put_all(canvas.buf, x, y, width, &pieces);
+            }
+            Row::Offer(index) => {
+                let offer = &offers[*index];
+                let is_chosen = *index == screen.line.0;
+                let (named, what) = (left(&safe(&offer.named), column), safe(&offer.what));
+                let style = if is_chosen { theme.selected } else { theme.accent };
+                let sign = if is_chosen { "▸ " } else { "  " };
+                put_all(canvas.buf, x, y, width, &[(sign, theme.accent), (&named, style), (&what, theme.text)]);
+                canvas.spots.add(Rect { y, height: 1, ..area }, Spot::Part(Part::LINE, *index));
+            }
+        }
     }
 }

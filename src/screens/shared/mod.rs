@@ -24,7 +24,7 @@ use crate::config::{Layout, Marker, ViewEntry};
 use crate::effect::{Effect, Mark, Ticket};
 use crate::ingest::{Batch, News, SourceStatus, ingest};
 use crate::log::{Log, NOTICE};
-use crate::tui::Frame;
+use crate::tui::{Frame, background};
 use chrono_tz::Tz;
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, CatalogueEntry, Id, Names, SourceId, Timestamp};
@@ -67,6 +67,8 @@ pub struct Settings {
     pub themes: Vec<String>,
     /// Name of the current theme.
     pub theme: String,
+    /// What could be read on this machine, for the first page.
+    pub offers: Vec<Offer>,
     /// Path of the user's configuration file, for the first page.
     pub config_path: Option<String>,
     /// The file to which views are added: the one named on the command line, or else the user's. It may not exist.
@@ -81,6 +83,17 @@ pub struct Settings {
     pub who: String,
 }
 
+/// A source that is on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Its address. It may have a password.
+    pub address: String,
+    /// How it is named on a command line, without secrets.
+    pub named: String,
+    /// What it is.
+    pub what: String,
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -92,7 +105,8 @@ impl Default for Settings {
             views: Vec::new(),
             tools: Vec::new(),
             themes: Vec::new(),
-            theme: "dark".to_owned(),
+            theme: background::AUTO.to_owned(),
+            offers: Vec::new(),
             config_path: None,
             own_file: None,
             invocation: "crosstail".to_owned(),

@@ -8,7 +8,7 @@ use super::request::Request;
 use super::shared::Shared;
 use super::{Entry, Hint, Screen};
 use crate::action::Action;
-use crate::effect::{Effect, Reply, TablesOf, Ticket};
+use crate::effect::{Effect, Instead, Reply, TablesOf, Ticket};
 use crate::tui::{Canvas, Context};
 use crosstail_core::model::SourceId;
 use crosstail_source::TableOffer;
@@ -79,7 +79,9 @@ impl Screen for Tables {
         match action {
             Action::BACK => shared.ask(Request::Close),
             Action::OPEN => {
-                return Some(chosen().map(|(id, table)| Effect::ReadTable(id, table)).into_iter().collect());
+                return Some(
+                    chosen().map(|(id, table)| Effect::ReadInstead(Instead::Table(id, table))).into_iter().collect(),
+                );
             }
             WRITE_DRAFT => {
                 return Some(chosen().map(|(id, table)| Effect::WriteDraft(id, table)).into_iter().collect());

@@ -2,7 +2,7 @@
 
 use super::{World, messages, processes_with, records, wait_until_nothing_is_left};
 use crate::pty::Terminal;
-use crate::support::wait_for;
+use crate::support::{files_below, wait_for};
 use portable_pty::CommandBuilder;
 use rustix::process::Signal;
 
@@ -48,14 +48,8 @@ fn nothing_of_what_was_printed_stays_on_disk() {
     let tail = world.tail(&["--run", "echo 2026-11-20T10:00:00Z INFO one; sleep 1000"]);
     tail.wait_for(&["one"]);
     tail.end();
-    let left: Vec<_> = walk(&world.path("cache")).into_iter().filter(|path| path.is_file()).collect();
+    let left = files_below(&world.path("cache"));
     assert!(left.is_empty(), "{left:?}");
-}
-
-/// Everything in a folder, however deep.
-fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.flat_map(|entry| [vec![entry.path()], walk(&entry.path())].concat()).collect()
 }
 
 #[test]

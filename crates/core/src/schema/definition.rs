@@ -309,6 +309,16 @@ impl Definition {
         }
     }
 
+    /// A table's duration has the unit that its name says, where the schema says none.
+    pub(super) fn take_named_unit(&mut self) {
+        if self.table.is_some() && self.duration_unit == DurationUnit::default() {
+            let units = self.duration_units();
+            if let Some(first) = units.first().filter(|first| units.iter().all(|unit| unit == *first)) {
+                self.duration_unit = *first;
+            }
+        }
+    }
+
     /// The unit of the duration at each of its paths, in order.
     pub(super) fn duration_units(&self) -> Vec<DurationUnit> {
         let fold = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();

@@ -151,6 +151,7 @@ impl Schema {
             _ => None,
         };
         definition.complete(base.as_ref().map(Self::definition));
+        definition.take_named_unit();
         Ok(Self {
             name: definition.name.clone(),
             title: definition.title.clone(),
@@ -162,6 +163,20 @@ impl Schema {
             definition: Arc::new(definition),
             records,
         })
+    }
+
+    /// The schema for records in which of the duration's paths only those occur that `is_there` names: where these have one
+    /// unit, it is the unit of the duration.
+    #[must_use]
+    pub fn with_durations_at(mut self, is_there: impl Fn(&str) -> bool) -> Self {
+        let paths = self.definition.fields.get("duration").map(table::Paths::list).unwrap_or_default();
+        let there = paths.iter().zip(&*self.duration_units).filter(|(path, _)| is_there(path)).map(|(_, unit)| *unit);
+        if let Some(unit) = the_only(there)
+            && unit != self.definition.duration_unit
+        {
+            Arc::make_mut(&mut self.definition).duration_unit = unit;
+        }
+        self
     }
 
     /// The mappings of tables that a kind of store has: the schema's own table and those of its further records.
@@ -406,6 +421,12 @@ impl Schema {
     }
 }
 
+/// The one value of all; `None` where there are several, or none.
+fn the_only<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
+
 /// What a field of an error holds where there is none, in lower case.
 pub const NO_ERROR: [&str; 7] = ["false", "null", "none", "0", "{}", "[]", "\"\""];
 
@@ -430,14 +451,16 @@ pub fn says_error(text: &str) -> bool {
     !is_no_error(text)
 }
 
-/// A log record with an HTTP status and a method or URL is a call with an outcome.
+/// A log record with an HTTP status has an outcome; with a method or URL, too, it is a call.
 fn complete_call(activity: &mut Activity) {
     let Some(code) = activity.http_status else { return };
-    if activity.method.is_none() && activity.url.is_none() && activity.kind != Kind::ApiCall {
+    let is_call = activity.method.is_some() || activity.url.is_some() || activity.kind == Kind::ApiCall;
+    // Other numbers than those of HTTP are in fields of the same names, such as the exit code of a process.
+    if !is_call && !(200..600).contains(&code) {
         return;
     }
     activity.status = Some(if code >= 400 { Status::Failed } else { Status::Success });
-    if matches!(activity.kind, Kind::Log | Kind::Other) {
+    if is_call && matches!(activity.kind, Kind::Log | Kind::Other) {
         activity.kind = Kind::ApiCall;
     }
 }

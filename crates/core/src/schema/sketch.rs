@@ -2,9 +2,9 @@
 //! document stores use it for what no schema knows, and `schema draft` prints what it found. No I/O.
 
 use super::Target;
-use super::sketch_names::{BODIES, NAMES, PARTS, normalised, status_of};
+use super::sketch_names::{BAD_FLAGS, NAMES, PARTS, is_body, normalised, status_of};
 use super::units::DurationUnit;
-use crate::model::{Level, Timestamp, parse_timestamp};
+use crate::model::{Level, Status, Timestamp, parse_timestamp};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -72,6 +72,8 @@ pub struct Sketch {
     pub unknown_words: Vec<String>,
     /// Whether the status is yes or no, which some stores write as a number.
     pub yes_or_no: bool,
+    /// Whether yes is a failure: `has_error`.
+    pub yes_is_bad: bool,
     /// How much of an activity it has: 0 where it has no time.
     pub score: u32,
 }
@@ -204,6 +206,25 @@ impl Sampled {
         self.values.len() >= DISTINCT && words * 10 >= self.values.len() * 9
     }
 
+    /// Whether its rows have a value, and not all the same.
+    fn is_varied(&self) -> bool {
+        !self.values.is_empty() && (self.values.len() < 3 || self.words().len() > 1)
+    }
+
+    /// Whether at least half of its words are known as words of a status.
+    fn knows_status(&self) -> bool {
+        let words = self.words();
+        // `None` is also what a function returned.
+        let known = words.iter().filter(|word| status_of(word).is_some() && normalised(word) != "none").count();
+        known > 0 && known * 2 >= words.len()
+    }
+
+    /// Whether one of its words is that of a failure.
+    fn tells_failures(&self) -> bool {
+        self.holds != Holds::Bool
+            && self.words().iter().any(|word| matches!(status_of(word), Some(Status::Failed | Status::Timeout)))
+    }
+
     fn is_epoch(&self) -> bool {
         self.epoch_unit().is_some()
     }
@@ -247,45 +268,73 @@ impl TableSample {
         all
     }
 
+    /// What the names of all columns begin with, such as `jlg`: it says nothing of any of them.
+    fn prefix(&self) -> String {
+        let names: Vec<String> = self.columns.iter().map(|column| normalised(&column.path)).collect();
+        let Some(first) = names.first().filter(|_| names.len() >= 4) else { return String::new() };
+        let common =
+            |length: &usize| names.iter().all(|name| name.len() > *length && name[..*length] == first[..*length]);
+        let length = (1..first.len()).take_while(common).last().unwrap_or_default();
+        first[..length].to_owned()
+    }
+
     /// What is what in the table.
     pub fn sketch(&self) -> Sketch {
         let columns = self.expanded();
+        let prefix = self.prefix();
+        let best = |names: &str, fits: &dyn Fn(&Sampled) -> bool| best(&columns, &prefix, names, fits);
         let rows = columns.iter().map(|column| column.values.len()).max().unwrap_or_default();
         let mut sketch = Sketch { key: self.key.clone(), ..Sketch::default() };
         let mut taken: BTreeSet<&str> = BTreeSet::new();
-        // A request's own JSON has names of its own: only columns, and what describes the row, say what the row is.
-        let is_body = |path: &str| {
-            path.split('.').rev().skip(1).any(|step| BODIES.split(' ').any(|known| known == normalised(step)))
-        };
+        // A request's own JSON has names of its own: only columns, and what describes the row, say what the row is. Where
+        // columns tell of a call, what has no better name than `content` is what was sent.
+        let tells_call = self.columns.iter().any(|column| {
+            normalised(&column.path).contains("status") && !column.values.is_empty() && column.is_http_status()
+        });
+        let in_body = |path: &str| path.split('.').rev().skip(1).any(|step| is_body(&normalised(step), tells_call));
         for (name, target, names) in NAMES {
             if *target == Target::Id {
                 continue;
             }
-            let known = |column: &&Sampled| {
-                let words = column.words();
-                words.iter().filter(|word| status_of(word).is_some()).count() * 2 >= words.len()
-            };
-            let fits = |column: &Sampled| {
+            let is_free = |column: &Sampled| {
                 // The key is no status and no time of anything.
                 let is_key = self.key.len() == 1 && self.key[0] == column.path && *target != Target::RequestId;
-                column.fits(*target) && !is_key && !taken.contains(column.path.as_str()) && !is_body(&column.path)
+                column.fits(*target) && !is_key && !taken.contains(column.path.as_str())
             };
-            // A status whose words are known is more likely than one of a better name.
-            let said = (*target == Target::Status).then(|| best(&columns, names, |c| fits(c) && known(&c))).flatten();
-            // A time that every row has is better than one of a better name: what waits has not been started yet.
-            let whole = |column: &Sampled| fits(column) && column.values.len() == rows;
-            let said = said.or_else(|| (*target == Target::StartedAt).then(|| best(&columns, names, whole)).flatten());
-            let found = said.or_else(|| best(&columns, names, fits));
-            let found = found.or_else(|| match target {
-                // Whatever its name is: a time that every row has, and that is not said to be another.
-                Target::StartedAt => columns
-                    .iter()
-                    .find(|column| column.is_time() && !column.path.contains('.') && !is_other_time(&column.path)),
-                _ => None,
-            });
+            let fits = |column: &Sampled| is_free(column) && !in_body(&column.path);
+            let found = match target {
+                Target::Status => {
+                    // One whose words are known is more likely than one of a better name, and of these one that tells failures.
+                    let known = best(names, &|column| fits(column) && column.knows_status());
+                    let failing =
+                        || best(names, &|column| fits(column) && column.knows_status() && column.tells_failures());
+                    let known = known.filter(|column| column.tells_failures()).or_else(failing).or(known);
+                    let bad = || best(BAD_FLAGS, &|column| fits(column) && column.holds == Holds::Bool);
+                    known.or_else(bad).or_else(|| best(names, &fits))
+                }
+                Target::StartedAt => {
+                    // A time that every row has is better than one of a better name: what waits has not been started yet.
+                    let whole = |column: &Sampled| fits(column) && column.values.len() == rows && column.is_varied();
+                    // Whatever its name is: a time that is not said to be another.
+                    let any = |column: &&Sampled| {
+                        column.is_time() && !column.path.contains('.') && !is_other_time(&column.path)
+                    };
+                    best(names, &whole)
+                        .or_else(|| best(names, &|column| fits(column) && column.is_varied()))
+                        .or_else(|| columns.iter().filter(any).find(|column| column.is_varied()))
+                        .or_else(|| best(names, &fits))
+                        .or_else(|| columns.iter().find(any))
+                        // The time of the request, where the row has none of its own.
+                        .or_else(|| best(names, &is_free))
+                }
+                _ => best(names, &fits),
+            };
             let Some(column) = found else { continue };
             taken.insert(&column.path);
             sketch.take(name, *target, column);
+            if *target == Target::Status {
+                sketch.yes_is_bad = BAD_FLAGS.split(' ').any(|flag| flag == without(&column.path, &prefix));
+            }
         }
         if sketch.time.is_empty() {
             return Sketch::default();
@@ -300,7 +349,7 @@ impl TableSample {
             sketch.fields.push(("system", path));
         }
         for (part, names) in PARTS {
-            let found = best(&columns, names, |column| {
+            let found = best(names, &|column| {
                 let is_taken = taken.iter().any(|path| {
                     path.strip_prefix(column.path.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
                 });
@@ -332,10 +381,17 @@ fn is_other_time(path: &str) -> bool {
         .any(|word| name.contains(word))
 }
 
+/// The name of a column, as it is compared, without what all names begin with.
+fn without(path: &str, prefix: &str) -> String {
+    let name = normalised(path);
+    let is_nested = path.contains('.');
+    name.strip_prefix(prefix).filter(|_| !is_nested).map_or(name.clone(), str::to_owned)
+}
+
 /// The column with the best of the names: columns before what is nested in them, then in the order of the names.
-fn best<'c>(columns: &'c [Sampled], names: &str, fits: impl Fn(&Sampled) -> bool) -> Option<&'c Sampled> {
+fn best<'c>(columns: &'c [Sampled], prefix: &str, names: &str, fits: &dyn Fn(&Sampled) -> bool) -> Option<&'c Sampled> {
     let rank = |column: &Sampled| {
-        let name = normalised(&column.path);
+        let name = without(&column.path, prefix);
         names.split(' ').position(|known| known == name)
     };
     let mut found: Vec<(usize, usize, &Sampled)> = columns
@@ -506,6 +562,70 @@ mod tests {
         let schema = Schema::from_toml(&sketch.toml("jobs", &sample), "draft").expect("a schema");
         assert_eq!(schema.definition().word("status", "Timed Out"), "timeout");
         assert_eq!(schema.definition().word("status", "COMPLETED"), "success");
+    }
+
+    #[test]
+    fn an_outcome_is_where_failures_are_told() {
+        let of = |columns: Vec<Sampled>| {
+            let mut all = vec![
+                column("id", Holds::Int, &["1", "2", "3"]),
+                column("created", Holds::Time, &["2026-01-01", "2026-01-02", "2026-01-03"]),
+            ];
+            all.extend(columns);
+            let sample = TableSample { name: "calls".to_owned(), key: vec!["id".to_owned()], columns: all };
+            let sketch = sample.sketch();
+            let schema = Schema::from_toml(&sketch.toml("calls", &sample), "draft").expect("a schema");
+            let status = taken(&sketch).into_iter().find(|(target, _)| *target == "status");
+            (status.map(|(_, path)| path.to_owned()), schema)
+        };
+        // What a task returned is no outcome, and what was done may have failed.
+        let (path, _) = of(vec![
+            column("result", Holds::Text, &["None", "None"]),
+            column("success", Holds::Bool, &["true", "false"]),
+        ]);
+        assert_eq!(path.as_deref(), Some("success"));
+        let (path, _) = of(vec![
+            column("status", Holds::Text, &["done"]),
+            column("resolution", Holds::Text, &["success", "failure"]),
+        ]);
+        assert_eq!(path.as_deref(), Some("resolution"));
+        let (path, schema) = of(vec![column("has_error", Holds::Bool, &["true", "false"])]);
+        assert_eq!(path.as_deref(), Some("has_error"));
+        assert_eq!(
+            ["true", "0"].map(|word| schema.definition().word("status", word).to_owned()),
+            ["failed", "success"]
+        );
+        // A word of what was received says nothing of the call.
+        let (path, _) = of(vec![
+            column("status_code", Holds::Int, &["200", "200"]),
+            column("content", Holds::Text, &[r#"{"ok": true, "status": "sent"}"#]),
+        ]);
+        assert_eq!(path, None);
+    }
+
+    #[test]
+    fn a_time_is_one_that_differs_and_may_be_that_of_the_request() {
+        let of = |columns: Vec<Sampled>| TableSample { name: "t".to_owned(), key: Vec::new(), columns }.sketch().time;
+        let times = ["2026-01-01 10:00:00", "2026-01-01 10:01:00", "2026-01-01 10:02:00"];
+        let same = ["1900-01-01 00:00:00"; 3];
+        assert_eq!(
+            of(vec![column("STARTDATE", Holds::Time, &same), column("LOGDATE", Holds::Time, &times)]),
+            "LOGDATE"
+        );
+        assert_eq!(of(vec![column("started_at", Holds::Time, &[]), column("noted", Holds::Time, &times)]), "noted");
+        let request = r#"{"timestamp": "2026-01-01T10:00:00Z", "path": "/a"}"#;
+        assert_eq!(of(vec![column("request", Holds::Json, &[request])]), "request.timestamp");
+        let all = ["jlgid", "jlgstatus", "jlgstart", "jlgduration"];
+        let columns = all.map(|name| match name {
+            "jlgstart" => column(name, Holds::Time, &times),
+            "jlgduration" => column(name, Holds::Interval, &["00:00:01"]),
+            _ => column(name, Holds::Text, &["s", "f"]),
+        });
+        let sketch = TableSample { name: "log".to_owned(), key: Vec::new(), columns: columns.to_vec() }.sketch();
+        assert!(
+            taken(&sketch).contains(&("status", "jlgstatus")) && taken(&sketch).contains(&("duration", "jlgduration")),
+            "{sketch:?}"
+        );
     }
 
     #[test]

@@ -18,11 +18,11 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
         "started_at",
         Target::StartedAt,
         "startedat starttime startdate started startedon starttimestamp begantime beganat begin began beginat \
-         begintime requestedat requesttime requesttimestamp requestdate calledat occurredat eventtime \
+         begintime start startdttm timestart requestedat requesttime requesttimestamp requestdate calledat occurredat eventtime \
          eventtimestamp eventdate executedat executiondate executiontime timestamp ts time datetime at \
          loggedat logtime logdate logtimestamp receivedat receivedon receivedtime receiveddate sentat \
          attemptedat createdat createdon createddate createdtime createddatetime createtime createdate \
-         creationtime creationdate created creation insertedat insertedon insertedtime insertdate inserttime \
+         createtimestamp creationtimestamp creationtime creationdate created creation insertedat insertedon insertedtime insertdate inserttime \
          inserted enqueuedat enqueuedtime queuedat addedat dateadded datecreated dateentered timecreated \
          timecreatedutc createdutc timestamputc utctime entrydate entrytime date scheduledat runat \
          scheduledfor dateexecuted triggeredat firedat ctime crdate adddate modified",
@@ -30,7 +30,7 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
     (
         "completed_at",
         Target::CompletedAt,
-        "completedat completedon completed completiontime finishedat finishedon finished finishtime endedat \
+        "completedat completedon completed completiontime finishedat finishedon finished finishtime endedat enddttm timeend \
          ended endtime enddate endat endtimestamp stoppedat respondedat responsetimestamp deliveredat \
          processedat processedon doneat datedone donetime dateprocessed closedat stoptime",
     ),
@@ -51,8 +51,8 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
         Target::Status,
         "status state outcome deliverystatus jobstatus runstatus executionstatus taskstatus messagestatus \
          callstatus requeststatus integrationstatus processingstatus currentstatus statename statusname \
-         statetype jobstate result success successful succeeded issuccess issuccessful wassuccessful isok ok \
-         completionstatus finalstatus processstatus statusdesc statustext delivered phase",
+         statetype jobstate success successful succeeded issucceed issuccess issuccessful wassuccessful isok ok \
+         resolution result completionstatus finalstatus processstatus statusdesc statustext delivered phase",
     ),
     (
         "duration",
@@ -61,7 +61,7 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
          durationseconds elapsedms elapsed elapsedtime elapsedmilliseconds latencyms latency took tookms \
          timetaken timetakenms timetakenmillis responsetimems responsetime responsemillis executiontimems \
          executiontime execms runtime runtimems runtimeseconds processingtime processingtimems \
-         executionduration totaltime totaltimems requestduration requesttime ms millis msec seconds timespent \
+         executionduration runningtime responsems requesttimems totaltime totaltimems requestduration requesttime ms millis msec seconds timespent \
          worktime",
     ),
     ("level", Target::Level, "level loglevel severity levelname lvl severitytext priority logtype msglevel"),
@@ -78,7 +78,7 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
         Target::Error,
         "errormessage errormsg error jobexceptionmsg err errmsg lasterror lasterrormessage errortext errordetail errordetails \
          errordescription errorinfo exceptionmessage exception excinfo exc failurereason failuremessage \
-         failure failedreason faultstring fault incidentmsg responseerror errors errorlog",
+         failure failedreason faultstring fault incidentmsg responseerror errors errorlog returnmessage failreason internalerrormessage errormessages",
     ),
     (
         "error_type",
@@ -95,14 +95,14 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
          channelid interface interfacename queue queuename taskqueue queuedjobclass pipeline pipelinename dagid \
          workflowid workflowname workflowtype workflow flow flowname flowid procdefkey processdefkey processdefinitionkey \
          project source sourcename origin subscription subscriptionname endpointid aggregatetype sys module component \
-         triggername target client clientname consumer producer host hostname remotehost category logger type",
+         triggername target serviceid client clientname consumer producer host hostname remotehost category logger type",
     ),
     (
         "endpoint",
         Target::Endpoint,
         "endpoint endpointname endpointcode operation operationname resource route routename task taskname \
          taskid step stepname stepid job jobname jobtype jobclass jobcode workflowtypename worker workerclass identifier \
-         taskidentifier handler action actionname activity activityname activityid actname actid event eventtype \
+         taskidentifier jobsignature tasktype scriptpath scheduledjobtype handler action actionname activity activityname activityid actname actid event eventtype \
          eventname eventid topic topicname trigger triggername webhook hook function functionname func \
          procedure viewname view controller transaction transactioncode messagetype doctype model modelname \
          kind type class classname name flowname",
@@ -180,10 +180,20 @@ pub(super) const PARTS: &[(&str, Names)] = &[
     ("stack", "stack stacktrace traceback backtrace exceptionstack errorstack errorstacktrace exceptiontrace"),
 ];
 
-/// Columns whose JSON is what was sent, not what is said about it.
-pub(super) const BODIES: Names = "requestheaders headers requestheader responseheaders responseheader requestbody requestpayload \
-         requestdata request payload body rawbody input args arguments params parameters serializedparams \
-         responsebody responsepayload responsedata response output result reply kwargs variables options";
+/// Names of yes and no where yes is a failure.
+pub(super) const BAD_FLAGS: Names =
+    "failed hasfailed isfailed didfail iserror haserror haserrors error errored timedout hastimedout";
+
+/// Whether the JSON of a column of this name is what was sent, not what is said about it. `tells_call`: the table has the HTTP
+/// status in a column of its own.
+pub(super) fn is_body(name: &str, tells_call: bool) -> bool {
+    /// Names of what was sent that are also those of what describes the row.
+    const BOTH: [&str; 2] = ["content", "data"];
+    let is_known = |names: Names| names.split(' ').any(|known| known == name);
+    let sent = PARTS.iter().filter(|(part, _)| part.starts_with("request_") || part.starts_with("response_"));
+    (tells_call || !BOTH.contains(&name))
+        && (sent.clone().any(|(_, names)| is_known(names)) || is_known("variables options"))
+}
 
 /// What words of a status mean to most systems, in lower case with letters and digits alone.
 const STATUSES: &[(Status, Names)] = &[

@@ -102,7 +102,9 @@ impl Sketch {
                 let _ = writeln!(out, "{part} = {}", quoted(path));
             }
         }
-        if self.yes_or_no {
+        if self.yes_is_bad {
+            out.push_str("\n[words.status]\ntrue = \"failed\"\nfalse = \"success\"\n1 = \"failed\"\n0 = \"success\"\n");
+        } else if self.yes_or_no {
             out.push_str("\n[words.status]\n1 = \"success\"\n0 = \"failed\"\n");
         } else if !self.unknown_words.is_empty() {
             out.push_str("\n[words.status]\n# Not known: success, failed, timeout, cancelled or in_progress?\n");

@@ -65,8 +65,11 @@ impl DurationUnit {
     pub fn of_name(name: &str) -> Option<Self> {
         let last = name.rsplit('.').next().unwrap_or(name);
         let apart = last.rsplit_once(['_', '-']).map(|(_, end)| end.to_ascii_lowercase());
+        let is_mixed = last.contains(char::is_lowercase);
         let camel = || last.char_indices().rev().find(|(_, c)| c.is_uppercase()).map(|(at, _)| &last[at..]);
-        let short = apart.or_else(|| camel().map(str::to_ascii_lowercase));
+        let short = apart.or_else(|| camel().filter(|_| is_mixed).map(str::to_ascii_lowercase));
+        // A name may be nothing but a unit; `s` alone may be anything.
+        let short = short.or_else(|| Some(last.to_ascii_lowercase()).filter(|name| name.len() == 2));
         match short.as_deref() {
             Some("ms") => return Some(Self::Ms),
             Some("us") => return Some(Self::Us),
@@ -128,6 +131,11 @@ mod tests {
             ("latency_ns", Some(DurationUnit::Ns)),
             ("elapsedSeconds", Some(DurationUnit::S)),
             ("time-taken-us", Some(DurationUnit::Us)),
+            ("ms", Some(DurationUnit::Ms)),
+            ("call.MS", Some(DurationUnit::Ms)),
+            ("ELAPSED_US", Some(DurationUnit::Us)),
+            ("s", None),
+            ("DURATIONS", None),
             ("duration", None),
             ("latency_human", None),
         ] {

@@ -264,7 +264,7 @@ pub(super) async fn resolve(
                 fields: fields.clone(),
                 undated,
                 bare,
-                schema,
+                schema: schema.with_durations_at(|path| fields.get(path).is_some()),
                 table,
                 source,
                 number,

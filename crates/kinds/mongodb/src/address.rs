@@ -2,18 +2,20 @@
 
 use std::borrow::Cow;
 
-/// The address without the compressors that the driver would be built with: which one is used is for both sides to agree on, and
-/// none is always among them (MongoDB, "OP_COMPRESSED").
+/// The address without parameters that change nothing here and that the driver refuses: the compressors, of which none is always
+/// among those that both sides know (MongoDB, "OP_COMPRESSED"), and how a program writes its UUIDs, of which both forms are read.
 pub(super) fn understood(url: &str) -> Cow<'_, str> {
     let Some((before, parameters)) = url.split_once('?') else { return Cow::Borrowed(url) };
-    let is_compression = |parameter: &&str| {
+    let is_needless = |parameter: &&str| {
         let name = parameter.split('=').next().unwrap_or_default();
-        ["compressors", "zlibcompressionlevel"].iter().any(|known| name.eq_ignore_ascii_case(known))
+        ["compressors", "zlibcompressionlevel", "uuidrepresentation"]
+            .iter()
+            .any(|known| name.eq_ignore_ascii_case(known))
     };
-    if !parameters.split('&').any(|parameter| is_compression(&parameter)) {
+    if !parameters.split('&').any(|parameter| is_needless(&parameter)) {
         return Cow::Borrowed(url);
     }
-    let kept: Vec<&str> = parameters.split('&').filter(|parameter| !is_compression(parameter)).collect();
+    let kept: Vec<&str> = parameters.split('&').filter(|parameter| !is_needless(parameter)).collect();
     Cow::Owned(if kept.is_empty() { before.to_owned() } else { format!("{before}?{}", kept.join("&")) })
 }
 
@@ -27,6 +29,7 @@ mod tests {
             ("mongodb://h/d", "mongodb://h/d"),
             ("mongodb://h/d?tls=true", "mongodb://h/d?tls=true"),
             ("mongodb://h/d?compressors=zstd,zlib", "mongodb://h/d"),
+            ("mongodb://h/d?uuidRepresentation=standard&ssl=true", "mongodb://h/d?ssl=true"),
             ("mongodb://h/d?w=1&Compressors=zlib&zlibCompressionLevel=9&tls=true", "mongodb://h/d?w=1&tls=true"),
         ] {
             assert_eq!(understood(address), right);

@@ -25,11 +25,11 @@ use super::tables::Tables;
 use crosstail_core::model::{Activity, Status, Timestamp};
 use crosstail_core::number::saturating_i64;
 use crosstail_source::sql::Sql;
-use crosstail_source::{Position, Sink, SourceEvent};
+use crosstail_source::{OpenRows, Position, Sink, SourceEvent};
 use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
 use sqlx::postgres::PgConnection;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ use tokio::time::Instant;
 
 /// Rows per query.
 const CHUNK: usize = 2000;
-/// Rows without an outcome that are read again, at most, per table.
+/// Rows without an outcome that are read again at once, at most, per table.
 const OPEN: usize = 5000;
 const OPEN_EVERY: Duration = Duration::from_secs(2);
 /// The poll waits this long after a notification for further ones.
@@ -110,8 +110,7 @@ struct TableState<'a> {
     has_come: bool,
     /// Whether the first look found more rows than are remembered, where there are no versions.
     too_large: bool,
-    /// Keys of rows without an outcome, each with the version that was delivered.
-    open: HashMap<String, i64>,
+    open: OpenRows,
 }
 
 impl TableState<'_> {
@@ -188,7 +187,7 @@ pub(super) async fn follow(
                 let silent = anew || !mapping.relation.versioned;
                 let silent_until = silent.then_some(start.time_us);
                 let has_come = before.is_some_and(|before| before.lacks(mapping));
-                TableState { mapping, silent_until, has_come, too_large: false, open: HashMap::new() }
+                TableState { mapping, silent_until, has_come, too_large: false, open: OpenRows::default() }
             })
             .collect(),
         sink,
@@ -415,9 +414,7 @@ impl Follower<'_> {
             }
             let fresh = self.seen.insert(hasher.finish(), now).is_none();
             if activity.status == Some(Status::InProgress) {
-                if table.open.len() < OPEN || table.open.contains_key(&key) {
-                    table.open.insert(key, version);
-                }
+                table.open.insert(key, version);
             } else {
                 table.open.remove(&key);
             }
@@ -438,10 +435,11 @@ impl Follower<'_> {
         let words = mapping.schema.definition().open_words();
         let words: Vec<String> = words.iter().map(|word| crosstail_source::sql::literal(word)).collect();
         let rest = format!(
-            " WHERE ({raw})::text IN ({}) AND {} ORDER BY {} DESC LIMIT {OPEN}",
+            " WHERE ({raw})::text IN ({}) AND {} ORDER BY {} DESC LIMIT {}",
             words.join(", "),
             mapping.time.dated(),
             mapping.time.order(),
+            OpenRows::MOST,
         );
         let mut sql = Sql::raw(format!("{} FROM {} t", mapping.ahead(), mapping.relation.sql));
         sql.push(&rest, []);
@@ -457,22 +455,18 @@ impl Follower<'_> {
 
     /// Reads the rows without an outcome again and delivers those that changed.
     async fn reread_unfinished(&mut self, index: usize) -> Result<(), sqlx::Error> {
-        let heads: Vec<_> = self.tables[index].open.keys().map(|key| (key.clone(), 0, None)).collect();
-        if heads.is_empty() {
+        let keys = self.tables[index].open.turn(OPEN);
+        if keys.is_empty() {
             return Ok(());
         }
         let mapping = self.tables[index].mapping;
-        let records = by_halves(self.reader, mapping, "", heads).await?;
-        let known = std::mem::take(&mut self.tables[index].open);
-        let mut changed = Vec::new();
-        for record in records {
-            if mapping.relation.versioned && known.get(&record.key) == Some(&record.version) {
-                self.tables[index].open.insert(record.key, record.version);
-            } else {
-                changed.push(record);
-            }
-        }
-        self.deliver(index, changed);
+        let heads = keys.iter().map(|key| (key.clone(), 0, None)).collect();
+        let mut records = by_halves(self.reader, mapping, "", heads).await?;
+        let open = &mut self.tables[index].open;
+        let there: HashSet<&str> = records.iter().map(|record| record.key.as_str()).collect();
+        keys.iter().filter(|key| !there.contains(key.as_str())).for_each(|key| open.remove(key));
+        records.retain(|record| !mapping.relation.versioned || open.version(&record.key) != Some(record.version));
+        self.deliver(index, records);
         Ok(())
     }
 }

@@ -10,9 +10,9 @@ use serde_json::Value;
 /// The row as a JSON object, with every readable column.
 pub(super) fn whole_row(mapping: &Mapping) -> String {
     let columns = &mapping.relation.columns;
-    // Not as jsonb, which refuses the character 0 in a text of a json column.
+    // Not as jsonb, which refuses the character 0 in a text of a json column; `t` alone would be a column of that name.
     if columns.iter().all(|column| column.readable) {
-        return "row_to_json(t)::text".to_owned();
+        return "row_to_json(t.*)::text".to_owned();
     }
     let readable: Vec<&str> = columns.iter().filter(|c| c.readable).map(|c| c.name.as_str()).collect();
     json_of(&readable)
@@ -21,7 +21,7 @@ pub(super) fn whole_row(mapping: &Mapping) -> String {
 /// These columns, quoted, as one JSON object.
 pub(super) fn json_of(columns: &[&str]) -> String {
     let list: Vec<String> = columns.iter().map(|column| format!("t.{}", name(column))).collect();
-    format!("(SELECT row_to_json(part)::text FROM (SELECT {}) part)", list.join(", "))
+    format!("(SELECT row_to_json(part.*)::text FROM (SELECT {}) part)", list.join(", "))
 }
 
 /// The payload in the text of [`whole_row`].

@@ -53,6 +53,10 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
         canvas.put_keys(area.x + 1, area.y, room, (&text, &[key]), theme.pending);
         return;
     }
+    // Nothing is followed yet: the first page stands.
+    if shared.sources.is_empty() {
+        return;
+    }
     let opening = explore.detail.as_ref().is_some_and(|detail| matches!(detail.opened, Loadable::Loading));
     let unseen = count(explore.list.unseen);
     let (text, key, style) = if opening {

@@ -35,7 +35,7 @@ use crate::tables::Tables;
 use crosstail_core::model::{Activity, Status};
 use crosstail_core::schema::Target;
 use crosstail_source::sql::{Sql, literal};
-use crosstail_source::{Position, Sink, SourceEvent};
+use crosstail_source::{OpenRows, Position, Sink, SourceEvent};
 use numbers::Numbers;
 use rows::{RowVersion, undated, versions};
 use state::{ResumePoint, TableResumePoint, made, now_at};
@@ -51,7 +51,7 @@ use unread::leave_out;
 
 /// Rows read at a time.
 const CHUNK: usize = 1000;
-/// Open rows watched at most, a table.
+/// Open rows that are read again at once, at most, a table.
 const OPEN: usize = 5000;
 const OPEN_EVERY: Duration = Duration::from_secs(2);
 /// A position is handed on at least this often.
@@ -68,8 +68,7 @@ const SHARE: u32 = 5;
 /// What is known of one table.
 struct TableState<'a> {
     mapping: &'a Mapping,
-    /// Keys of rows without an outcome, with their versions.
-    open: HashMap<String, i64>,
+    open: OpenRows,
     at: TableResumePoint,
     /// Versions are made in another way than at the position: the first look tells only what is later than this.
     silent_until: Option<i64>,
@@ -175,7 +174,7 @@ async fn run(
             };
         }
         let silent_until = is_other.then_some(start.time_us);
-        TableState { mapping, open: HashMap::new(), at, silent_until, anew, given_up: [false; TIERS.len()] }
+        TableState { mapping, open: OpenRows::default(), at, silent_until, anew, given_up: [false; TIERS.len()] }
     });
     let mut follower = Follower {
         reader,
@@ -420,9 +419,7 @@ impl Follower<'_> {
                 self.seen.insert(hash, (version, *time_us));
                 let open = &mut self.tables[index].open;
                 if activity.status == Some(Status::InProgress) {
-                    if open.len() < OPEN || open.contains_key(&key) {
-                        open.insert(key, version);
-                    }
+                    open.insert(key, version);
                 } else {
                     open.remove(&key);
                 }
@@ -449,7 +446,7 @@ impl Follower<'_> {
         let words: Vec<String> = mapping.schema.definition().open_words().iter().map(|word| literal(word)).collect();
         let mut condition = Sql::raw(format!("{raw} IN ({})", words.join(", ")));
         condition.append(" AND ", &mapping.timed(true));
-        condition.push(&format!(" ORDER BY {} DESC LIMIT {OPEN}", mapping.time()), []);
+        condition.push(&format!(" ORDER BY {} DESC LIMIT {}", mapping.time(), OpenRows::MOST), []);
         for one in versions(self.reading().await?, mapping, &condition).await? {
             self.tables[index].open.insert(one.key, one.version);
         }
@@ -459,14 +456,14 @@ impl Follower<'_> {
     /// Reads the open rows again and delivers those that changed.
     async fn reread_unfinished(&mut self, index: usize) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
-        let known: Vec<String> = self.tables[index].open.keys().cloned().collect();
+        let known = self.tables[index].open.turn(OPEN);
         for keys in known.chunks(CHUNK) {
             let mut rows = versions(self.reading().await?, mapping, &mapping.with_keys(keys)).await?;
             let there: HashSet<&str> = rows.iter().map(|one| one.key.as_str()).collect();
             for key in keys.iter().filter(|key| !there.contains(key.as_str())) {
                 self.tables[index].open.remove(key);
             }
-            rows.retain(|one| self.tables[index].open.get(&one.key) != Some(&one.version));
+            rows.retain(|one| self.tables[index].open.version(&one.key) != Some(one.version));
             self.deliver(index, rows).await?;
         }
         Ok(())
