@@ -49,7 +49,7 @@ pub use obedient::Obedient;
 pub use offer::TableOffer;
 pub use page::{Cost, Cursor, Page, PageQuery, Part, PushDown};
 pub use position::Position;
-pub use probe::{Capabilities, Probe};
+pub use probe::{Capabilities, Missing, Probe};
 pub use related::{Related, RelatedKey, SharedId};
 pub use scheduler::{Scheduler, Turn};
 pub use sink::Sink;
