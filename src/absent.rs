@@ -22,7 +22,7 @@ pub fn said(missing: &Missing) -> String {
 pub const fn shortly(missing: &Missing) -> &'static str {
     match missing {
         Missing::File { .. } => "no file",
-        Missing::Container { .. } | Missing::Project { .. } => "no container",
+        Missing::Container { .. } | Missing::Project { .. } => "not there",
         Missing::Pod { .. } => "no pod",
     }
 }

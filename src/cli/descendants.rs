@@ -1,6 +1,6 @@
 //! The processes below this one, whatever group and session they are in.
 
-use rustix::process::Pid;
+use rustix::process::{Pid, WaitOptions, wait};
 
 /// Makes this process the parent of what its children leave behind. Where the system has no such thing (macOS), that belongs to the
 /// first process.
@@ -9,8 +9,13 @@ pub(super) fn adopt() {
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
 
-/// Those that have not ended; none where the system does not list them below `/proc`.
+/// Those that have not ended; none where the system does not list them below `/proc`. To be asked once the program itself has been
+/// waited for, or matters no more.
 pub(super) fn living() -> Vec<Pid> {
+    // Without a child there is none, and the processes of the machine need not be looked through.
+    if wait(WaitOptions::NOHANG).is_err_and(|error| error == rustix::io::Errno::CHILD) {
+        return Vec::new();
+    }
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let numbers = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));

@@ -110,8 +110,10 @@ fn figures(source: &SourceStatus, shared: &Shared) -> String {
 
 /// What a source is, and by which schema it is read.
 fn server(source: &SourceStatus) -> String {
-    let probe = source.probe.as_ref();
-    probe.map(|probe| safe(&format!("{}, schema {}", probe.server, probe.schema))).unwrap_or_default()
+    let Some(probe) = source.probe.as_ref() else { return String::new() };
+    // Before a record has come, nothing says how they look.
+    let schema = if probe.schema.is_empty() { String::new() } else { format!(", schema {}", probe.schema) };
+    safe(&format!("{}{schema}", probe.server))
 }
 
 /// What is to be said of a source: why it cannot be read, what it said itself. If there is no room next to the figures, server

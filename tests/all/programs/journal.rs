@@ -127,7 +127,13 @@ fn the_journal_is_followed_through_its_rotation() {
 fn the_export_format_and_json_are_read_alike() {
     let world = World::new(&JOURNAL);
     for n in 0..4 {
-        let message = if n == 2 { json!("two lines\nof one entry") } else { json!(format!("entry {n}")) };
+        let message = match n {
+            1 => json!("café"),
+            2 => json!("two lines\nMESSAGE=of one entry\n\nAND=more"),
+            // Its length has a byte that is no ASCII.
+            3 => json!(format!("long\n{}", "x".repeat(195))),
+            _ => json!(format!("entry {n}")),
+        };
         world.append("fake/journal", &entry(n, "pay.service", &message));
     }
     let said = |form: &str| -> Vec<(String, String, String)> {

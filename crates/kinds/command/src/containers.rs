@@ -157,7 +157,8 @@ impl Origin for Containers {
 
     async fn run(&self, feed: &Arc<Feed>) -> Result<(), Failure> {
         let found = self.list(feed).await?;
-        feed.reached(format!("{} containers", found.len()), Vec::new());
+        let containers = if found.len() == 1 { "container" } else { "containers" };
+        feed.reached(format!("{} {containers}", found.len()), Vec::new());
         let (missing, named) = self.missing(&found);
         feed.lacks(missing, named);
         let turns = Arc::new(Semaphore::new(AT_ONCE));
