@@ -221,11 +221,18 @@ impl Writer {
         kept.writes += 1;
         let written = kept.writes;
         let mut open = None;
-        if let Some(known) = kept.open.remove(&self.folder) {
-            let length = known.length;
-            open = known.held();
-            // Somebody has removed it.
-            kept.bytes = kept.bytes.saturating_sub(if open.is_some() { 0 } else { length });
+        if let Some(mut known) = kept.open.remove(&self.folder) {
+            match known.hold() {
+                Ok(()) => open = Some(known),
+                // Somebody has removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    kept.bytes = kept.bytes.saturating_sub(known.length);
+                }
+                Err(error) => {
+                    kept.open.insert(self.folder.clone(), known);
+                    return Err(error);
+                }
+            }
         }
         if open.is_none() {
             let path = kept.next(&self.folder, ".log");
@@ -237,17 +244,18 @@ impl Writer {
         if self.spool.is_live.load(Ordering::Relaxed) {
             arrivals.note(length, Clock::system().now());
         }
-        let outcome = (&file).write_all(bytes);
-        let added = match &outcome {
-            Ok(()) => saturating_u64(bytes.len()),
-            // On a full disk there may be a part of it.
-            Err(_) => file.metadata().map_or(0, |meta| meta.len().saturating_sub(length)),
-        };
+        if let Err(error) = (&file).write_all(bytes) {
+            // On a full disk a part of it may be there. Whoever tries again writes all of it, into another file.
+            let _ = file.set_len(length);
+            kept.complete.push_back((path, length));
+            return Err(error);
+        }
+        let added = saturating_u64(bytes.len());
         let open = Open { file: Some(file), path, length: length + added, arrivals, written };
         kept.open.insert(self.folder.clone(), open);
         kept.spare_handles();
         kept.count(added, self.spool.limit, &self.folder);
-        outcome
+        Ok(())
     }
 
     /// Begins a new file: what follows does not continue what was written.
@@ -271,13 +279,13 @@ impl Writer {
 }
 
 impl Open {
-    /// With its handle, where the file is still there.
-    fn held(mut self) -> Option<Self> {
+    /// Gets its handle again.
+    fn hold(&mut self) -> io::Result<()> {
         if self.file.is_none() {
             let flags = OFlags::NOFOLLOW.bits().cast_signed();
-            self.file = File::options().append(true).custom_flags(flags).open(&self.path).ok();
+            self.file = Some(File::options().append(true).custom_flags(flags).open(&self.path)?);
         }
-        self.file.is_some().then_some(self)
+        Ok(())
     }
 }
 
