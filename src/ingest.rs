@@ -4,8 +4,8 @@
 use crosstail_core::model::{Activity, Catalogue, Names, SourceId, Timestamp, Vitals};
 use crosstail_engine::insight::alerting::SourceSnapshot;
 use crosstail_engine::store::{IngestResult, Store};
-use crosstail_source::Probe;
 use crosstail_source::pump::{PumpEvent, SourceState};
+use crosstail_source::{Missing, Probe};
 use tracing::{debug, error, info, warn};
 
 /// Current state of a source.
@@ -76,7 +76,7 @@ impl SourceStatus {
     }
 
     /// What was named and is not there, as long as nothing has come.
-    pub fn missing(&self) -> &[String] {
+    pub fn missing(&self) -> &[Missing] {
         let probe = self.probe.as_ref().filter(|_| self.received == 0 && self.state == SourceState::Live);
         probe.map_or(&[], |probe| &probe.missing)
     }

@@ -45,8 +45,19 @@ mod tests {
         assert_eq!(of("es+http://[::1]:9201/x"), [("::1".to_owned(), 9201, Some(false))]);
         assert_eq!(of("health+https://app/health"), [("app".to_owned(), 443, Some(true))]);
         assert!(of("logs/*.log").is_empty() && of("mongodb+srv://x.example/y").is_empty());
-        assert!(ALL.endpoints("postgres://me:x@db/y?sslmode=require").iter().all(|e| e.unverified && e.password));
-        assert!(ALL.endpoints("postgres://me@db/y?sslmode=verify-full").iter().all(|e| !e.unverified && !e.password));
+        assert!(ALL.endpoints("postgres://me:x@db/y?sslmode=require").iter().all(|e| e.unverified));
+        assert!(ALL.endpoints("postgres://me@db/y?sslmode=verify-full").iter().all(|e| !e.unverified));
+        for at in [
+            "postgres://me:x@db/y",
+            "otlp+http://0.0.0.0:4318?token=x",
+            "http-in://:x@0.0.0.0:8088",
+            "es+http://h/i?api_key=x",
+        ] {
+            assert!(ALL.tells_a_secret(at), "{at}");
+        }
+        for at in ["postgres://me@db/y?sslmode=require", "otlp+http://0.0.0.0:4318?token=", "logs/a:b@c?token=x.log"] {
+            assert!(!ALL.tells_a_secret(at), "{at}");
+        }
     }
 
     #[test]

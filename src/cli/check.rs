@@ -50,9 +50,9 @@ pub(super) fn problems(config: &Config, layered: &LayeredConfig, sources: &[Resu
         if let Some(error) = source.as_ref().err().or(wrong.as_ref()) {
             problems.push(format!("{at}source {name}: {error:#}"));
         }
-        if entry.addresses().iter().any(|at| kinds::ALL.endpoints(at).iter().any(|endpoint| endpoint.password)) {
+        if entry.addresses().iter().any(|at| kinds::ALL.tells_a_secret(at)) {
             problems.push(format!(
-                "{at}source {name}: the password is in the address; remove it, and name password_env, password_file or password_command"
+                "{at}source {name}: the password or token is in the address; remove it, and name password_env, password_file or password_command"
             ));
         }
     }

@@ -69,11 +69,11 @@ pub(super) async fn run(args: &DoctorArgs, choice: &Overrides) -> Result<u8> {
     })
 }
 
-/// A password that other users can read: on the command line or in the configuration file.
+/// A password or token that other users can read: on the command line or in the configuration file.
 fn secrets(args: &DoctorArgs, config: &Config, name: &str) -> Option<Diagnosis> {
-    let written = |at: &str| kinds::ALL.endpoints(at).iter().any(|endpoint| endpoint.password);
+    let written = |at: &str| kinds::ALL.tells_a_secret(at);
     if args.source.sources.iter().any(|argument| written(argument) && kinds::ALL.configure(argument).name == name) {
-        let text = "the password is on the command line, where every user of this machine can see it";
+        let text = "the password or token is on the command line, where every user of this machine can see it";
         let remedy = "configure the source with password_env, password_file or password_command; for PostgreSQL, PGPASSWORD and ~/.pgpass work too";
         return Some(Diagnosis::warning("credentials", text, remedy));
     }
@@ -81,7 +81,7 @@ fn secrets(args: &DoctorArgs, config: &Config, name: &str) -> Option<Diagnosis> 
     let there = entry.addresses().iter().any(|at| written(at)) && args.source.sources.is_empty();
     there.then(|| {
         let remedy = "remove it, and use password_env, password_file or password_command";
-        Diagnosis::warning("credentials", "the password is in the configuration file", remedy)
+        Diagnosis::warning("credentials", "the password or token is in the configuration file", remedy)
     })
 }
 

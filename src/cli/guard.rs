@@ -2,25 +2,30 @@
 //! that it started, when the program is done or crosstail is gone, however it went: then its standard input ends.
 
 use super::args::GuardArgs;
+use super::descendants;
 use super::output::print_error;
 use anyhow::Result;
-use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+use rustix::process::{
+    Pid, Signal, WaitOptions, WaitStatus, kill_process, kill_process_group, test_kill_process_group, wait,
+};
 use std::fs::File;
 use std::io::Read as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::os::unix::process::CommandExt as _;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 /// How long a program has to end after it was asked to.
 const GRACE: Duration = Duration::from_secs(2);
 /// How often is looked whether it has.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often what is left is killed.
+const ROUNDS: usize = 50;
 /// The exit code of a shell for a program that it does not find.
 const NOT_FOUND: u8 = 127;
 
 enum Event {
-    Ended(std::io::Result<ExitStatus>),
+    Ended(WaitStatus),
     /// Nobody reads the program any more.
     Alone,
 }
@@ -31,8 +36,10 @@ pub(super) fn run(args: &GuardArgs) -> Result<u8> {
         Some(path) => Stdio::from(File::open(path)?),
         None => Stdio::null(),
     };
+    // What leaves the group by a session of its own becomes a child of this process once its parent has ended.
+    descendants::adopt();
     let started = Command::new(program).args(arguments).stdin(input).process_group(0).spawn();
-    let mut child = match started {
+    let child = match started {
         Ok(child) => child,
         Err(error) => {
             print_error(&format!("{}: {error}", program.to_string_lossy()));
@@ -56,9 +63,7 @@ pub(super) fn run(args: &GuardArgs) -> Result<u8> {
             let _ = asked.send(Event::Alone);
         }
     });
-    std::thread::spawn(move || {
-        let _ = sender.send(Event::Ended(child.wait()));
-    });
+    std::thread::spawn(move || wait_for_all(group, &sender));
     let first = events.recv();
     let is_alone = matches!(first, Ok(Event::Alone));
     if let Some(group) = group {
@@ -68,26 +73,54 @@ pub(super) fn run(args: &GuardArgs) -> Result<u8> {
         remove_unheld(spool);
     }
     Ok(match first {
-        Ok(Event::Ended(Ok(status))) => {
-            let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+        Ok(Event::Ended(status)) => {
+            let code = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
             code.and_then(|code| u8::try_from(code).ok()).unwrap_or(super::exit::FAILED)
         }
         _ => super::exit::FAILED,
     })
 }
 
-/// Ends a group of processes: asks, waits, and then does not ask.
+/// Takes every child that ends, also those that were adopted, and tells when it is the program itself.
+fn wait_for_all(program: Option<Pid>, events: &SyncSender<Event>) {
+    loop {
+        match wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if Some(pid) == program => {
+                let _ = events.send(Event::Ended(status));
+            }
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            // There is no child any more.
+            Err(_) => return,
+        }
+    }
+}
+
+/// Ends a group of processes, and what has left it: asks, waits, and then does not ask.
 fn end(group: Pid, events: &Receiver<Event>) {
     let begun = Instant::now();
-    let is_there = || test_kill_process_group(group).is_ok();
-    if !is_there() || kill_process_group(group, Signal::TERM).is_err() {
+    let is_there = || test_kill_process_group(group).is_ok() || !descendants::living().is_empty();
+    let all = |signal| {
+        let _ = kill_process_group(group, signal);
+        for other in descendants::living() {
+            let _ = kill_process(other, signal);
+        }
+    };
+    if !is_there() {
         return;
     }
+    all(Signal::TERM);
     while is_there() && begun.elapsed() < GRACE {
         let _ = events.recv_timeout(LOOK);
         std::thread::park_timeout(LOOK);
     }
-    let _ = kill_process_group(group, Signal::KILL);
+    // What was started between the look and the signal is killed in the next round.
+    for _ in 0..ROUNDS {
+        all(Signal::KILL);
+        if descendants::living().is_empty() {
+            return;
+        }
+        std::thread::park_timeout(LOOK);
+    }
 }
 
 /// Removes the folder of a source whose process was killed, or ended before it had done so.

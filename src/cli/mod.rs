@@ -8,6 +8,7 @@ mod compare;
 mod complete;
 mod config;
 mod demo;
+mod descendants;
 mod doctor;
 mod explore;
 mod export;
@@ -131,6 +132,7 @@ pub fn main() -> ExitCode {
         }
     };
     report_panics();
+    allow_files();
     // One TLS provider for every kind: with two compiled in, rustls panics at the first connection unless one is chosen.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
@@ -156,6 +158,18 @@ pub fn main() -> ExitCode {
                 () => exit::FAILED,
             })
         }
+    }
+}
+
+/// Files that may be open at once, if the system allows that: a shell's thousand are few for hundreds of containers.
+const FILES: u64 = 8192;
+
+fn allow_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.map_or(FILES, |maximum| maximum.min(FILES));
+    if current.is_some_and(|current| current < wanted) {
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
     }
 }
 

@@ -25,7 +25,7 @@ const USUAL_US: i64 = 24 * 3_600_000_000;
 
 pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
     let config = super::configuration(choice)?;
-    let all = sources::open_args(&args.source, &config).await?;
+    let all = sources::open_asked(&args.source, &config).await?;
     let names = all.names.clone();
     let sources: Sources = all.sources.clone().into();
     let work = Work::command("show");
@@ -87,7 +87,7 @@ pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
         None => None,
     };
     let usual = usual(&sources, &work, &activity, &context).await;
-    let (chain, trace) = (Chain::build(&activity, &related), Trace::build(&related));
+    let (chain, trace) = (Chain::build(&activity, &related), Trace::of(&activity, &related));
     let whole = FullRecord {
         activity: &activity,
         payload: Some(payload),

@@ -5,7 +5,7 @@ use super::output::print_error;
 use super::spool::{Spool, Stream};
 use super::{UsageError, exit, habits};
 use crate::config::{self, Config};
-use crate::{kinds, runtime};
+use crate::{absent, kinds, runtime};
 use anyhow::Context as _;
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Check, Clock, HealthState, Names, SourceId, Timestamp, redact_text};
@@ -29,6 +29,8 @@ pub(super) struct OpenSources {
     absent: usize,
     /// Whether a part of a source is not there.
     is_partial: bool,
+    /// What is said of the sources that cannot be searched.
+    unsearched: Vec<String>,
 }
 
 impl OpenSources {
@@ -162,7 +164,17 @@ pub(super) fn open(configs: Vec<SourceConfig>, spools: Vec<Spool>) -> anyhow::Re
     let sources = configs.iter().map(|config| kinds::ALL.open(config, &names)).collect::<Result<Vec<_>, _>>()?;
     let kinds = configs.iter().filter_map(|config| kinds::ALL.of(config.address())).collect();
     let named = configs.len();
-    Ok(OpenSources { names, sources, configs, kinds, spools, named, absent: 0, is_partial: false })
+    Ok(OpenSources {
+        names,
+        sources,
+        configs,
+        kinds,
+        spools,
+        named,
+        absent: 0,
+        is_partial: false,
+        unsearched: Vec::new(),
+    })
 }
 
 /// Those of the configured sources that can be opened; what is wrong with the others, `config check` says.
@@ -180,9 +192,18 @@ pub(super) fn open_named(args: &SourceArgs, config: &Config) -> anyhow::Result<O
     open(configs, spools)
 }
 
-/// The sources of a command that prints once. What cannot be read or names nothing is said, and left out as long as another
-/// source is there.
+/// The sources of a command that searches or counts once. What cannot be read, names nothing or cannot be searched is said, and left
+/// out as long as another source is there.
 pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
+    let mut opened = open_asked(args, config).await?;
+    for said in std::mem::take(&mut opened.unsearched) {
+        print_error(&said);
+    }
+    Ok(opened)
+}
+
+/// The same for a command that opens one activity: what cannot be searched may be asked for what belongs to it.
+pub(super) async fn open_asked(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
     let mut opened = open_named(args, config)?;
     opened.wait_for_streams();
     for (_, source) in &opened.sources {
@@ -208,14 +229,13 @@ pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Res
                 for warning in &probe.warnings {
                     print_error(&format!("{name}: {warning}"));
                 }
-                if let Some(limits) = probe.limits.filter(|_| opened.sources.len() == 1 && !kind.holds_activities) {
-                    print_error(&format!("{name}: {limits}"));
+                if let Some(limits) = probe.limits.as_ref().filter(|_| !kind.holds_activities) {
+                    opened.unsearched.push(format!("{name}: {limits}"));
                 }
                 for missing in &probe.missing {
-                    print_error(&format!("{name}: {}", redact_text(missing)));
+                    print_error(&format!("{name}: {}", redact_text(&absent::said(missing))));
                 }
-                let whole = probe.missing.len() >= opened.configs[index].at.len();
-                opened.absent += usize::from(whole && !probe.missing.is_empty());
+                opened.absent += usize::from(probe.is_absent(opened.configs[index].at.len()));
                 opened.is_partial |= !probe.missing.is_empty();
             }
             Err(error) => failed.push((index, error.into())),

@@ -3,6 +3,7 @@
 use super::args::TailArgs;
 use super::output::{Writer, print_error};
 use super::{exit, sources};
+use crate::absent;
 use crate::config::Overrides;
 use crate::runtime::{MergedHistory, Sources, Work, keeps_whole, payload_of};
 use anyhow::Result;
@@ -89,7 +90,7 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
             Some(PumpEvent::Batch { items, .. }) => shower.show(items).await?,
             Some(PumpEvent::Notice(id, text)) => note(&format!("{}: {text}", opened.names.source_name(id))),
             Some(PumpEvent::Probed(id, probe)) => {
-                let missing = probe.missing.iter().map(|missing| format!("{missing}; waiting for it"));
+                let missing = probe.missing.iter().map(|missing| format!("{}; waiting for it", absent::said(missing)));
                 for text in probe.warnings.into_iter().chain(missing) {
                     note(&format!("{}: {text}", opened.names.source_name(id)));
                 }

@@ -42,10 +42,10 @@ pub fn is_named(activity: &Activity, text: &str) -> bool {
     names(activity.id.to_string()) || activity.request_id.as_ref().is_some_and(|request| names(request.to_string()))
 }
 
-/// Sorts results: the request with exactly that id first, then ids that start with the text, then the newest.
+/// Sorts results: the request with exactly that id first, then ids that start with the text, then spans, then the newest.
 pub fn rank(found: &mut [Activity], text: &str) {
     found.sort_by_cached_key(|a| {
         let id = a.id.to_string();
-        (!is_named(a, text), !id.starts_with(text.trim()), std::cmp::Reverse(a.started_at), id)
+        (!is_named(a, text), !id.starts_with(text.trim()), !a.is_span(), std::cmp::Reverse(a.started_at), id)
     });
 }

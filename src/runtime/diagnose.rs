@@ -2,6 +2,7 @@
 //! the schema fit, how much does it hold, is its clock right. The kind adds its own.
 
 use super::Work;
+use crate::absent;
 use crosstail_core::filter::Field;
 use crosstail_core::model::{Clock, Diagnosis, Grade, HealthState, SourceId, Timestamp, Unit};
 use crosstail_engine::insight::fit;
@@ -68,6 +69,9 @@ pub async fn diagnose(
     for warning in &probe.warnings {
         // A warning contains its own remedy.
         examined.diagnoses.push(Diagnosis { grade: Grade::Warning, ..Diagnosis::ok("schema", warning.clone()) });
+    }
+    for missing in &probe.missing {
+        examined.diagnoses.push(Diagnosis::problem("missing", absent::said(missing), absent::remedy(missing)));
     }
     if let Some(ahead) = probe.clock_ahead_us {
         examined.diagnoses.push(skew(ahead));

@@ -6,7 +6,7 @@ use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::Activity;
 use crosstail_core::number::saturating_u64;
 use crosstail_engine::insight::{Candidate, candidates};
-use crosstail_source::{Job, PageQuery, Source};
+use crosstail_source::{Job, PageQuery, RelatedKey, Source, SourceError};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::mpsc;
@@ -27,6 +27,14 @@ pub async fn search_source(
     let took = || saturating_u64(begun.elapsed().as_millis());
     for candidate in candidates {
         tell(SearchProgress::Running(candidate.what));
+        if !source.capabilities().holds_activities {
+            // It has no list that could be searched, and may be asked for what belongs together.
+            match traces_of(source, job, &candidate.traces).await {
+                Ok(found) if found.is_empty() => continue,
+                Ok(found) => return (SearchProgress::Found("a trace", found.len(), took()), found),
+                Err(error) => return (SearchProgress::Failed(error.to_string()), Vec::new()),
+            }
+        }
         let Ok(filter) = Filter::parse(&candidate.filter) else { continue };
         let query = PageQuery { filter, context: *context, ..PageQuery::all(MAX_RESULTS) };
         match source.page(&query, None, job).await {
@@ -36,6 +44,17 @@ pub async fn search_source(
         }
     }
     (SearchProgress::Empty(took()), Vec::new())
+}
+
+/// The activities of the first of some traces that a source knows.
+async fn traces_of(source: &dyn Source, job: &Job, traces: &[String]) -> Result<Vec<Activity>, SourceError> {
+    for trace in traces {
+        let found = source.related(&RelatedKey::correlation(trace), MAX_RESULTS, job).await?;
+        if !found.activities.is_empty() {
+            return Ok(found.activities);
+        }
+    }
+    Ok(Vec::new())
 }
 
 pub(super) fn start(

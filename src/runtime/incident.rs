@@ -61,7 +61,7 @@ async fn write_both(sources: &Sources, work: &Work, names: &Names, incident: Inc
         let mut related = related_to(sources, work, &RelatedKey::of(&activity)).await.activities;
         related.push(activity.clone());
         let related = merge_by_id(related);
-        let (chain, trace) = (Chain::build(&activity, &related), Trace::build(&related));
+        let (chain, trace) = (Chain::build(&activity, &related), Trace::of(&activity, &related));
         let whole = FullRecord {
             activity: &activity,
             payload: Some(&payload),

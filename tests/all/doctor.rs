@@ -49,7 +49,7 @@ async fn postgres_rights_indexes_retention_and_the_trigger() {
     let correlation = found(&all, "warning", "no index on metadata.correlation_id");
     found(&all, "warning", "104 days old");
     found(&all, "note", "polled");
-    found(&all, "warning", "the password is on the command line");
+    found(&all, "warning", "the password or token is on the command line");
     found(&all, "ok", "within");
     // What it says to do.
     for statement in [time, correlation] {
@@ -252,7 +252,7 @@ fn files_and_their_schema() {
         .output()
         .expect("run");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("the password is in the configuration file") && !text.contains("hunter2"), "{text}");
+    assert!(text.contains("the password or token is in the configuration file") && !text.contains("hunter2"), "{text}");
 }
 
 /// What is found without a source: exit code, and what was found of crosstail itself and of sources.

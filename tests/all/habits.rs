@@ -814,7 +814,7 @@ fn what_a_configuration_has_wrong_is_found_with_its_place() {
     let why = said(&output);
     for part in [
         "config.toml:1: theme: no theme 'drak'; did you mean 'dark'",
-        "config.toml:6: source a: the password is in the address",
+        "config.toml:6: source a: the password or token is in the address",
         "config.toml:9: view v",
         "broken.toml:1: ",
         "own.toml:2: no role 'txt'; did you mean 'text'",

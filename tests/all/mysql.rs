@@ -698,7 +698,7 @@ async fn doctor_finds_rights_indexes_and_retention_and_its_statements_run() {
     found(&all, "warning", "the user has DELETE, and only has to read");
     found(&all, "warning", "104 days old");
     found(&all, "note", "polled");
-    found(&all, "warning", "the password is on the command line");
+    found(&all, "warning", "the password or token is on the command line");
     for missing in ["no index on created_at", "no index on metadata.correlation_id"] {
         run(&mut on, found(&all, "warning", missing)["remedy"].as_str().expect("a statement")).await;
     }

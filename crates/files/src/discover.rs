@@ -1,5 +1,6 @@
 //! Resolves a path, a glob or a directory to files, including rotated siblings.
 
+use crosstail_source::Missing;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -107,20 +108,18 @@ pub(super) fn discover(specs: &[Spec]) -> Result<Found, String> {
     Ok(Found { files: list(found), left_out: list(left_out), taken_along: list(taken_along) })
 }
 
-/// What is said of the specs that name no file at present.
-pub(super) fn missing(specs: &[Spec]) -> Vec<String> {
+/// The specs that name no file at present.
+pub(super) fn missing(specs: &[Spec]) -> Vec<Missing> {
     let is_empty = |spec: &&Spec| discover(std::slice::from_ref(spec)).is_ok_and(|found| found.files.is_empty());
-    let text = |spec: &Spec| {
+    let absent = |spec: &Spec| {
         let named = match spec {
             Spec::Glob(pattern) => pattern.clone(),
             Spec::File(path) | Spec::Directory(path) => path.display().to_string(),
         };
-        match absent_folder(Path::new(&named)) {
-            Some(folder) => format!("no file matches {named}; there is no folder {}", folder.display()),
-            None => format!("no file matches {named}"),
-        }
+        let folder = absent_folder(Path::new(&named)).map(|folder| folder.display().to_string());
+        Missing::File { named, host: None, folder }
     };
-    specs.iter().filter(is_empty).map(text).collect()
+    specs.iter().filter(is_empty).map(absent).collect()
 }
 
 /// The first folder of a path that does not exist, before anything that a pattern decides.

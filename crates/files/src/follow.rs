@@ -270,6 +270,9 @@ impl Follower<'_> {
             }
             let Ok(Some(mut stream)) = Stream::open(self.shared, &path) else { continue };
             if stream.packing == Packing::Binary {
+                if let Some(text) = self.shared.no_text(&path) {
+                    let _ = self.sink.blocking_send(SourceEvent::Notice(text));
+                }
                 continue;
             }
             self.tell(&mut stream);

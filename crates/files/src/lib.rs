@@ -148,7 +148,7 @@ impl FileContext {
         for path in found.files {
             match stream::Stream::open(self, &path) {
                 Ok(Some(stream)) if stream.packing == packed::Packing::Binary => {
-                    self.note(&path, "is no text".to_owned());
+                    self.note(&path, NO_TEXT.to_owned());
                 }
                 Ok(stream) => streams.extend(stream),
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -196,14 +196,30 @@ impl FileContext {
         self.note(path, format!("ends early ({error}); what could be read of it is shown"));
     }
 
-    fn note(&self, path: &Path, problem: String) {
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), problem);
+    /// Remembers what is wrong with a file; whether that was not known yet.
+    fn note(&self, path: &Path, problem: String) -> bool {
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        problems.insert(path.to_owned(), problem.clone()).is_none_or(|before| before != problem)
     }
 
     /// The files that could not be read, or not to their ends, each with the reason.
     fn problems(&self) -> Vec<String> {
         let problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
-        problems.iter().map(|(path, problem)| format!("{} {problem}", path.display())).collect()
+        problems.iter().map(|(path, problem)| format!("{} {problem}", self.named(path))).collect()
+    }
+
+    /// What is said once of bytes that are no text: a folder may hold such files, what is printed should be text.
+    fn no_text(&self, path: &Path) -> Option<String> {
+        let is_news = self.note(path, NO_TEXT.to_owned()) && self.spooled.is_some();
+        is_news.then(|| format!("{} {NO_TEXT}", self.named(path)))
+    }
+
+    /// A file as people know it.
+    fn named(&self, path: &Path) -> String {
+        match &self.spooled {
+            Some(spooled) => (spooled.name_of)(path),
+            None => path.display().to_string(),
+        }
     }
 
     /// What was taken along with a file, and what a folder holds that was left out.
@@ -267,6 +283,9 @@ async fn blocking<T: Send + 'static>(
         .unwrap_or_else(|error| Err(shared.error("read", ErrorKind::Query, error.to_string())))
 }
 
+/// What is said of a file whose bytes are no text.
+const NO_TEXT: &str = "is no text: its bytes are not shown";
+
 /// How much of a file a draft is made from, in bytes.
 const DRAFT_BYTES: u64 = 256 * 1024;
 
@@ -306,7 +325,10 @@ impl Source for FileSource {
             schemas.sort_unstable();
             schemas.dedup();
             let bytes: u64 = streams.iter().map(|s| s.length).sum();
-            let warnings = shared.problems().into_iter().chain(shared.selection()).collect();
+            let mut warnings = shared.problems();
+            if shared.spooled.is_none() {
+                warnings.extend(shared.selection());
+            }
             Ok(Probe {
                 warnings,
                 missing: discover::missing(&shared.specs),

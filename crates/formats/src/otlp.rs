@@ -51,6 +51,9 @@ fn complete_span(map: &mut Map<String, Value>) {
     let code = map.get("status").and_then(|status| status.get("code")).cloned().unwrap_or_else(|| 0.into());
     map.insert("outcome".to_owned(), code);
     map.entry("kind").or_insert_with(|| 0.into());
+    if let Some(id) = identity(map) {
+        map.insert("identity".to_owned(), id.into());
+    }
     let Some(Value::Array(events)) = map.get_mut("events") else { return };
     for event in events.iter_mut() {
         let own = attributes(event);
@@ -62,6 +65,22 @@ fn complete_span(map: &mut Map<String, Value>) {
     if let Some(exception) = exception.and_then(|event| event.get("attributes")).cloned() {
         map.insert("exception".to_owned(), exception);
     }
+}
+
+/// What tells a span from every other one. The id of a span is unique within its trace, and a caller and whom it calls may share one
+/// (zipkin.io, "Sharing a span id"): so its trace, its id, and its side.
+fn identity(map: &Map<String, Value>) -> Option<String> {
+    let text =
+        |key: &str| map.get(key).and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_ascii_lowercase);
+    let (trace, span) = (text("traceId")?, text("spanId")?);
+    let kind = map.get("kind")?;
+    let name = kind.as_str().and_then(|name| name.strip_prefix("SPAN_KIND_")).map(str::to_ascii_lowercase);
+    let side = match (kind.as_u64(), name.as_deref()) {
+        (Some(2), _) | (_, Some("server")) => "-server",
+        (Some(5), _) | (_, Some("consumer")) => "-consumer",
+        _ => "",
+    };
+    Some(format!("{trace}-{span}{side}"))
 }
 
 fn attributes(holder: &Value) -> Map<String, Value> {

@@ -77,11 +77,10 @@ impl Kind {
         if scheme.ends_with("+srv") {
             return Vec::new();
         }
-        let (user, place) = credentials(rest);
+        let (_, place) = credentials(rest);
         let (hosts, parameters) = place.split_once(['/', '?']).unwrap_or((place, ""));
         let encrypted = (network.encrypted)(scheme, rest);
         let unverified = network.unverified.iter().any(|word| parameters.contains(word));
-        let password = user.is_some_and(|user| user.contains(':'));
         hosts
             .split(',')
             .filter(|host| !host.is_empty())
@@ -89,7 +88,7 @@ impl Kind {
                 let split = host.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?)));
                 let (host, port) = split.unwrap_or((host, (network.default_port)(scheme)));
                 let host = host.trim_matches(['[', ']']).to_owned();
-                Endpoint { host, port, encrypted, unverified, password }
+                Endpoint { host, port, encrypted, unverified }
             })
             .collect()
     }
@@ -226,8 +225,6 @@ pub struct Endpoint {
     pub encrypted: Option<bool>,
     /// Whether the check of the server's certificate is disabled.
     pub unverified: bool,
-    /// Whether the address contains a password.
-    pub password: bool,
 }
 
 /// The kinds of a build, in the order in which they are listed and may claim a path.
@@ -246,6 +243,20 @@ impl Kinds {
             Some((scheme, _)) => self.iter().find(|kind| kind.schemes.contains(&scheme)),
             None => self.iter().find(|kind| (kind.claims)(Path::new(at))),
         }
+    }
+
+    /// Whether an address has a password or a token in it: before its host, or as a parameter.
+    pub fn tells_a_secret(self, at: &str) -> bool {
+        let Some((_, rest)) = at.split_once("://").filter(|_| self.of(at).is_some()) else { return false };
+        let (user, place) = credentials(rest);
+        let password = user.and_then(|user| user.split_once(':')).is_some_and(|(_, password)| !password.is_empty());
+        let parameters = place.split_once('?').map_or("", |(_, parameters)| parameters).split(['&', ';']);
+        let is_secret = |(name, value): (&str, &str)| {
+            let name = name.to_ascii_lowercase();
+            !value.is_empty()
+                && ["token", "password", "secret", "api_key", "apikey"].iter().any(|end| name.ends_with(end))
+        };
+        password || parameters.filter_map(|parameter| parameter.split_once('=')).any(is_secret)
     }
 
     /// Whether reading an address runs a program of this machine.

@@ -51,7 +51,7 @@ pub use offer::TableOffer;
 pub use open_rows::OpenRows;
 pub use page::{Cost, Cursor, Page, PageQuery, Part, PushDown};
 pub use position::Position;
-pub use probe::{Capabilities, Probe};
+pub use probe::{Capabilities, Missing, Probe};
 pub use related::{Related, RelatedKey, SharedId};
 pub use scheduler::{Scheduler, Turn};
 pub use sink::Sink;

@@ -28,6 +28,44 @@ pub struct Probe {
     pub warnings: Vec<String>,
     /// What it cannot be asked, said where a person would try it: no history, no search.
     pub limits: Option<String>,
-    /// What was named and is not there at present, for people: `no file matches logs/*.log; there is no folder logs`.
-    pub missing: Vec<String>,
+    /// What was named and is not there at present.
+    pub missing: Vec<Missing>,
+    /// How many things its addresses name, where one address may name several; otherwise 0.
+    pub named: usize,
+}
+
+impl Probe {
+    /// Whether nothing of what some addresses name is there.
+    pub fn is_absent(&self, addresses: usize) -> bool {
+        !self.missing.is_empty() && self.missing.len() >= self.named.max(addresses)
+    }
+}
+
+/// Something that was named and is not there at present. It may come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Missing {
+    /// No file fits a path or a pattern.
+    File {
+        /// The path or pattern, as it was written.
+        named: String,
+        /// The other host on which it was looked for.
+        host: Option<String>,
+        /// The first folder of it that is not there.
+        folder: Option<String>,
+    },
+    /// No container has a name.
+    Container {
+        /// The name or the beginning of an id, as it was written.
+        named: String,
+    },
+    /// No container is of a project of compose.
+    Project {
+        /// Its folder.
+        folder: String,
+    },
+    /// No pod fits.
+    Pod {
+        /// Namespace and selector, as they were written.
+        named: String,
+    },
 }

@@ -1,6 +1,7 @@
 //! The sources: state, lag, counts.
 
 use super::Sources;
+use crate::absent;
 use crate::ingest::SourceStatus;
 use crate::screens::shared::{Shared, failing};
 use crate::tui::paragraph::{paragraph, rows};
@@ -85,8 +86,10 @@ fn state(source: &SourceStatus, theme: &Theme) -> (&'static str, &'static str, S
     match &source.state {
         Source::Connecting => ("○", "connecting", theme.pending),
         Source::Loading => ("◐", "loading", theme.pending),
-        Source::Live if !source.missing().is_empty() => ("◌", "no file", theme.warning),
-        Source::Live => ("●", "live", theme.success),
+        Source::Live => match source.missing().first() {
+            Some(missing) => ("◌", absent::shortly(missing), theme.warning),
+            None => ("●", "live", theme.success),
+        },
         Source::Waiting { .. } => ("✗", "waiting", theme.failure),
         Source::Failed { .. } => ("✗", "failed", theme.failure),
         Source::Ended => ("■", "ended", theme.dim),
@@ -107,8 +110,10 @@ fn figures(source: &SourceStatus, shared: &Shared) -> String {
 
 /// What a source is, and by which schema it is read.
 fn server(source: &SourceStatus) -> String {
-    let probe = source.probe.as_ref();
-    probe.map(|probe| safe(&format!("{}, schema {}", probe.server, probe.schema))).unwrap_or_default()
+    let Some(probe) = source.probe.as_ref() else { return String::new() };
+    // Before a record has come, nothing says how they look.
+    let schema = if probe.schema.is_empty() { String::new() } else { format!(", schema {}", probe.schema) };
+    safe(&format!("{}{schema}", probe.server))
 }
 
 /// What is to be said of a source: why it cannot be read, what it said itself. If there is no room next to the figures, server
@@ -126,7 +131,7 @@ fn said(source: &SourceStatus, shared: &Shared, narrow: bool) -> String {
         let limits = || source.probe.as_ref().and_then(|probe| probe.limits.as_deref());
         parts.extend(source.last_notice.as_deref().or_else(limits).map(safe));
     } else {
-        parts.extend(source.missing().iter().map(|missing| safe(missing)));
+        parts.extend(source.missing().iter().map(|missing| safe(&absent::said(missing))));
     }
     parts.retain(|part| !part.is_empty());
     parts.join(" · ")

@@ -1,10 +1,12 @@
 //! The contract of a source (docs/contract.md; an assertion names the clause that it holds), against every kind. A kind adds
 //! a fixture and a line in `each_kind!`, which names the groups of checks that its nature allows.
 
+mod asked;
 mod commands;
 mod contract;
 mod databases;
 mod fixtures;
+mod hosted;
 mod indices;
 mod printed;
 mod received;
@@ -12,6 +14,7 @@ mod tables;
 mod topics;
 
 use crate::support::{PATIENCE, collect, ids};
+use asked::{TracesFixture, nothing_is_searched, one_that_is_not_there_is_an_error, what_is_asked_is_answered};
 use contract::{
     a_full_sink_holds_nothing_open, connections_are_few_and_given_back, filling_back_stops_where_it_is_told,
     opening_connects_to_nothing, reading_changes_nothing, what_is_gone_is_said,
@@ -30,6 +33,8 @@ use crosstail_source::{
 };
 use databases::{MongoFixture, PostgresFixture};
 use fixtures::{FileFixture, Fixture, SqliteFixture};
+use hosted::HostedFixture;
+pub(crate) use hosted::{HERE, own_name};
 use indices::ElasticFixture;
 use printed::CommandFixture;
 use received::ReceiverFixture;
@@ -96,6 +101,19 @@ macro_rules! is_a_store {
     };
 }
 
+/// It is asked for what belongs together, and never searched.
+macro_rules! is_asked {
+    ($fixture:expr) => {
+        checks!(
+            $fixture,
+            what_is_asked_is_answered,
+            nothing_is_searched,
+            one_that_is_not_there_is_an_error,
+            cancelling_ends_at_once,
+        );
+    };
+}
+
 /// Runs the checks that a kind's nature allows.
 macro_rules! each_kind {
     ($($kind:ident: $fixture:expr => $($group:ident)+;)+) => {
@@ -117,10 +135,16 @@ each_kind! {
     kafka: KafkaFixture::new() => reads has_history is_a_store;
     // What a command printed is kept, and `cmd:` names it in a configuration alone.
     command: CommandFixture::new() => reads has_history;
+    journald: HostedFixture::journal() => reads has_history;
+    docker: HostedFixture::container() => reads has_history;
+    kubernetes: HostedFixture::pod() => reads has_history;
+    ssh: HostedFixture::remote() => reads has_history;
     // Nothing is sent while nobody listens, and a command that prints once does not listen.
     http_in: ReceiverFixture::http() => reads;
     syslog: ReceiverFixture::syslog() => reads;
     otlp: ReceiverFixture::otlp() => reads;
+    otlp_grpc: ReceiverFixture::grpc() => reads;
+    traces: TracesFixture::new() => is_asked;
 }
 
 async fn all(source: &dyn Source) -> Vec<Activity> {

@@ -6,7 +6,6 @@ use crosstail_core::model::Names;
 use crosstail_source::{CommandLine, Job, PageQuery, Run, Source, SourceConfig, for_each};
 use serde_json::Value;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 /// It ends with an error while there is a file that is named `down`.
@@ -33,7 +32,7 @@ fn open(folder: &std::path::Path) -> (Names, Arc<dyn Source>) {
 
 impl CommandFixture {
     pub async fn new() -> Option<Self> {
-        crosstail_command::guard_with(PathBuf::from(env!("CARGO_BIN_EXE_crosstail")));
+        std::sync::LazyLock::force(&super::hosted::HERE);
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("app.log"), "").expect("written");
         let (names, source) = open(folder.path());

@@ -2,13 +2,15 @@
 
 use super::fixtures::{Fixture, Logger};
 use super::printed::until_read;
-use crate::receivers::{free_port, post};
+use crate::receivers::{calls, free_port, post};
+use crate::servers::servers_wanted;
 use crate::support::{EPOCH, PATIENCE, open, wait_for};
 use crosstail_core::model::Names;
 use crosstail_source::{Job, Source};
 use serde_json::{Value, json};
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
+use std::process::{Child, ChildStdout};
 use std::sync::Arc;
 
 pub struct ReceiverFixture {
@@ -16,6 +18,8 @@ pub struct ReceiverFixture {
     port: u16,
     /// Kept open: the messages of one sender come in order.
     stream: Option<TcpStream>,
+    /// What makes calls by gRPC, and what it answers.
+    caller: Option<(Child, BufReader<ChildStdout>)>,
     source: Arc<dyn Source>,
     names: Names,
     logger: Logger,
@@ -32,6 +36,18 @@ impl ReceiverFixture {
         Some(Self::listening("otlp+http").await)
     }
 
+    /// The same by gRPC, with the library that the kits use.
+    pub async fn grpc() -> Option<Self> {
+        if !servers_wanted() {
+            return None;
+        }
+        let mut fixture = Self::listening("otlp+grpc").await;
+        let mut caller = calls(fixture.port, &["send"]);
+        let answers = BufReader::new(caller.stdout.take().expect("a pipe"));
+        fixture.caller = Some((caller, answers));
+        Some(fixture)
+    }
+
     pub async fn syslog() -> Option<Self> {
         let mut fixture = Self::listening("syslog").await;
         fixture.stream = Some(TcpStream::connect(("127.0.0.1", fixture.port)).expect("connected"));
@@ -45,7 +61,7 @@ impl ReceiverFixture {
         probe.expect("in time").expect("it listens");
         wait_for("the receiver to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
         let logger = Logger::new("timestamp", |n| EPOCH.plus_ms(n as i64 * 1000));
-        Self { scheme, port, stream: None, source, names, logger, written: 0 }
+        Self { scheme, port, stream: None, caller: None, source, names, logger, written: 0 }
     }
 
     fn send(&mut self, lines: &[Value]) {
@@ -56,6 +72,15 @@ impl ReceiverFixture {
             let sent = json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]});
             let answer = post(self.port, "/v1/logs", &sent.to_string());
             assert_eq!(answer.status, 200, "{answer:?}");
+            return;
+        }
+        if let Some((caller, answers)) = &mut self.caller {
+            let bodies: Vec<String> = lines.iter().map(Value::to_string).collect();
+            let input = caller.stdin.as_mut().expect("a pipe");
+            writeln!(input, "{}", json!(bodies)).expect("sent");
+            let mut answer = String::new();
+            answers.read_line(&mut answer).expect("answered");
+            assert!(answer.contains(r#""code": "OK""#), "{answer}");
             return;
         }
         let Some(stream) = &mut self.stream else {
@@ -123,5 +148,14 @@ impl Fixture for ReceiverFixture {
 
     async fn delete_all(&mut self) {
         unreachable!("nothing is deleted of what was received");
+    }
+}
+
+impl Drop for ReceiverFixture {
+    fn drop(&mut self) {
+        if let Some((caller, _)) = &mut self.caller {
+            let _ = caller.kill();
+            let _ = caller.wait();
+        }
     }
 }

@@ -104,3 +104,89 @@ fn containers_are_followed_through_cuts_restarts_and_new_ones() {
     assert!(!counts.contains_key("old") && counts.values().all(|count| *count == 1), "{counts:?}");
     tail.end();
 }
+
+/// Podman writes times in its zone, ends with other codes, and has its own words.
+#[test]
+fn podman_is_understood_in_its_own_form() {
+    let world = World::new(&ENGINES);
+    world.container(WEB, "web", &json!({}));
+    world.container(API, "api", &json!({ "driver": "none" }));
+    world.logged(WEB, 'O', 0, "INFO old");
+    world.logged(WEB, 'E', 1, &format!("WARN long {}", "x".repeat(20_000)));
+    let found = records(&world.run(&["query", "-s", "podman:web", "-o", "json", "--sort", "time"]));
+    assert_eq!(found[0]["started_at"], "2026-11-20T10:00:00.000Z", "{found:#?}");
+    assert_eq!((found[1]["level"].as_str(), found[1]["system"].as_str()), (Some("warn"), Some("web")));
+    let tail = world.tail(&["-s", "podman:"]);
+    super::wait_for("following", || world.read("fake/calls").contains("--follow"));
+    let mut expected = Vec::new();
+    for n in 2..20 {
+        let text = format!("line {n}");
+        world.logged(WEB, if n % 3 == 0 { 'E' } else { 'O' }, n, &text);
+        expected.push(text);
+        if n % 8 == 0 {
+            tail.wait_for(&["line 2"]);
+            world.cut();
+        }
+    }
+    tail.wait_for(&expected.iter().map(String::as_str).collect::<Vec<_>>());
+    tail.wait_until_said("log driver, cannot read");
+    world.write("fake/down", "");
+    world.cut();
+    tail.wait_until_said("unable to connect to Podman socket");
+    std::fs::remove_file(world.path("fake/down")).expect("removed");
+    world.logged(WEB, 'O', 20, "after it");
+    tail.wait_for(&["after it"]);
+    let counts = tail.counts();
+    assert!(!counts.contains_key("old") && counts.values().all(|count| *count == 1), "{counts:?}");
+    tail.end();
+}
+
+#[test]
+fn a_container_that_cannot_be_read_is_named_and_the_others_are_shown() {
+    let world = World::new(&ENGINES);
+    world.container(WEB, "web", &json!({}));
+    world.container(API, "api", &json!({ "driver": "none" }));
+    world.logged(WEB, 'O', 1, "INFO ready");
+    let output = world.run(&["query", "-s", "docker:", "-o", "json"]);
+    assert_eq!(messages(&records(&output)), ["ready"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("api: ") && said.contains("does not support reading"), "{output:?}");
+    let output = world.run(&["doctor", "-s", "docker:"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("api: ") && said.contains("does not support reading"), "{said}");
+    // Of several that are named, what is there is read.
+    let output = world.run(&["query", "-s", "docker:web,nope", "-o", "json"]);
+    assert_eq!(messages(&records(&output)), ["ready"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(4) && said.contains("no container is named nope"), "{output:?}");
+    let output = world.run(&["query", "-s", "docker:nope"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+/// The daemon rotates logs by itself: what is rotated away while nobody follows is gone, and nothing else is.
+#[test]
+fn logs_are_followed_through_their_rotation() {
+    let world = World::new(&ENGINES);
+    world.container(WEB, "web", &json!({}));
+    (0..5).for_each(|n| world.logged(WEB, 'O', n, &format!("line {n}")));
+    let tail = world.tail(&["-s", "docker:web"]);
+    super::wait_for("following", || world.read("fake/calls").contains("--follow"));
+    let log = format!("fake/logs/{WEB}");
+    let mut expected = Vec::new();
+    for n in 5..60 {
+        let text = format!("line {n}");
+        world.logged(WEB, 'O', n, &text);
+        tail.wait_for(&[&text]);
+        expected.push(text);
+        if n % 10 == 0 {
+            std::fs::rename(world.path(&log), world.path(&format!("{log}.1"))).expect("rotated");
+        }
+        if n % 25 == 0 {
+            world.cut();
+        }
+    }
+    let counts = tail.counts();
+    assert_eq!(counts.len(), expected.len(), "{counts:?}");
+    assert!(counts.values().all(|count| *count == 1), "{counts:?}");
+    tail.end();
+}

@@ -95,3 +95,83 @@ fn what_may_not_be_read_is_said() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.code() == Some(2) && said.contains("no program docker"), "{output:?}");
 }
+
+#[test]
+fn the_journal_is_followed_through_its_rotation() {
+    let world = World::new(&JOURNAL);
+    world.append("fake/journal", &entry(0, "a.service", &json!("old")));
+    let tail = world.tail(&["-s", "journald:a.service"]);
+    super::wait_for("following", || world.read("fake/calls").contains("--follow"));
+    let mut expected = Vec::new();
+    for n in 1..30 {
+        let text = format!("entry {n}");
+        world.append("fake/journal", &entry(n, "a.service", &json!(text)));
+        expected.push(text);
+        if n == 10 || n == 20 {
+            tail.wait_for(&[&format!("entry {n}")]);
+            // The first time the file before it is kept, the second time it is gone, and the reader is ended.
+            std::fs::rename(world.path("fake/journal"), world.path("fake/journal@1")).expect("rotated");
+        }
+        if n == 20 {
+            world.cut();
+        }
+    }
+    tail.wait_for(&expected.iter().map(String::as_str).collect::<Vec<_>>());
+    let counts = tail.counts();
+    assert!(!counts.contains_key("old") && counts.values().all(|count| *count == 1), "{counts:?}");
+    tail.end();
+}
+
+/// Both forms that `journalctl` writes are read as files and as what a command prints, and say the same.
+#[test]
+fn the_export_format_and_json_are_read_alike() {
+    let world = World::new(&JOURNAL);
+    for n in 0..4 {
+        let message = match n {
+            1 => json!("café"),
+            2 => json!("two lines\nMESSAGE=of one entry\n\nAND=more"),
+            // Its length has a byte that is no ASCII.
+            3 => json!(format!("long\n{}", "x".repeat(195))),
+            _ => json!(format!("entry {n}")),
+        };
+        world.append("fake/journal", &entry(n, "pay.service", &message));
+    }
+    let said = |form: &str| -> Vec<(String, String, String)> {
+        let run = format!("journalctl --no-pager --output={form}");
+        let mut program = std::process::Command::new(world.path("bin/journalctl"));
+        program.args(["--no-pager", &format!("--output={form}")]).env("FAKE", world.path("fake"));
+        std::fs::write(world.path(&format!("{form}.log")), program.output().expect("run").stdout).expect("written");
+        let of_file = records(&world.run(&["query", "-o", "json", "--sort", "time", "-s", &format!("{form}.log")]));
+        let of_command = records(&world.run(&["query", "-o", "json", "--sort", "time", "--run", &run]));
+        let read = |found: &[Value]| -> Vec<(String, String, String)> {
+            let text = |one: &Value, key: &str| one[key].as_str().unwrap_or_default().to_owned();
+            found.iter().map(|one| (text(one, "started_at"), text(one, "level"), text(one, "message"))).collect()
+        };
+        assert_eq!(read(&of_file), read(&of_command), "{form}");
+        read(&of_file)
+    };
+    let json = said("json");
+    assert_eq!(json.len(), 4, "{json:?}");
+    assert!(json[2].2.starts_with("two lines"), "{json:?}");
+    assert_eq!(said("export"), json);
+}
+
+/// A command of one's own goes on by `--since`, as `journalctl` takes it.
+#[test]
+fn a_command_goes_on_by_since() {
+    let world = World::new(&JOURNAL);
+    (0..3).for_each(|n| world.append("fake/journal", &entry(n, "a.service", &json!(format!("entry {n}")))));
+    world.write(
+        "config/crosstail/config.toml",
+        "[[source]]\nname = \"gateway\"\ncommand = \"journalctl --no-pager --output=json --follow --no-tail ${CROSSTAIL_SINCE:+--since=@$(date -d \\\"$CROSSTAIL_SINCE\\\" +%s)}\"\nsince = [\"{time}\"]\n",
+    );
+    let tail = world.tail(&["-s", "cmd:gateway"]);
+    tail.wait_for(&["entry 0", "entry 2"]);
+    world.cut();
+    world.append("fake/journal", &entry(3, "a.service", &json!("entry 3")));
+    tail.wait_for(&["entry 3"]);
+    super::wait_for("the second run", || world.read("fake/calls").contains("--since=@1795000002"));
+    let counts = tail.counts();
+    assert!(counts.len() == 4 && counts.values().all(|count| *count == 1), "{counts:?}");
+    tail.end();
+}

@@ -3,6 +3,7 @@
 
 mod containers;
 mod journal;
+mod live;
 mod plain;
 mod pods;
 mod ssh;
@@ -16,28 +17,47 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+pub(crate) use ssh::Host;
+
 /// A folder with programs, what they say, and the user's folders.
 pub(crate) struct World {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    /// It is removed with this.
+    _own: Option<tempfile::TempDir>,
 }
 
 impl World {
     /// With these programs first in PATH.
     pub(crate) fn new(programs: &[(&str, &str)]) -> Self {
-        let world = Self { folder: tempfile::tempdir().expect("a folder") };
+        let own = tempfile::tempdir().expect("a folder");
+        let folder = own.path().to_owned();
+        Self { _own: Some(own), ..Self::in_folder(folder, programs) }
+    }
+
+    /// In a folder that stays.
+    pub(crate) fn in_folder(folder: PathBuf, programs: &[(&str, &str)]) -> Self {
+        let world = Self { folder, _own: None };
         for name in ["bin", "fake/containers", "fake/logs", "fake/pods", "config", "cache"] {
             std::fs::create_dir_all(world.path(name)).expect("made");
         }
-        world.write("fake/epoch", "");
+        if !world.path("fake/epoch").exists() {
+            world.write("fake/epoch", "");
+        }
         let fakes = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/all/programs/fakes");
         for (name, fake) in programs {
-            std::os::unix::fs::symlink(fakes.join(fake), world.path("bin").join(name)).expect("linked");
+            let link = world.path("bin").join(name);
+            if std::fs::read_link(&link).ok() != Some(fakes.join(fake)) {
+                // At once: another process may run it.
+                let new = world.path("config").join(format!("{name}-{}", std::process::id()));
+                std::os::unix::fs::symlink(fakes.join(fake), &new).expect("linked");
+                std::fs::rename(new, link).expect("moved");
+            }
         }
         world
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     /// Replaces a file at once: nobody reads a part of it.
@@ -55,6 +75,13 @@ impl World {
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("made");
         let mut file = std::fs::File::options().append(true).create(true).open(path).expect("opened");
         file.write_all(text.as_bytes()).expect("written");
+    }
+
+    /// Adds a program.
+    pub(crate) fn program(&self, name: &str, text: &str) {
+        self.write(&format!("bin/{name}"), text);
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(self.path("bin").join(name), mode).expect("set");
     }
 
     /// Cuts what is being followed.
@@ -75,7 +102,7 @@ impl World {
             .env("FAKE", self.path("fake"))
             .env("XDG_CACHE_HOME", self.path("cache"))
             .env("XDG_CONFIG_HOME", self.path("config"))
-            .current_dir(self.folder.path())
+            .current_dir(&self.folder)
             .stdin(Stdio::null());
         command
     }
@@ -131,6 +158,8 @@ impl Tail {
 #[derive(Default)]
 struct Printed {
     messages: BTreeMap<String, String>,
+    /// When what said a message last began.
+    times: BTreeMap<String, String>,
     counts: BTreeMap<String, usize>,
 }
 
@@ -143,6 +172,8 @@ impl Printed {
         {
             *count -= 1;
         }
+        let at = record["started_at"].as_str().unwrap_or_default().to_owned();
+        self.times.insert(message.clone(), at);
         *self.counts.entry(message).or_default() += 1;
     }
 }
@@ -180,6 +211,12 @@ impl Tail {
     pub(crate) fn counts(&self) -> BTreeMap<String, usize> {
         let counts = self.printed.lock().expect("lock").counts.clone();
         counts.into_iter().filter(|(_, count)| *count > 0).collect()
+    }
+
+    /// When a message that has come began.
+    pub(crate) fn time_of(&self, message: &str) -> crosstail_core::model::Timestamp {
+        let times = self.printed.lock().expect("lock").times.clone();
+        crosstail_core::model::parse_timestamp(&times[message]).expect("a time")
     }
 
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {

@@ -168,6 +168,64 @@ fn no_process_stays_however_crosstail_ends() {
     }
 }
 
+/// A child that begins a session of its own is in no group of its parent's. macOS has no means against that.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_leaves_its_group_ends_too() {
+    let away =
+        "setsid sh -c 'trap \"\" TERM; while :; do sleep 98765; done' & echo \"2026-11-20T10:00:00Z INFO begun\";";
+    // It ends by itself, is asked to end, and is killed.
+    for (rest, signal) in [("exit 0", None), ("sleep 98765", Some(Signal::INT)), ("sleep 98765", Some(Signal::KILL))] {
+        let world = World::new(&[]);
+        let mark = format!("mark-{}", world.path("").display());
+        let run = format!("{} {rest} # {mark}", away.replace("trap", &format!(": {mark}; trap")));
+        match signal {
+            None => assert_eq!(world.query(&["--run", &run]), ["begun"]),
+            Some(signal) => {
+                let tail = world.tail(&["--run", &run]);
+                tail.wait_for(&["begun"]);
+                wait_for("its session", || processes_with(&format!("sh -c : {mark}")).len() == 1);
+                tail.signal(signal);
+            }
+        }
+        wait_until_nothing_is_left(&world, &mark);
+    }
+}
+
+/// Lines that say no time may be of another run, however alike they are.
+#[test]
+fn equal_lines_of_a_later_run_are_shown_and_told() {
+    let world = World::new(&[]);
+    let run = "n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; for i in 1 2 3 4; do echo poll ok; done; \
+               [ $n -ge 2 ] && exec sleep 1000; exit 1";
+    let tail = world.tail(&["--run", run]);
+    wait_for("three runs", || tail.counts().get("poll ok") == Some(&12));
+    tail.wait_until_said("printed lines without a time that were there before: they are shown, and may come twice");
+    tail.end();
+    // Those that say one are joined, and counted, also where a run ends before they are all repeated.
+    let world = World::new(&[]);
+    let run = "n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; for i in 1 2 3; do [ $n = 1 ] && [ $i = 3 ] || \
+               echo 2026-11-20T10:00:0${i}Z INFO line $i; done; [ $n -ge 2 ] && exec sleep 1000; exit 1";
+    let tail = world.tail(&["--run", run]);
+    tail.wait_until_said("repeated 2 lines, which are shown once");
+    tail.wait_until_said("repeated 3 lines, which are shown once");
+    assert!(tail.counts().values().all(|count| *count == 1), "{:?}", tail.counts());
+    tail.end();
+}
+
+#[test]
+fn what_is_no_text_is_said() {
+    let world = World::new(&[]);
+    let bytes: Vec<u8> = (0..3000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    std::fs::write(world.path("bytes"), bytes).expect("written");
+    let output = world.run(&["query", "--run", "cat bytes"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("is no text: its bytes are not shown"), "{output:?}");
+    let tail = world.tail(&["--run", "cat bytes; sleep 1000"]);
+    tail.wait_until_said("is no text: its bytes are not shown");
+    tail.end();
+}
+
 /// The processes that are in the group of one of these.
 fn processes_of_group(leaders: &[String]) -> Vec<String> {
     let leaders: Vec<&str> = leaders.iter().filter_map(|one| one.split(' ').next()?.strip_prefix("/proc/")).collect();

@@ -7,14 +7,14 @@ use std::io::Write as _;
 use std::process::{Child, Command, Stdio};
 
 /// A server that takes one key, and the world of its client.
-struct Host {
-    world: World,
+pub(crate) struct Host {
+    pub(crate) world: World,
     server: Child,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl Host {
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         if !servers_wanted() {
             return None;
         }
@@ -54,24 +54,24 @@ impl Host {
         Some(host)
     }
 
-    /// The user's own configuration: `web` is the server, by a port.
-    fn named(&self, names: &[(&str, u16)]) {
+    /// What a user writes for a host that is the server, by a port.
+    pub(crate) fn config(&self, name: &str, port: u16) -> String {
         let keys = self.world.path("keys");
         let user = std::env::var("USER").unwrap_or_else(|_| "root".to_owned());
-        let mut config = String::new();
-        for (name, port) in names {
-            config.push_str(&format!(
-                "Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n  IdentityFile {0}/user\n  IdentitiesOnly yes\n  \
-                 UserKnownHostsFile {0}/known\n  StrictHostKeyChecking accept-new\n",
-                keys.display()
-            ));
-        }
+        format!(
+            "Host {name}\n  HostName 127.0.0.1\n  Port {port}\n  User {user}\n  IdentityFile {0}/user\n  IdentitiesOnly yes\n  \
+             UserKnownHostsFile {0}/known\n  StrictHostKeyChecking accept-new\n",
+            keys.display()
+        )
+    }
+
+    /// The user's own configuration.
+    pub(super) fn named(&self, names: &[(&str, u16)]) {
+        let config: String = names.iter().map(|(name, port)| self.config(name, *port)).collect();
         self.world.write("ssh_config", &config);
         // OpenSSH asks the password database for the home, not HOME: a program before it names the file.
         let script = format!("#!/bin/sh\nexec /usr/bin/ssh -F {} \"$@\"\n", self.world.path("ssh_config").display());
-        self.world.write("bin/ssh", &script);
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        std::fs::set_permissions(self.world.path("bin/ssh"), mode).expect("set");
+        self.world.program("ssh", &script);
     }
 }
 
@@ -163,6 +163,12 @@ async fn folders_are_read_and_what_is_not_there_is_said() {
     let output = world.run(&["doctor", "-s", &nothing]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.code() == Some(2) && said.contains("no file matches one:"), "{said}");
+    // Of several paths the one that is not there is named, and the others are read.
+    let some = format!("ssh:one:{0}/a.log:{0}/none*.log", folder.display());
+    let output = world.run(&["query", "-s", &some, "-o", "json"]);
+    assert_eq!(messages(&records(&output)), ["of a"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(4) && said.contains("no file matches one:"), "{output:?}");
     // One that is told once, and comes.
     let tail = world.tail(&["-s", &nothing]);
     tail.wait_until_said("no file of one matches yet");
@@ -185,6 +191,46 @@ async fn a_slow_connection_is_read_to_its_end() {
     proxy.slow(150);
     let output = host.world.run(&["query", "-s", &address, "--count"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "4000", "{output:?}");
+}
+
+/// Every form of history, and one that takes its time on the way.
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_history_of_each_form_arrives_however_slow_the_connection_is() {
+    let Some(host) = Host::start() else { return };
+    let proxy = Proxy::to(host.port).await;
+    host.named(&[("web", proxy.port)]);
+    let world = &host.world;
+    let mut seed = fastrand::Rng::with_seed(7);
+    for (n, (ending, program)) in [("gz", "gzip"), ("bz2", "bzip2"), ("xz", "xz"), ("zst", "zstd")].iter().enumerate() {
+        // Words that do not shrink much.
+        let line = |m: usize, seed: &mut fastrand::Rng| {
+            let noise: String = (0..100).map(|_| seed.alphanumeric()).collect();
+            format!("2026-11-20T10:0{n}:00.{m:06}Z INFO of {ending} {m} {noise}\n")
+        };
+        let lines: String = (0..2000).map(|m| line(m, &mut seed)).collect();
+        let plain = world.path("plain");
+        std::fs::write(&plain, lines).expect("written");
+        let packed = Command::new(program).args(["-q", "-c"]).arg(&plain).output().expect(program);
+        assert!(packed.status.success() && packed.stdout.len() > 50_000, "{program}");
+        std::fs::write(world.path(&format!("app.log.{}.{ending}", 4 - n)), packed.stdout).expect("written");
+    }
+    world.append("app.log", "2026-11-20T10:09:00Z INFO of app.log 0\n");
+    proxy.slow(100);
+    let address = format!("ssh:web:{}", world.path("app.log").display());
+    let found = world.query(&["-s", &address]);
+    for ending in ["gz", "bz2", "xz", "zst"] {
+        let count = found.iter().filter(|message| message.starts_with(&format!("of {ending} "))).count();
+        assert_eq!(count, 2000, "{ending}");
+    }
+    assert_eq!(found.len(), 8001);
+    // Alternatives in braces, as an interactive shell has them; what the other shell does not have is refused.
+    world.append("a-1.log", "2026-11-20T10:00:00Z INFO one\n");
+    world.append("a-2.log", "2026-11-20T10:00:01Z INFO two\n");
+    let folder = world.path("").display().to_string();
+    assert_eq!(world.query(&["-s", &format!("ssh:web:{folder}a-{{1,2}}.log")]), ["one", "two"]);
+    let output = world.run(&["query", "-s", &format!("ssh:web:{folder}**/a.log")]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("** is no pattern of the shell there"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,5 @@
-# Makes calls by gRPC that a kit would not: PORT, then `odd`, `token TOKEN` or `fill`. Prints an answer a line, as JSON.
+# Makes calls by gRPC that a kit would not: PORT, then `odd`, `token TOKEN`, `fill`, or `send`, which takes lists of bodies, one a
+# line, as JSON. Prints an answer a line, as JSON.
 import json, sys
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -47,6 +48,15 @@ elif sys.argv[2] == "token":
     call("without", records(1, 1))
     call("wrong", records(2, 1), metadata=[("authorization", "Bearer s3cre")])
     call("right", records(3, 1), metadata=[("authorization", f"Bearer {sys.argv[3]}")])
+elif sys.argv[2] == "send":
+    for line in sys.stdin:
+        request = ExportLogsServiceRequest()
+        resource = request.resource_logs.add()
+        resource.resource.attributes.add(key="service.name").value.string_value = "shop"
+        logs = resource.scope_logs.add().log_records
+        for body in json.loads(line):
+            logs.add(time_unix_nano=1_763_546_400_000_000_000, severity_number=9).body.string_value = body
+        call("sent", request.SerializeToString())
 else:
     first, count = 0, 20_000
     while call(str(first + count), records(first, count)):

@@ -15,7 +15,7 @@ fn answers(child: &mut Child) -> impl Iterator<Item = Value> + use<> {
     lines.map(|line| serde_json::from_str(&line).expect("JSON"))
 }
 
-fn calls(port: u16, what: &[&str]) -> Child {
+pub(crate) fn calls(port: u16, what: &[&str]) -> Child {
     let mut calls = python("calls.py", port);
     calls.args(what).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     calls.spawn().expect("python3")

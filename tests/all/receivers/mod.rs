@@ -4,10 +4,14 @@
 mod documents;
 mod grpc;
 mod kits;
+mod live;
 mod otlp;
 mod rsyslog;
 mod syslog;
 mod traces;
+
+pub(crate) use grpc::calls;
+pub(crate) use traces::{Answer as Answered, serve, tempo_trace};
 
 use crate::programs::{Tail, World};
 use crate::support::wait_for;

@@ -3,6 +3,7 @@
 use super::{Answer, free_port, post, receiving, request, span};
 use crate::programs::{World, messages, records};
 use crate::pty::Terminal;
+use crate::servers::{Kind, shared};
 use crate::support::wait_for;
 use portable_pty::CommandBuilder;
 use serde_json::Value;
@@ -65,6 +66,8 @@ fn requests_are_answered_as_the_specification_says() {
     refused(&request(port, "POST /v1/logs", headers, &gzip(&vec![b' '; 65 << 20])), 413, "8");
     let headers = "Content-Type: application/json\r\nOrigin: https://evil.example\r\n";
     refused(&request(port, "POST /v1/logs", headers, log("from a page").as_bytes()), 403, "7");
+    let asked = request(port, "OPTIONS /v1/logs", "Origin: https://evil.example\r\n", b"");
+    assert!(asked.status == 403 && !asked.head.contains("access-control"), "{asked:?}");
     let binary = request(port, "POST /v1/logs", "Content-Type: application/x-protobuf\r\n", b"\x0a\xff\xff");
     assert_eq!(binary.status, 400, "{binary:?}");
     assert!(binary.body.starts_with("\u{8}\u{3}\u{12}"), "{binary:?}");
@@ -93,7 +96,37 @@ fn a_token_is_asked_for_where_others_can_reach_it() {
     tail.wait_for(&["with"]);
     tail.wait_until_said("refused requests without the token");
     assert!(!tail.said().contains("s3cret"), "{}", tail.said());
+    // The exporter of a page in a browser asks before it sends, without the token, and reads the answer.
+    let origin = "Origin: https://shop.example\r\n";
+    let asks =
+        format!("{origin}Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: authorization\r\n");
+    let allowed = request(port, "OPTIONS /v1/logs", &asks, b"");
+    assert_eq!(allowed.status, 204, "{allowed:?}");
+    for header in [
+        "access-control-allow-origin: https://shop.example",
+        "access-control-allow-methods: post",
+        "access-control-allow-headers: authorization, content-type",
+    ] {
+        assert!(allowed.head.contains(header), "{header}: {allowed:?}");
+    }
+    let from_a_page = |token: &str| {
+        let headers = format!("Content-Type: application/json\r\n{origin}Authorization: Bearer {token}\r\n");
+        request(port, "POST /v1/logs", &headers, log("from a page").as_bytes())
+    };
+    for (token, status) in [("s3cret", 200), ("other", 401)] {
+        let answer = from_a_page(token);
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert!(answer.head.contains("access-control-allow-origin: https://shop.example"), "{answer:?}");
+    }
+    tail.wait_for(&["from a page"]);
     tail.end();
+    // doctor says that others can see a token which was typed.
+    let doctor = world.run(&["doctor", "-s", &format!("otlp+http://0.0.0.0:{}?token=s3cret", free_port())]);
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(said.contains("the password or token is on the command line") && !said.contains("s3cret"), "{said}");
+    let doctor = world.run(&["doctor", "-s", &format!("otlp+http://x:s3cret@0.0.0.0:{}", free_port())]);
+    let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
+    assert!(said.contains("the password or token is on the command line") && !said.contains("s3cret"), "{said}");
     // One that a setting names instead.
     world.write(
         "config/crosstail/config.toml",
@@ -222,13 +255,7 @@ fn the_explorer_says_what_a_receiver_cannot_have() {
 /// A trace of which a database, a log file and OpenTelemetry each know a part.
 #[test]
 fn a_trace_of_three_sources_is_one_waterfall() {
-    let (world, port) = (World::new(&[]), free_port());
-    world.write(
-        "shop.log",
-        &format!(
-            "{{\"time\":\"2026-11-18T11:06:41.050Z\",\"level\":\"info\",\"app\":\"shop\",\"msg\":\"order 4711\",\"trace_id\":\"{TRACE}\"}}\n"
-        ),
-    );
+    let world = World::new(&[]);
     let database = world.path("erp.db");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
@@ -241,10 +268,39 @@ fn a_trace_of_three_sources_is_one_waterfall() {
         start.started_at = crosstail_core::model::Timestamp(1_795_000_001_100_000);
         recorder.insert(&[crosstail_record::PreparedRow::new(start, outcome)]).await.expect("written");
     });
+    one_waterfall(&world, &database.display().to_string());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_of_postgresql_a_log_file_and_otlp_is_one_waterfall() {
+    let Some(server) = shared(Kind::Postgres).await else { return };
+    let database = server.postgres_database(&["integration-activity"]).await;
+    let mut writer = server.postgres_connection(&database).await;
+    let sql = "INSERT INTO integration_activity_log (id, direction, activity_type, method, endpoint, response_status, \
+               response_time_ms, status, metadata, created_at, completed_at) VALUES (gen_random_uuid(), 'outgoing', \
+               'api_call', 'POST', '/po/create', 201, 80, 'success', $1::jsonb, '2026-11-18T11:06:41.1Z', \
+               '2026-11-18T11:06:41.18Z')";
+    let metadata = serde_json::json!({
+        "correlation_id": TRACE, "parent_request_id": "b7ad6b7169203331", "provider": "SAP",
+    });
+    sqlx::query(sql).bind(metadata.to_string()).execute(&mut writer).await.expect("written");
+    let url = server.url(&database);
+    tokio::task::spawn_blocking(move || one_waterfall(&World::new(&[]), &url)).await.expect("shown");
+}
+
+/// Opens the explorer over a database, a log file and a receiver, and looks at the trace.
+fn one_waterfall(world: &World, database: &str) {
+    let port = free_port();
+    world.write(
+        "shop.log",
+        &format!(
+            "{{\"time\":\"2026-11-18T11:06:41.050Z\",\"level\":\"info\",\"app\":\"shop\",\"msg\":\"order 4711\",\"trace_id\":\"{TRACE}\"}}\n"
+        ),
+    );
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
     command.args([
         &world.path("shop.log").display().to_string(),
-        &database.display().to_string(),
+        database,
         &format!("otlp+http://127.0.0.1:{port}"),
         "--range",
         "everything",
@@ -274,6 +330,7 @@ fn a_trace_of_three_sources_is_one_waterfall() {
         terminal.settle();
     }
     let screen = terminal.screen();
+    assert!(screen.contains("critical"), "the trace is shown\n{screen}");
     for part in ["checkout", "order 4711", "/po/create", "bank.example"] {
         assert!(screen.contains(part), "{part}\n{screen}");
     }
@@ -290,7 +347,7 @@ fn spans_in_a_file_of_the_collector_are_calls() {
     assert_eq!(messages(&found), ["charge"]);
     let one = &found[0];
     for (key, value) in [
-        ("id", "00f067aa0ba902b7"),
+        ("id", "0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7"),
         ("kind", "api_call"),
         ("direction", "out"),
         ("status", "failed"),
@@ -347,4 +404,61 @@ fn a_line_stands_below_the_span_that_it_names() {
     let lines: Vec<String> = (0..6).map(|n| format!("line {n}")).collect();
     let below = lines.iter().map(|line| (2, line.as_str()));
     assert_eq!(found, [(0, "checkout"), (1, "POST")].into_iter().chain(below).collect::<Vec<_>>());
+}
+
+/// What a sender says of time: a time of 0 is none, then the one at which it was observed counts, then that of its arrival. Never that
+/// of the record before it.
+#[test]
+fn a_record_without_a_time_has_that_of_its_observation_or_of_its_arrival() {
+    let (world, port) = (World::new(&[]), free_port());
+    let begun = crosstail_core::model::Clock::system().now();
+    let tail = receiving(&world, &format!("otlp+http://127.0.0.1:{port}"), port);
+    let record = |times: &str, message: &str| {
+        format!(
+            r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{{{times}"severityNumber":9,"body":{{"stringValue":"{message}"}}}}]}}]}}]}}"#
+        )
+    };
+    for (times, message) in [
+        (r#""timeUnixNano":"1795000001100000000","#, "timed"),
+        (r#""timeUnixNano":"0","observedTimeUnixNano":"1795000002200000000","#, "observed"),
+        (r#""timeUnixNano":0,"observedTimeUnixNano":0,"#, "neither"),
+        ("", "none"),
+    ] {
+        assert_eq!(post(port, "/v1/logs", &record(times, message)).status, 200);
+        tail.wait_for(&[message]);
+    }
+    let at = |message: &str| tail.time_of(message);
+    assert_eq!(at("timed").rfc3339(), "2026-11-18T11:06:41.100Z");
+    assert_eq!(at("observed").rfc3339(), "2026-11-18T11:06:42.200Z");
+    assert!(at("neither") >= begun && at("none") >= at("neither"), "{begun:?}");
+    tail.end();
+}
+
+/// A span is told by its trace and its id, and the two sides of a call that share an id by their side.
+#[test]
+fn spans_are_told_apart_by_trace_and_by_side() {
+    let world = World::new(&[]);
+    let other = "1af7651916cd43dd8448eb211c80319c";
+    let (shared, below) = ("b7ad6b7169203331", "00f067aa0ba902b7");
+    let lines = [
+        span(TRACE, shared, "", "calls", r#","kind":3"#),
+        span(TRACE, shared, "", "is called", r#","kind":"SPAN_KIND_SERVER""#),
+        span(TRACE, below, shared, "below", r#","kind":1"#),
+        span(other, shared, "", "of another trace", r#","kind":3"#),
+        // Sent twice.
+        span(TRACE, shared, "", "calls", r#","kind":3"#),
+    ];
+    world.write("spans.json", &(lines.join("\n") + "\n"));
+    let found = records(&world.run(&["query", "-o", "json", "-s", "spans.json"]));
+    let mut said = messages(&found);
+    said.sort();
+    assert_eq!(said, ["below", "calls", "is called", "of another trace"], "{found:#?}");
+    let shown = world.run(&["show", &format!("{TRACE}-{shared}"), "-o", "json", "-s", "spans.json"]);
+    let whole: Value = serde_json::from_slice(&shown.stdout).unwrap_or_else(|error| panic!("{error}: {shown:?}"));
+    let nodes = whole["trace"].as_array().expect("a trace");
+    let found: Vec<(i64, &str)> = nodes
+        .iter()
+        .map(|node| (node["depth"].as_i64().expect("a depth"), node["message"].as_str().expect("a message")))
+        .collect();
+    assert_eq!(found, [(0, "calls"), (1, "is called"), (2, "below")], "{whole:#}");
 }

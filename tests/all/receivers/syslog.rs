@@ -2,6 +2,7 @@
 
 use super::{free_port, receiving};
 use crate::programs::World;
+use rustls::pki_types::CertificateDer;
 use std::io::Write as _;
 use std::net::{TcpStream, UdpSocket};
 use std::process::Command;
@@ -26,6 +27,35 @@ fn messages_of_both_forms_come_over_udp_and_tcp() {
     tail.wait_for(&["udp 5424", "udp 3164", "first", "tcp line", "counted", "without end"]);
     // What stands behind a newline in a datagram is a line of the same message, whoever it claims to be.
     assert!(!tail.counts().keys().any(|message| message.starts_with("forged")), "{:?}", tail.counts());
+    tail.end();
+}
+
+/// NILVALUE (RFC 5424, 6.2.3) is no time, and a message without a year has the one in which it came.
+#[test]
+fn a_message_without_a_time_came_when_it_was_sent() {
+    use crosstail_core::model::{Clock, parse_timestamp};
+    let (world, port) = (World::new(&[]), free_port());
+    let begun = Clock::system().now();
+    let tail = receiving(&world, &format!("syslog://127.0.0.1:{port}"), port);
+    let mut tcp = TcpStream::connect(("127.0.0.1", port)).expect("connected");
+    tcp.write_all(b"<11>1 2020-01-01T10:00:00Z web-1 pay 12 - - timed\n<11>1 - web-1 pay 12 - - without\n")
+        .expect("sent");
+    tail.wait_for(&["timed", "without"]);
+    assert_eq!(Some(tail.time_of("timed")), parse_timestamp("2020-01-01T10:00:00Z"));
+    assert!(tail.time_of("without") >= begun, "{:?}", tail.time_of("without"));
+    // Behind one of the first day of a year, this one is still of today.
+    let date = |at: crosstail_core::model::Timestamp| at.rfc3339()[..10].to_owned();
+    let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let today = date(begun);
+    let month = months[today[5..7].parse::<usize>().expect("a month") - 1];
+    let day: u8 = today[8..].parse().expect("a day");
+    let sent = format!(
+        "<34>{month} {day:>2} 00:00:01 web-1 su: of today\n<34>Jan  1 00:00:01 web-1 su: of january\n<34>{month} {day:>2} 00:00:02 web-1 su: again\n"
+    );
+    tcp.write_all(sent.as_bytes()).expect("sent");
+    tail.wait_for(&["of today", "of january", "again"]);
+    assert_eq!([date(tail.time_of("of today")), date(tail.time_of("again"))], [today.clone(), today.clone()]);
+    assert_eq!(date(tail.time_of("of january"))[..4], today[..4]);
     tail.end();
 }
 
@@ -62,17 +92,20 @@ fn logger_and_pythons_handler_are_understood() {
     tail.end();
 }
 
-#[test]
-fn tls_and_senders_that_are_not_heard() {
-    let (world, port) = (World::new(&[]), free_port());
+/// The address of a receiver with TLS, and its certificate.
+pub(super) fn with_tls(world: &World, port: u16) -> (String, CertificateDer<'static>) {
     let key = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     world.write("tls.crt", &key.cert.pem());
     world.write("tls.key", &key.signing_key.serialize_pem());
     let (cert, private) = (world.path("tls.crt"), world.path("tls.key"));
     let at = format!("syslog+tls://127.0.0.1:{port}?cert={}&key={}", cert.display(), private.display());
-    let tail = receiving(&world, &at, port);
+    (at, key.cert.der().clone())
+}
+
+/// Sends over TLS, to whoever has this certificate.
+pub(super) fn send_by_tls(port: u16, trusted: &CertificateDer<'static>, message: &[u8]) -> TcpStream {
     let mut roots = rustls::RootCertStore::empty();
-    roots.add(key.cert.der().clone()).expect("added");
+    roots.add(trusted.clone()).expect("added");
     let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions")
@@ -81,9 +114,16 @@ fn tls_and_senders_that_are_not_heard() {
     let name = rustls::pki_types::ServerName::try_from("localhost").expect("a name");
     let mut client = rustls::ClientConnection::new(Arc::new(config), name).expect("a client");
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("connected");
-    rustls::Stream::new(&mut client, &mut stream)
-        .write_all(b"51 <11>1 2026-11-20T10:00:04Z web-1 pay - - - over tls")
-        .expect("sent");
+    rustls::Stream::new(&mut client, &mut stream).write_all(message).expect("sent");
+    stream
+}
+
+#[test]
+fn tls_and_senders_that_are_not_heard() {
+    let (world, port) = (World::new(&[]), free_port());
+    let (at, key) = with_tls(&world, port);
+    let tail = receiving(&world, &at, port);
+    let stream = send_by_tls(port, &key, b"51 <11>1 2026-11-20T10:00:04Z web-1 pay - - - over tls");
     tail.wait_for(&["over tls"]);
     drop(stream);
     tail.end();

@@ -2,14 +2,26 @@
 
 use super::span;
 use crate::programs::World;
+use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
-/// A server that answers paths; the port, and what it was asked.
-fn server(answers: Vec<(&'static str, u16, String)>) -> (u16, Arc<Mutex<Vec<String>>>) {
+/// A server that answers paths with JSON; the port, and what it was asked.
+pub(crate) fn server(answers: Vec<(&'static str, u16, String)>) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let answers =
+        answers.into_iter().map(|(path, code, body)| (path.to_owned(), (code, "application/json", body.into_bytes())));
+    let answers: HashMap<String, Answer> = answers.collect();
+    serve(Arc::new(Mutex::new(answers)))
+}
+
+/// A status, a media type, and a body.
+pub(crate) type Answer = (u16, &'static str, Vec<u8>);
+
+/// A server that answers paths, as long as the test runs.
+pub(crate) fn serve(answers: Arc<Mutex<HashMap<String, Answer>>>) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let asked = Arc::<Mutex<Vec<String>>>::default();
@@ -20,14 +32,14 @@ fn server(answers: Vec<(&'static str, u16, String)>) -> (u16, Arc<Mutex<Vec<Stri
             let mut head = String::new();
             while reader.read_line(&mut head).is_ok_and(|length| length > 2) {}
             let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-            let found = answers.iter().find(|(known, _, _)| *known == path);
-            let (code, body) = found.map_or((404, ""), |(_, code, body)| (*code, body.as_str()));
+            let found = answers.lock().expect("lock").get(&path).cloned();
+            let (code, media_type, body) = found.unwrap_or((404, "text/plain", Vec::new()));
             log.lock().expect("lock").push(head.clone());
-            let _ = write!(
-                reader.get_mut(),
-                "HTTP/1.1 {code} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            let head = format!(
+                "HTTP/1.1 {code} X\r\nContent-Type: {media_type}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
                 body.len()
             );
+            let _ = reader.get_mut().write_all(&[head.as_bytes(), &body].concat());
         }
     });
     (port, asked)
@@ -70,12 +82,22 @@ fn their_spans_stand_beside_the_records_of_other_sources() {
         let shown = world.run(&["show", "r-1", "-s", "shop.log", "-s", &at]);
         let text = String::from_utf8_lossy(&shown.stdout).into_owned();
         assert!(text.contains("checkout") && text.contains("order 4711"), "{scheme}: {text}\n{shown:?}");
-        let asked = asked.lock().expect("lock").join("\n").to_ascii_lowercase();
-        assert!(asked.contains("authorization: bearer s3cret"), "{asked}");
+        let heard = asked.lock().expect("lock").join("\n").to_ascii_lowercase();
+        assert!(heard.contains("authorization: bearer s3cret"), "{heard}");
         // Nothing is searched in it.
         let found = world.run(&["query", "-o", "json", "-s", "shop.log", "-s", &at]);
         assert!(found.status.success(), "{found:?}");
         assert_eq!(String::from_utf8_lossy(&found.stdout).lines().count(), 1);
+        // That is said where a person would look for it there, beside other sources too.
+        let said = String::from_utf8_lossy(&found.stderr).into_owned();
+        assert!(said.contains("a search finds nothing in it"), "{scheme}: {said}");
+        assert!(!String::from_utf8_lossy(&shown.stderr).contains("a search finds nothing"), "{shown:?}");
+        // By the id of a trace it is asked alone.
+        let alone = world.run(&["show", TRACE, "-s", &at]);
+        let text = String::from_utf8_lossy(&alone.stdout).into_owned();
+        assert!(alone.status.success() && text.contains("checkout"), "{scheme}: {alone:?}");
+        let none = world.run(&["show", "1af7651916cd43dd8448eb211c80319c", "-s", &at]);
+        assert!(String::from_utf8_lossy(&none.stderr).contains("nothing found"), "{none:?}");
         let doctor = world.run(&["doctor", "-s", &at]);
         let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
         assert!(said.contains("is asked for the spans of a trace when one is opened"), "{said}");
@@ -101,4 +123,65 @@ fn one_that_fails_is_said_and_the_rest_is_shown() {
     let (port, _) = server(Vec::new());
     let doctor = world.run(&["doctor", "-s", &format!("jaeger+http://127.0.0.1:{port}")]);
     assert!(String::from_utf8_lossy(&doctor.stdout).contains("no Jaeger answers there"), "{doctor:?}");
+}
+
+/// A field of protobuf that holds bytes: its number, a length, the bytes.
+pub(crate) fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![number << 3 | 2];
+    let mut length = bytes.len();
+    while length > 127 {
+        out.push((length & 127) as u8 | 128);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    out.extend_from_slice(bytes);
+    out
+}
+
+/// A span in protobuf, as opentelemetry-proto has it, in the answer of Tempo to `/api/traces/ID`.
+pub(crate) fn tempo_trace(spans: &[(u128, u64, u64, &str, u8)]) -> Vec<u8> {
+    let value = field(2, &field(1, b"pay"));
+    let resource = field(1, &field(1, &[field(1, b"service.name"), value].concat()));
+    let spans: Vec<u8> = spans
+        .iter()
+        .flat_map(|(trace, id, parent, name, kind)| {
+            let at = |number: u8, ns: u64| [vec![number << 3 | 1], ns.to_le_bytes().to_vec()].concat();
+            let parent = if *parent == 0 { Vec::new() } else { field(4, &parent.to_be_bytes()) };
+            let span = [
+                field(1, &trace.to_be_bytes()),
+                field(2, &id.to_be_bytes()),
+                parent,
+                field(5, name.as_bytes()),
+                vec![6 << 3, *kind],
+                at(7, 1_795_000_001_000_000_000),
+                at(8, 1_795_000_001_250_000_000),
+            ];
+            field(2, &span.concat())
+        })
+        .collect();
+    field(1, &[resource, field(2, &spans)].concat())
+}
+
+/// What Tempo answers where protobuf is accepted, as it documents it.
+#[test]
+fn the_protobuf_of_tempo_is_read() {
+    let world = World::new(&[]);
+    log_file(&world);
+    let trace = u128::from_str_radix(TRACE, 16).expect("an id");
+    let body = tempo_trace(&[
+        (trace, 0xb7ad_6b71_6920_3331, 0, "checkout", 2),
+        (trace, 7, 0xb7ad_6b71_6920_3331, "charge", 3),
+    ]);
+    let answers = HashMap::from([
+        ("/api/echo".to_owned(), (200, "text/plain", b"echo".to_vec())),
+        (format!("/api/traces/{TRACE}"), (200, "application/protobuf", body)),
+    ]);
+    let (port, asked) = serve(Arc::new(Mutex::new(answers)));
+    let shown = world.run(&["show", "r-1", "-s", "shop.log", "-s", &format!("tempo+http://127.0.0.1:{port}")]);
+    let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+    for part in ["checkout", "charge", "order 4711"] {
+        assert!(text.contains(part), "{part}: {text}\n{shown:?}");
+    }
+    let asked = asked.lock().expect("lock").join("\n").to_ascii_lowercase();
+    assert!(asked.contains("accept: application/protobuf"), "{asked}");
 }

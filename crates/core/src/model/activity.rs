@@ -237,6 +237,18 @@ impl Activity {
         self.request_id.as_ref().unwrap_or(&self.id)
     }
 
+    /// Whether it is a span: its id begins with that of its trace, since ids of spans are unique within a trace alone.
+    pub fn is_span(&self) -> bool {
+        let (Some(trace), Id::Text(id)) = (&self.correlation_id, &self.id) else { return false };
+        id.strip_prefix(trace.as_str()).is_some_and(|rest| rest.starts_with('-'))
+    }
+
+    /// Whether one of two is a span, and the other is of another trace: then an id that both have says nothing.
+    pub fn is_of_another_trace(&self, other: &Self) -> bool {
+        let differ = matches!((&self.correlation_id, &other.correlation_id), (Some(own), Some(other)) if own != other);
+        differ && (self.is_span() || other.is_span())
+    }
+
     /// What it says: its error, or else its message.
     pub fn said(&self) -> Option<&str> {
         self.error.as_deref().or(self.message.as_deref())

@@ -58,7 +58,8 @@ pub struct Chain {
 
 /// Whether two activities can be attempts of one operation.
 fn same_operation(a: &Activity, b: &Activity) -> bool {
-    a.system == b.system
+    !a.is_of_another_trace(b)
+        && a.system == b.system
         && a.endpoint == b.endpoint
         && a.method == b.method
         && a.operation == b.operation

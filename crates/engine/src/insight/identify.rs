@@ -10,6 +10,8 @@ pub struct Candidate {
     pub what: &'static str,
     /// The filter that finds it.
     pub filter: String,
+    /// Ids that may be those of traces, which stores of traces are asked for.
+    pub traces: Vec<String>,
 }
 
 /// Names of ids in logs, in lower case and without `_`, `-` and `.`.
@@ -87,6 +89,14 @@ fn in_payload(text: &str) -> String {
     ["req.body", "res.body", "stack", "meta", "raw"].map(|path| format!("{path}:{}", anywhere(text))).join(" OR ")
 }
 
+/// The ids in a text that may be those of traces: 32 hexadecimal digits as W3C has them, or 16 of an older client.
+fn traces_in(text: &str) -> Vec<String> {
+    let words = text.split(|c: char| !c.is_ascii_hexdigit());
+    let ids = words.filter(|word| is_hex(word, 32)).chain(text.split_whitespace().filter(|word| is_hex(word, 16)));
+    let mut seen = std::collections::HashSet::new();
+    ids.map(str::to_ascii_lowercase).filter(|id| seen.insert(id.clone())).take(IDS).collect()
+}
+
 /// The candidates for a text, the most exact first. Empty for an empty text.
 pub fn candidates(text: &str) -> Vec<Candidate> {
     let text = text.trim().trim_matches(['"', '\'', '`', '<', '>']).trim();
@@ -96,7 +106,8 @@ pub fn candidates(text: &str) -> Vec<Candidate> {
     let mut found: Vec<Candidate> = Vec::new();
     let mut add = |what: &'static str, filter: String| {
         if !filter.is_empty() && found.iter().all(|clue| clue.filter != filter) {
-            found.push(Candidate { what, filter });
+            let traces = if found.is_empty() { traces_in(text) } else { Vec::new() };
+            found.push(Candidate { what, filter, traces });
         }
     };
     let parent = text.strip_prefix("traceparent:").unwrap_or(text).trim();

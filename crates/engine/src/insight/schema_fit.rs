@@ -9,8 +9,10 @@ const FEW: f64 = 0.05;
 /// Diagnoses of a schema from the newest activities.
 pub fn fit(newest: &[Activity], schema: &str) -> Vec<Diagnosis> {
     let mut found = Vec::new();
+    // What is not read yet at the first contact has none.
+    let named = if schema.is_empty() { String::new() } else { format!("{schema}: ") };
     if newest.is_empty() {
-        return vec![Diagnosis::note("schema", format!("{schema}: no records to check"))];
+        return vec![Diagnosis::note("schema", format!("{named}no records to check"))];
     }
     let count = newest.len();
     let unreadable: Vec<&Activity> = newest.iter().filter(|a| a.kind == Kind::Undecodable).collect();
@@ -54,10 +56,8 @@ pub fn fit(newest: &[Activity], schema: &str) -> Vec<Diagnosis> {
         .iter()
         .map(|(name, part)| format!("{:.0} % a {name}", part * 100.0).replace(" a HTTP", " an HTTP"))
         .collect();
-    found.push(Diagnosis::ok(
-        "schema",
-        format!("{schema}: of the {} newest records, {}", readable.len(), said.join(", ")),
-    ));
+    found
+        .push(Diagnosis::ok("schema", format!("{named}of the {} newest records, {}", readable.len(), said.join(", "))));
     if let Some(example) = readable.first() {
         found.push(Diagnosis::ok("schema", format!("the newest reads as: {}", described(example))));
     }

@@ -1,6 +1,6 @@
 //! Traces: the activities with one correlation id, as a tree by parent request.
 
-use crosstail_core::model::{Activity, Id, Status, Timestamp};
+use crosstail_core::model::{Activity, Direction, Id, Status, Timestamp};
 use crosstail_core::number::saturating_i64;
 use std::collections::HashMap;
 
@@ -40,6 +40,11 @@ fn end_of(activity: &Activity) -> Timestamp {
 }
 
 impl Trace {
+    /// The trace of an activity, from what may belong to it, in any order. What only shares the id of a span is of another trace.
+    pub fn of<'a>(own: &Activity, related: impl IntoIterator<Item = &'a Activity>) -> Self {
+        Self::build(related.into_iter().filter(|other| !own.is_of_another_trace(other)))
+    }
+
     /// Builds the tree from activities in any order.
     pub fn build<'a>(activities: impl IntoIterator<Item = &'a Activity>) -> Self {
         let mut sorted: Vec<&Activity> = activities.into_iter().collect();
@@ -123,20 +128,35 @@ impl Trace {
 /// The parent of each activity: the request that it names, else the request that it is a line of. A loop in the data is
 /// broken before its earliest activity.
 fn parents(sorted: &[&Activity]) -> Vec<Option<usize>> {
+    // How well each fits its request: the request itself has precedence over lines that only name it, and of the two sides of a call
+    // that share an id the one that was called, in which everything below it happened.
+    let rank = |index: usize, own: &str| {
+        let activity = sorted[index];
+        if activity.is_span() {
+            1 + u8::from(activity.direction == Direction::In)
+        } else {
+            3 * u8::from(activity.id.to_string() == own)
+        }
+    };
     let mut by_request: HashMap<String, usize> = HashMap::new();
+    let mut callers: HashMap<String, usize> = HashMap::new();
     for (index, activity) in sorted.iter().enumerate() {
         let own = activity.request_key().to_string();
-        // The request itself has precedence over lines that only name it.
-        let is_it = activity.id.to_string() == own;
-        let known = by_request.get(&own).is_some_and(|known| !is_it || sorted[*known].id.to_string() == own);
-        if !known {
+        if activity.is_span() && activity.direction == Direction::Out {
+            callers.entry(own.clone()).or_insert(index);
+        }
+        if by_request.get(&own).is_none_or(|known| rank(index, &own) > rank(*known, &own)) {
             by_request.insert(own, index);
         }
     }
     let named = |index: usize, activity: &Activity| {
-        let parent = activity.parent_request_id.as_ref().and_then(|parent| by_request.get(parent.as_str()));
-        let own = || by_request.get(&activity.request_key().to_string());
-        parent.or_else(own).copied().filter(|parent| *parent != index)
+        let request = activity.request_key().to_string();
+        let is_called = activity.is_span() && activity.direction == Direction::In;
+        let caller = callers.get(&request).filter(|_| is_called);
+        let parent = || activity.parent_request_id.as_ref().and_then(|parent| by_request.get(parent.as_str()));
+        let own = || by_request.get(&request);
+        let is_caller = activity.is_span() && !is_called;
+        caller.or_else(parent).or_else(|| own().filter(|_| !is_caller)).copied().filter(|parent| *parent != index)
     };
     let mut parents: Vec<Option<usize>> = sorted.iter().enumerate().map(|(index, a)| named(index, a)).collect();
     // 0: not visited; else the number of the walk that visited it.
@@ -275,6 +295,32 @@ mod tests {
         assert_eq!(trace.gaps, [(Timestamp(41_000), Timestamp(90_000))]);
         assert_eq!(trace.nodes[3].idle_before_us, Some(49_000));
         assert_eq!((trace.idle_us(), trace.critical_us), (49_000, 50_000));
+    }
+
+    fn span(trace: &str, id: &str, parent: Option<&str>, start: i64, direction: Direction) -> Activity {
+        let side = if direction == Direction::In { "-server" } else { "" };
+        let mut span = Activity::new(Id::parse(&format!("{trace}-{id}{side}")), Timestamp(start));
+        span.request_id = Some(Id::parse(id));
+        span.correlation_id = Some(trace.into());
+        span.parent_request_id = parent.map(Into::into);
+        span.direction = direction;
+        span
+    }
+
+    #[test]
+    fn two_sides_of_a_call_may_share_the_id_of_a_span_and_two_traces_too() {
+        let (t, u) = ("0af7651916cd43dd8448eb211c80319c", "1af7651916cd43dd8448eb211c80319c");
+        let root = span(t, "aaaaaaaaaaaaaaaa", None, 0, Direction::In);
+        let caller = span(t, "bbbbbbbbbbbbbbbb", Some("aaaaaaaaaaaaaaaa"), 10, Direction::Out);
+        let called = span(t, "bbbbbbbbbbbbbbbb", Some("aaaaaaaaaaaaaaaa"), 20, Direction::In);
+        let below = span(t, "cccccccccccccccc", Some("bbbbbbbbbbbbbbbb"), 30, Direction::Out);
+        let mut line = Activity::new(Id::parse("line"), Timestamp(40));
+        (line.request_id, line.correlation_id) = (called.request_id.clone(), called.correlation_id.clone());
+        let foreign = span(u, "bbbbbbbbbbbbbbbb", None, 50, Direction::Out);
+        let all = [&root, &caller, &called, &below, &line, &foreign];
+        let found = |trace: &Trace| trace.nodes.iter().map(|n| (n.activity.started_at.0, n.depth)).collect::<Vec<_>>();
+        assert_eq!(found(&Trace::of(&caller, all)), [(0, 0), (10, 1), (20, 2), (30, 3), (40, 3)]);
+        assert_eq!(found(&Trace::of(&foreign, all)), [(50, 0)]);
     }
 
     #[test]

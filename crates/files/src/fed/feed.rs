@@ -5,7 +5,7 @@ use super::spool::{Spool, Writer};
 use async_trait::async_trait;
 use crosstail_core::model::Diagnosis;
 use crosstail_formats::Formats;
-use crosstail_source::{ErrorKind, SourceError};
+use crosstail_source::{ErrorKind, Missing, SourceError};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -123,8 +123,9 @@ pub(crate) struct Described {
     pub(crate) what: String,
     /// What works only in part.
     pub(crate) warnings: Vec<String>,
-    /// What was named and is not there.
-    pub(crate) missing: Vec<String>,
+    /// What was named and is not there, of how many.
+    pub(crate) missing: Vec<Missing>,
+    pub(crate) named: usize,
 }
 
 /// Bytes of the spool: those that were written and read when following began, and those that have been delivered by now.
@@ -206,6 +207,8 @@ impl Running {
             state: watch::Sender::new(State::Starting),
             live: watch::Sender::new(false),
         });
+        // What the one before it said is said again where it still holds.
+        *base.described.lock().unwrap_or_else(PoisonError::into_inner) = Described::default();
         let cancel = CancellationToken::new();
         let (own, origin, stop) = (Arc::clone(&feed), Arc::clone(origin), cancel.clone());
         tokio::spawn(async move {
@@ -251,8 +254,9 @@ impl Feed {
             if !matches!(state, State::Starting) {
                 return false;
             }
-            *self.base.described.lock().unwrap_or_else(PoisonError::into_inner) =
-                Described { what, warnings, missing: Vec::new() };
+            let mut described = self.base.described.lock().unwrap_or_else(PoisonError::into_inner);
+            described.what = what;
+            described.warnings.extend(warnings);
             *state = State::Reading;
             true
         });
@@ -293,9 +297,10 @@ impl Feed {
         self.notice(text);
     }
 
-    /// Says in sentences what was named and is not there yet; nothing where all of it is.
-    pub fn lacks(&self, missing: Vec<String>) {
-        self.base.described.lock().unwrap_or_else(PoisonError::into_inner).missing = missing;
+    /// Says what was named and is not there yet, of so many things that were named; nothing where all of it is.
+    pub fn lacks(&self, missing: Vec<Missing>, named: usize) {
+        let mut described = self.base.described.lock().unwrap_or_else(PoisonError::into_inner);
+        (described.missing, described.named) = (missing, named);
     }
 
     /// How many bytes whoever follows has not taken yet.

@@ -181,12 +181,14 @@ impl Source for FedSource {
             return Err(failure.error(&self.config.name, "connect"));
         }
         let files = reading.files.probe(job).await?;
-        let Described { what: server, mut warnings, missing } = reading.base.described();
+        let Described { what: server, mut warnings, missing, named } = reading.base.described();
+        // What is kept and cannot be shown: bytes that are no text, a compressed file that ends early.
+        warnings.extend(files.warnings);
         if !self.begins() {
             warnings.push(self.origin.limits());
         }
         let limits = Some(self.origin.limits());
-        Ok(Probe { server, warnings, missing, schema: files.schema, limits, ..Probe::default() })
+        Ok(Probe { server, warnings, missing, named, schema: files.schema, limits, ..Probe::default() })
     }
 
     async fn settled(&self, _job: &Job) -> Result<(), SourceError> {
@@ -275,11 +277,8 @@ impl Source for FedSource {
 
     async fn diagnose(&self, _now: Timestamp, _job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
         let reading = self.loaded("examine").await?;
-        let Described { what, warnings, missing } = reading.base.described();
+        let Described { what, warnings, .. } = reading.base.described();
         let mut found = vec![self.origin.answers(&what)];
-        let remedy = "check the path there; patterns are those of its shell";
-        let lacks = |what| Diagnosis::problem("files", what, remedy);
-        found.extend(missing.into_iter().map(lacks));
         found.extend(warnings.into_iter().map(|text| Diagnosis::note("reading", text)));
         found.push(Diagnosis::note("limits", self.origin.limits()));
         Ok(found)

@@ -12,11 +12,13 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How much one source keeps, in bytes, and in what pieces the oldest is given up.
 const LIMIT: u64 = 512 << 20;
 const SEGMENT: u64 = 16 << 20;
+/// Files that are held open to be written: a source may have hundreds of streams, and a process has a thousand files.
+const HANDLES: usize = 32;
 /// Held while a folder is in use.
 const LOCK: &str = ".lock";
 /// How the names of folders begin that are held, or left behind.
@@ -40,6 +42,10 @@ struct Kept {
     arrivals: HashMap<PathBuf, Arc<Arrivals>>,
     /// Files that are complete, the oldest first.
     complete: VecDeque<(PathBuf, u64)>,
+    /// The file of each folder that is written.
+    open: HashMap<PathBuf, Open>,
+    /// Counts what was written, in any of them.
+    writes: u64,
     bytes: u64,
     /// All that was ever written.
     written: u64,
@@ -79,7 +85,7 @@ impl Spool {
 
     /// When the lines of a file came.
     pub(crate) fn arrivals(&self, path: &Path) -> Arc<Arrivals> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         Arc::clone(kept.arrivals.entry(path.to_owned()).or_default())
     }
 
@@ -89,7 +95,7 @@ impl Spool {
 
     /// The name under which a file is shown.
     pub(crate) fn name_of(&self, path: &Path) -> String {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = self.kept();
         let found = path.parent().and_then(|folder| kept.folders.get(folder));
         found.map_or_else(|| path.display().to_string(), |folder| folder.shown.clone())
     }
@@ -101,36 +107,26 @@ impl Spool {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         shown.clone_into(&mut kept.folders.entry(folder.clone()).or_default().shown);
-        Ok(Writer { spool: Arc::clone(self), folder, open: None })
+        // Whoever writes to a folder anew begins a file of its own.
+        kept.close(&folder);
+        drop(kept);
+        Ok(Writer { spool: Arc::clone(self), folder })
     }
 
-    /// Counts bytes that were written; gives up the oldest files where that is too much.
-    fn count(&self, bytes: u64, completed: Option<(PathBuf, u64)>) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.bytes += bytes;
-        kept.written += bytes;
-        kept.complete.extend(completed);
-        while kept.bytes > self.limit
-            && let Some((path, length)) = kept.complete.pop_front()
-        {
-            if std::fs::remove_file(&path).is_ok() {
-                kept.given_up += length;
-            }
-            kept.arrivals.remove(&path);
-            kept.bytes = kept.bytes.saturating_sub(length);
-        }
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many bytes were ever written.
     pub(crate) fn written(&self) -> u64 {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).written
+        self.kept().written
     }
 
     /// How many bytes were given up for lack of room.
     pub(crate) fn given_up(&self) -> u64 {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).given_up
+        self.kept().given_up
     }
 }
 
@@ -140,25 +136,75 @@ impl Drop for Spool {
     }
 }
 
+impl Kept {
+    /// Counts bytes that were written to the file of a folder. Gives up the oldest files where that is too much: those that are
+    /// complete, then the one that was written longest ago.
+    fn count(&mut self, bytes: u64, limit: u64, folder: &Path) {
+        self.bytes += bytes;
+        self.written += bytes;
+        while self.bytes > limit {
+            if self.complete.is_empty() {
+                let others = self.open.iter().filter(|(other, _)| other.as_path() != folder);
+                let Some(oldest) = others.min_by_key(|(_, open)| open.written).map(|(folder, _)| folder.clone()) else {
+                    return;
+                };
+                self.close(&oldest);
+            }
+            let Some((path, length)) = self.complete.pop_front() else { return };
+            if std::fs::remove_file(&path).is_ok() {
+                self.given_up += length;
+            }
+            self.arrivals.remove(&path);
+            self.bytes = self.bytes.saturating_sub(length);
+        }
+    }
+
+    /// The file of a folder is complete.
+    fn close(&mut self, folder: &Path) {
+        if let Some(Open { path, length, .. }) = self.open.remove(folder) {
+            self.complete.push_back((path, length));
+        }
+    }
+
+    /// The path of the next file of a folder.
+    fn next(&mut self, folder: &Path, ending: &str) -> PathBuf {
+        let files = &mut self.folders.entry(folder.to_owned()).or_default().files;
+        *files += 1;
+        folder.join(format!("{files:06}{ending}"))
+    }
+
+    /// Lets go of the handles of the files that were written longest ago.
+    fn spare_handles(&mut self) {
+        let mut held: Vec<(u64, &mut Open)> =
+            self.open.values_mut().filter(|open| open.file.is_some()).map(|open| (open.written, open)).collect();
+        let over = held.len().saturating_sub(HANDLES);
+        held.sort_unstable_by_key(|(written, _)| *written);
+        held.into_iter().take(over).for_each(|(_, open)| open.file = None);
+    }
+}
+
 /// Writes the lines of one stream.
 pub struct Writer {
     spool: Arc<Spool>,
     folder: PathBuf,
-    open: Option<Open>,
 }
 
-/// The file that is written.
+/// A file that is written.
 struct Open {
-    file: File,
+    /// Its handle, unless too many are held.
+    file: Option<File>,
     path: PathBuf,
     length: u64,
     arrivals: Arc<Arrivals>,
+    /// Which write was the last one.
+    written: u64,
 }
 
 impl Writer {
     /// Writes bytes. A file ends at the end of a line.
     pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let room = SEGMENT.saturating_sub(self.open.as_ref().map_or(0, |open| open.length));
+        let length = self.spool.kept().open.get(&self.folder).map_or(0, |open| open.length);
+        let room = SEGMENT.saturating_sub(length);
         let end = if saturating_u64(bytes.len()) < room { None } else { memchr::memrchr(b'\n', bytes) };
         let Some(end) = end else { return self.append(bytes) };
         let (own, next) = bytes.split_at(end + 1);
@@ -171,48 +217,75 @@ impl Writer {
         if bytes.is_empty() {
             return Ok(());
         }
-        let mut open = match self.open.take() {
-            Some(open) => open,
-            None => {
-                let path = self.next(".log");
-                Open { file: create(&path)?, length: 0, arrivals: self.spool.arrivals(&path), path }
+        let mut kept = self.spool.kept();
+        kept.writes += 1;
+        let written = kept.writes;
+        let mut open = None;
+        if let Some(mut known) = kept.open.remove(&self.folder) {
+            match known.hold() {
+                Ok(()) => open = Some(known),
+                // Somebody has removed it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    kept.bytes = kept.bytes.saturating_sub(known.length);
+                }
+                Err(error) => {
+                    kept.open.insert(self.folder.clone(), known);
+                    return Err(error);
+                }
             }
-        };
-        if self.spool.is_live.load(Ordering::Relaxed) {
-            open.arrivals.note(open.length, Clock::system().now());
         }
-        open.file.write_all(bytes)?;
-        let written = saturating_u64(bytes.len());
-        self.spool.count(written, None);
-        open.length += written;
-        self.open = Some(open);
+        if open.is_none() {
+            let path = kept.next(&self.folder, ".log");
+            let file = Some(create(&path)?);
+            let arrivals = Arc::clone(kept.arrivals.entry(path.clone()).or_default());
+            open = Some(Open { file, path, length: 0, arrivals, written });
+        }
+        let Some(Open { file: Some(file), path, length, arrivals, .. }) = open else { return Ok(()) };
+        if self.spool.is_live.load(Ordering::Relaxed) {
+            arrivals.note(length, Clock::system().now());
+        }
+        if let Err(error) = (&file).write_all(bytes) {
+            // On a full disk a part of it may be there. Whoever tries again writes all of it, into another file.
+            let _ = file.set_len(length);
+            kept.complete.push_back((path, length));
+            return Err(error);
+        }
+        let added = saturating_u64(bytes.len());
+        let open = Open { file: Some(file), path, length: length + added, arrivals, written };
+        kept.open.insert(self.folder.clone(), open);
+        kept.spare_handles();
+        kept.count(added, self.spool.limit, &self.folder);
         Ok(())
     }
 
     /// Begins a new file: what follows does not continue what was written.
     pub fn begin_anew(&mut self) {
-        if let Some(Open { path, length, .. }) = self.open.take() {
-            self.spool.count(0, Some((path, length)));
-        }
+        self.spool.kept().close(&self.folder);
     }
 
     /// Adds a file that is whole, compressed perhaps.
     pub fn add_whole(&mut self, ending: &str, bytes: &[u8]) -> io::Result<()> {
-        let path = self.next(ending);
         // Hidden until it is complete: it is not read in parts.
         let hidden = self.folder.join(".part");
         create(&hidden)?.write_all(bytes)?;
+        let mut kept = self.spool.kept();
+        let path = kept.next(&self.folder, ending);
         std::fs::rename(&hidden, &path)?;
         let length = saturating_u64(bytes.len());
-        self.spool.count(length, Some((path, length)));
+        kept.complete.push_back((path, length));
+        kept.count(length, self.spool.limit, &self.folder);
         Ok(())
     }
+}
 
-    fn next(&self, ending: &str) -> PathBuf {
-        let mut kept = self.spool.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let files = &mut kept.folders.entry(self.folder.clone()).or_default().files;
-        *files += 1;
-        self.folder.join(format!("{files:06}{ending}"))
+impl Open {
+    /// Gets its handle again.
+    fn hold(&mut self) -> io::Result<()> {
+        if self.file.is_none() {
+            let flags = OFlags::NOFOLLOW.bits().cast_signed();
+            self.file = Some(File::options().append(true).custom_flags(flags).open(&self.path)?);
+        }
+        Ok(())
     }
 }
 
@@ -325,6 +398,58 @@ mod tests {
         let bytes: u64 = files.map(|file| file.metadata().expect("there").len()).sum();
         assert!((2 * SEGMENT..=3 * SEGMENT).contains(&bytes), "{bytes}");
         assert_eq!(spool.given_up() + bytes, 80 << 20);
+    }
+
+    fn bytes_in(folder: &Path) -> u64 {
+        let entries = std::fs::read_dir(folder).expect("read").flatten();
+        entries
+            .map(
+                |entry| {
+                    if entry.path().is_dir() { bytes_in(&entry.path()) } else { entry.metadata().expect("there").len() }
+                },
+            )
+            .sum()
+    }
+
+    #[test]
+    fn its_limit_is_that_of_all_streams_together() {
+        // Sixty streams, none of which has a file that is full.
+        let spool = spool(SEGMENT);
+        let mut writers: Vec<Writer> = (0..60).map(|n| spool.writer(&format!("x{n}"), "x").expect("made")).collect();
+        for round in 0..12 {
+            for (n, writer) in writers.iter_mut().enumerate() {
+                writer.write(format!("{round} {n} {}\n", "x".repeat(100_000)).as_bytes()).expect("written");
+            }
+            assert!(bytes_in(spool.path()) <= SEGMENT, "round {round}");
+        }
+        let kept = bytes_in(spool.path());
+        assert!(kept > SEGMENT / 2, "{kept}");
+        assert_eq!(spool.given_up() + kept, spool.written());
+        // What was written last is there, of each stream that wrote in the last round.
+        let last = spool.path().join("x59");
+        let newest = std::fs::read_dir(last).expect("read").flatten().map(|file| file.path()).max().expect("a file");
+        assert!(std::fs::read_to_string(newest).expect("read").contains("11 59 x"));
+    }
+
+    #[test]
+    fn few_files_are_held_open_and_each_stream_goes_on_in_its_own() {
+        let spool = spool(LIMIT);
+        let mut writers: Vec<Writer> = (0..200).map(|n| spool.writer(&format!("x{n}"), "x").expect("made")).collect();
+        for round in 0..3 {
+            for writer in &mut writers {
+                writer.write(format!("line {round}\n").as_bytes()).expect("written");
+            }
+            let held = spool.kept().open.values().filter(|open| open.file.is_some()).count();
+            assert!(held <= HANDLES, "{held}");
+        }
+        for n in 0..200 {
+            let text = std::fs::read_to_string(spool.path().join(format!("x{n}/000001.log"))).expect("read");
+            assert_eq!(text, "line 0\nline 1\nline 2\n");
+        }
+        // One that somebody removed begins again.
+        std::fs::remove_file(spool.path().join("x0/000001.log")).expect("removed");
+        writers[0].write(b"line 3\n").expect("written");
+        assert_eq!(std::fs::read_to_string(spool.path().join("x0/000002.log")).expect("read"), "line 3\n");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::OnceLock;
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 
@@ -13,21 +14,39 @@ use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
 const LONGEST_LINE: usize = 64 << 20;
 /// Bytes read at once.
 const CHUNK: usize = 64 * 1024;
+/// Some kubelets stop sending a log when they rotate it, without an end.
+const SILENCE: Duration = Duration::from_mins(5);
 /// The name of the hidden command that guards.
 pub const GUARD: &str = "guard";
 
-/// The program that guards: crosstail itself, also after its file was replaced by a newer one.
-static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-
-/// Names the program that guards, for a process that is not crosstail.
-pub fn guard_with(program: PathBuf) {
-    let _ = PROGRAM.set(program);
+/// How programs are run by a process that is not crosstail.
+#[derive(Debug, Clone)]
+pub struct Embedding {
+    /// The program that guards, by its hidden command: `crosstail`.
+    pub guard: PathBuf,
+    /// Where programs are looked for before `PATH`.
+    pub programs: PathBuf,
+    /// After how long a log that is silent is opened again.
+    pub silence: Duration,
 }
 
+static EMBEDDING: OnceLock<Embedding> = OnceLock::new();
+
+/// Says how programs are run in this process; the first one counts.
+pub fn embed(embedding: Embedding) {
+    let _ = EMBEDDING.set(embedding);
+}
+
+/// After how long a log that is silent is opened again.
+pub(crate) fn silence() -> Duration {
+    EMBEDDING.get().map_or(SILENCE, |embedding| embedding.silence)
+}
+
+/// The program that guards: crosstail itself, also after its file was replaced by a newer one.
 fn guard() -> io::Result<PathBuf> {
     let own = Path::new("/proc/self/exe");
-    match PROGRAM.get() {
-        Some(program) => Ok(program.clone()),
+    match EMBEDDING.get() {
+        Some(embedding) => Ok(embedding.guard.clone()),
         None if own.exists() => Ok(own.to_owned()),
         None => std::env::current_exe(),
     }
@@ -52,11 +71,18 @@ impl Invocation {
 
     /// Whether the program is there: a path, or in `PATH`.
     pub(crate) fn is_found(&self) -> bool {
-        if self.program.as_encoded_bytes().contains(&b'/') {
-            return Path::new(&self.program).exists();
+        let program = self.placed();
+        if program.as_encoded_bytes().contains(&b'/') {
+            return Path::new(&program).exists();
         }
         let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).any(|folder| folder.join(&self.program).is_file())
+        std::env::split_paths(&path).any(|folder| folder.join(&program).is_file())
+    }
+
+    /// The program, by its path where it is in the folder that comes before `PATH`.
+    fn placed(&self) -> OsString {
+        let first = EMBEDDING.get().map(|embedding| embedding.programs.join(&self.program));
+        first.filter(|path| path.is_file()).map_or_else(|| self.program.clone(), PathBuf::into_os_string)
     }
 
     /// Starts it. `spool` is removed by the guard once nobody holds it any more.
@@ -66,7 +92,7 @@ impl Invocation {
         if let Some(input) = &self.input {
             command.arg("--input").arg(input);
         }
-        command.arg("--").arg(&self.program).args(&self.arguments).envs(self.variables.iter().cloned());
+        command.arg("--").arg(self.placed()).args(&self.arguments).envs(self.variables.iter().cloned());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // Ctrl-C in the terminal is for crosstail alone.
         let mut child = command.process_group(0).spawn()?;

@@ -7,6 +7,7 @@ use crate::join::ByTime;
 use crate::stream::{Form, Stream};
 use async_trait::async_trait;
 use crosstail_files::Failure;
+use crosstail_source::Missing;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,17 +72,17 @@ impl Containers {
         }
     }
 
-    /// The names that no container has.
-    fn missing(&self, found: &[Container]) -> Vec<String> {
-        let wanted = match &self.choice {
-            Choice::Names(names) => names.as_slice(),
+    /// The names that no container has, and how many there are.
+    fn missing(&self, found: &[Container]) -> (Vec<Missing>, usize) {
+        let names = match &self.choice {
             Choice::Project(folder) if found.is_empty() => {
-                return vec![format!("no container is of the project in {folder}; one that is made later is read")];
+                return (vec![Missing::Project { folder: folder.clone() }], 1);
             }
             Choice::Project(_) => &[],
+            Choice::Names(names) => names.as_slice(),
         };
-        let absent = wanted.iter().filter(|name| !found.iter().any(|container| is_named(container, name)));
-        absent.map(|name| format!("no container is named {name}; one that is made later is read")).collect()
+        let absent = names.iter().filter(|name| !found.iter().any(|container| is_named(container, name)));
+        (absent.map(|named| Missing::Container { named: named.clone() }).collect(), names.len())
     }
 
     fn stream(container: &Container, feed: &Feed) -> Result<Arc<Stream>, Failure> {
@@ -156,7 +157,10 @@ impl Origin for Containers {
 
     async fn run(&self, feed: &Arc<Feed>) -> Result<(), Failure> {
         let found = self.list(feed).await?;
-        feed.reached(format!("{} containers", found.len()), self.missing(&found));
+        let containers = if found.len() == 1 { "container" } else { "containers" };
+        feed.reached(format!("{} {containers}", found.len()), Vec::new());
+        let (missing, named) = self.missing(&found);
+        feed.lacks(missing, named);
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         let mut reading = JoinSet::new();
         for container in &found {

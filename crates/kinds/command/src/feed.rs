@@ -145,22 +145,34 @@ impl Feed {
                 None => child.next().await,
             };
             let Some((pipe, bytes)) = next.map_err(|error| cannot_read(&error))? else { break false };
-            let (overlap, wrote) = stream.take(pipe, &bytes).map_err(|error| Failure::spool(&error))?;
-            count += wrote;
-            match overlap {
-                Some(Overlap::Lines(count)) => {
-                    self.notice(format!("it was started again and repeated {count} lines, which are shown once"));
-                }
-                Some(Overlap::None) => self.notice(
-                    "it was started again and does not go on where it was: lines may be missing or come twice"
-                        .to_owned(),
-                ),
-                None => {}
+            let taken = stream.take(pipe, &bytes, self.formats()).map_err(|error| Failure::spool(&error))?;
+            count += taken.1;
+            for overlap in taken.0 {
+                self.tell_overlap(overlap);
             }
             self.tell_given_up();
         };
         let code = if was_silent { 0 } else { child.code().await.map_err(|error| cannot_read(&error))? };
-        Ok(Ran { code, said: stream.end(code), lines: count, was_silent })
+        let (said, found) = stream.end(code);
+        for overlap in found {
+            self.tell_overlap(overlap);
+        }
+        Ok(Ran { code, said, lines: count, was_silent })
+    }
+
+    /// Says what was joined of two runs, and what could not be.
+    fn tell_overlap(&self, overlap: Overlap) {
+        self.notice(match overlap {
+            Overlap::Lines(count) => format!("it was started again and repeated {count} lines, which are shown once"),
+            Overlap::None => {
+                "it was started again and does not go on where it was: lines may be missing or come twice".to_owned()
+            }
+            Overlap::Untold => {
+                "it was started again and printed lines without a time that were there before: they are shown, and \
+                                may come twice"
+                    .to_owned()
+            }
+        });
     }
 
     /// Says that there is more history than was read.

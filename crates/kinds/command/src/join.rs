@@ -65,51 +65,86 @@ impl ByTime {
 /// What was found when a program ran again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Overlap {
-    /// So many lines were there before.
+    /// So many lines were there before, and are left out.
     Lines(usize),
     /// Nothing of it was: lines may be missing.
     None,
+    /// Lines that say no time were there before. Whether they are the same ones nobody can tell, so they are taken.
+    Untold,
 }
 
-/// Lines without a time that can be relied on: the output of the next run is laid over the end of the last one.
+/// Lines without an order that can be relied on: the output of the next run is laid over the end of the last one. A line that says
+/// its time is the same one again. One that says none (`poll ok`) may be of this run: it is left out only behind one with a time.
 #[derive(Debug, Default)]
 pub(crate) struct ByOrder {
     seen: VecDeque<u64>,
-    /// Where in `seen` the new output may begin, while that is not decided, and how many of its lines fit.
+    /// Where in `seen` the new output may begin, while that is not decided.
     places: Option<Vec<usize>>,
+    /// How many lines of the new output fit, and those of them that are not taken yet.
+    fits: usize,
     held: Vec<Vec<u8>>,
+    /// Those that are taken, because they say no time.
+    untold: Vec<u64>,
 }
 
 impl ByOrder {
     /// The program runs again.
     pub(crate) fn again(&mut self) {
         self.places = (!self.seen.is_empty()).then(|| (0..self.seen.len()).collect());
+        self.fits = 0;
+        self.untold.clear();
     }
 
-    /// Takes a line; adds what is new to `out`. Says what was found once that is decided.
-    pub(crate) fn take(&mut self, line: &[u8], out: &mut Vec<u8>) -> Option<Overlap> {
+    /// Takes a line; adds what is new to `out`. `says_time` tells whether a line says its time. Returns what was found once that is
+    /// decided.
+    pub(crate) fn take(
+        &mut self,
+        line: &[u8],
+        says_time: &dyn Fn(&[u8]) -> bool,
+        out: &mut Vec<u8>,
+    ) -> Option<Overlap> {
         let Some(places) = &mut self.places else {
             self.keep(line, out);
             return None;
         };
-        let (known, at) = (hash(line), self.held.len());
+        let (known, at) = (hash(line), self.fits);
         places.retain(|place| self.seen.get(place + at) == Some(&known));
-        self.held.push(line.to_vec());
         if places.is_empty() {
-            self.places = None;
-            let held = std::mem::take(&mut self.held);
-            for line in &held {
-                self.keep(line, out);
-            }
-            return Some(Overlap::None);
+            return Some(self.nothing_fits(line, out));
         }
+        self.fits += 1;
         // The longest overlap is the one that begins first and goes on to the end.
-        if places.first().is_some_and(|first| first + at + 1 == self.seen.len()) {
-            self.places = None;
-            self.held.clear();
-            return Some(Overlap::Lines(at + 1));
+        let is_whole = places.first().is_some_and(|first| first + self.fits == self.seen.len());
+        let mut found = None;
+        if self.held.is_empty() && !says_time(line) {
+            // For the next run it stands there already, as long as this one fits.
+            out.extend_from_slice(line);
+            found = self.untold.is_empty().then_some(Overlap::Untold);
+            self.untold.push(known);
+        } else {
+            self.held.push(line.to_vec());
         }
-        None
+        if is_whole {
+            return self.decided().or(found);
+        }
+        found
+    }
+
+    /// What was held fits what was read before.
+    fn decided(&mut self) -> Option<Overlap> {
+        self.places = None;
+        let left_out = std::mem::take(&mut self.held).len();
+        (left_out > 0).then_some(Overlap::Lines(left_out))
+    }
+
+    fn nothing_fits(&mut self, line: &[u8], out: &mut Vec<u8>) -> Overlap {
+        self.places = None;
+        self.seen.extend(self.untold.drain(..));
+        for line in std::mem::take(&mut self.held) {
+            self.keep(&line, out);
+        }
+        self.keep(line, out);
+        Overlap::None
     }
 
     fn keep(&mut self, line: &[u8], out: &mut Vec<u8>) {
@@ -121,9 +156,8 @@ impl ByOrder {
     }
 
     /// The run is over: what was held fits what was read before.
-    pub(crate) fn ended(&mut self) {
-        self.places = None;
-        self.held.clear();
+    pub(crate) fn ended(&mut self) -> Option<Overlap> {
+        self.decided()
     }
 }
 
@@ -131,27 +165,47 @@ impl ByOrder {
 mod tests {
     use super::*;
 
-    fn run(join: &mut ByOrder, lines: &[&str]) -> (String, Option<Overlap>) {
-        let (mut out, mut found) = (Vec::new(), None);
+    /// Lines with a digit say their time.
+    fn run(join: &mut ByOrder, lines: &[&str]) -> (String, Vec<Overlap>) {
+        let (mut out, mut found) = (Vec::new(), Vec::new());
         join.again();
         for line in lines {
-            found = join.take(format!("{line}\n").as_bytes(), &mut out).or(found);
+            let says_time = |line: &[u8]| line.iter().any(u8::is_ascii_digit);
+            found.extend(join.take(format!("{line}\n").as_bytes(), &says_time, &mut out));
         }
-        join.ended();
+        found.extend(join.ended());
         (String::from_utf8(out).expect("text").replace('\n', " "), found)
     }
 
     #[test]
     fn the_next_run_is_laid_over_the_end_of_the_last_one() {
         let mut join = ByOrder::default();
-        assert_eq!(run(&mut join, &["a", "b", "a", "b", "c"]), ("a b a b c ".to_owned(), None));
+        assert_eq!(run(&mut join, &["1", "2", "1", "2", "3"]), ("1 2 1 2 3 ".to_owned(), vec![]));
         // It begins where it began, or in the middle.
-        assert_eq!(run(&mut join, &["a", "b", "a", "b", "c", "d"]), ("d ".to_owned(), Some(Overlap::Lines(5))));
-        assert_eq!(run(&mut join, &["b", "c", "d", "e"]), ("e ".to_owned(), Some(Overlap::Lines(3))));
+        assert_eq!(run(&mut join, &["1", "2", "1", "2", "3", "4"]), ("4 ".to_owned(), vec![Overlap::Lines(5)]));
+        assert_eq!(run(&mut join, &["2", "3", "4", "5"]), ("5 ".to_owned(), vec![Overlap::Lines(3)]));
         // It ends before the last one did.
-        assert_eq!(run(&mut join, &["a", "b"]), (String::new(), None));
+        assert_eq!(run(&mut join, &["1", "2"]), (String::new(), vec![Overlap::Lines(2)]));
         // It has nothing of what was before: what looked like it is delivered.
-        assert_eq!(run(&mut join, &["c", "d", "x", "y"]), ("c d x y ".to_owned(), Some(Overlap::None)));
+        assert_eq!(run(&mut join, &["3", "4", "9", "8"]), ("3 4 9 8 ".to_owned(), vec![Overlap::None]));
+        // What goes on with a line that says its time is a part of it.
+        assert_eq!(run(&mut join, &["7", " at x"]), ("7  at x ".to_owned(), vec![Overlap::None]));
+        assert_eq!(run(&mut join, &["7", " at x", "6"]), ("6 ".to_owned(), vec![Overlap::Lines(2)]));
+    }
+
+    #[test]
+    fn equal_lines_without_a_time_are_all_taken() {
+        let mut join = ByOrder::default();
+        assert_eq!(run(&mut join, &["ok", "ok"]), ("ok ok ".to_owned(), vec![]));
+        for _ in 0..3 {
+            assert_eq!(run(&mut join, &["ok"]), ("ok ".to_owned(), vec![Overlap::Untold]));
+            assert_eq!(run(&mut join, &["ok", "ok", "ok"]), ("ok ok ok ".to_owned(), vec![Overlap::Untold]));
+        }
+        // A greeting before lines with times is shown again, and they are not.
+        let mut join = ByOrder::default();
+        run(&mut join, &["hello", "1", "2"]);
+        let found = vec![Overlap::Untold, Overlap::Lines(2)];
+        assert_eq!(run(&mut join, &["hello", "1", "2", "3"]), ("hello 3 ".to_owned(), found));
     }
 
     #[test]

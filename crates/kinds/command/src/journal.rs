@@ -4,6 +4,7 @@ use crate::child::Invocation;
 use crate::feed::{Feed, HISTORY_LINES, Origin, refusal};
 use crate::stream::Form;
 use async_trait::async_trait;
+use crosstail_core::model::Clock;
 use crosstail_files::Failure;
 use crosstail_source::ErrorKind;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ impl Origin for Journal {
         let stream = feed.stream("journal", &shown, || Form::Lines { orders: None, errors: None })?;
         let mut warnings = Vec::new();
         let mut lines = 0;
+        let begun = Clock::system().now();
         if !stream.has_lines() {
             let ran = feed.run(&stream, &self.invocation(&[format!("--lines={HISTORY_LINES}")]), None).await?;
             if ran.code != 0 {
@@ -61,7 +63,8 @@ impl Origin for Journal {
         feed.followed().await;
         let from = match stream.last_field(CURSOR) {
             Some(cursor) => vec![format!("--after-cursor={cursor}"), "--no-tail".to_owned()],
-            None => vec!["--lines=0".to_owned()],
+            // There was none: all that is newer than the question is new.
+            None => vec![format!("--since=@{}", begun.0 / 1_000_000), "--no-tail".to_owned()],
         };
         let follow = [vec!["--follow".to_owned()], from].concat();
         let mut ran = feed.run(&stream, &self.invocation(&follow), None).await?;

@@ -14,5 +14,5 @@ mod plain;
 mod ssh;
 mod stream;
 
-pub use child::{GUARD, guard_with};
+pub use child::{Embedding, GUARD, embed};
 pub use kind::KIND;

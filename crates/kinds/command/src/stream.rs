@@ -75,16 +75,7 @@ impl Stream {
     pub(crate) fn last_time(&self, formats: &Arc<Formats>) -> Option<Timestamp> {
         let last: Vec<Vec<u8>> = self.state().last.iter().cloned().collect();
         let reader = Reader::of(formats, None, &last.concat());
-        let now = Clock::system().now();
-        let times = last.iter().flat_map(|line| {
-            let (mut found, mut columns) = (Vec::new(), None);
-            let place = Place::new(SourceId(0), Locator::Line { file: NameId::default(), offset: 0, length: 0 });
-            let id = Id::Line { file: 0, offset: 0 };
-            let at = Surrounding::new(id, place, now, Surroundings::before(now));
-            reader.read(line.trim_ascii_end(), &at, &mut columns, None, &mut found);
-            found.into_iter().filter_map(|found| time_of(&found.activity)).collect::<Vec<_>>()
-        });
-        times.max()
+        last.iter().filter_map(|line| time_in(&reader, line)).max()
     }
 
     /// A field of the last line that is JSON and has it.
@@ -105,15 +96,20 @@ impl Stream {
     }
 
     /// Takes what a program printed; returns what was found of an earlier run, and how many lines are new.
-    pub(crate) fn take(&self, pipe: Pipe, bytes: &[u8]) -> std::io::Result<(Option<Overlap>, usize)> {
-        self.state().take(pipe, bytes)
+    pub(crate) fn take(
+        &self,
+        pipe: Pipe,
+        bytes: &[u8],
+        formats: &Arc<Formats>,
+    ) -> std::io::Result<(Vec<Overlap>, usize)> {
+        self.state().take(pipe, bytes, formats)
     }
 
-    /// A program has ended; returns what it said that is no line of the stream.
-    pub(crate) fn end(&self, code: i32) -> String {
+    /// A program has ended; returns what it said that is no line of the stream, and what was found of an earlier run.
+    pub(crate) fn end(&self, code: i32) -> (String, Vec<Overlap>) {
         let mut state = self.state();
-        state.ended();
-        complaint(&state.said, code)
+        let found = state.ended();
+        (complaint(&state.said, code), found)
     }
 
     /// Writes lines as they are.
@@ -141,6 +137,15 @@ fn time_of(activity: &Activity) -> Option<Timestamp> {
     activity.completed_at.or_else(|| activity.knows_its_time().then_some(activity.started_at))
 }
 
+/// The latest time that the records of a line say.
+fn time_in(reader: &Reader, line: &[u8]) -> Option<Timestamp> {
+    let (mut found, mut columns, now) = (Vec::new(), None, Clock::system().now());
+    let place = Place::new(SourceId(0), Locator::Line { file: NameId::default(), offset: 0, length: 0 });
+    let at = Surrounding::new(Id::Line { file: 0, offset: 0 }, place, now, Surroundings::before(now));
+    reader.read(line.trim_ascii_end(), &at, &mut columns, None, &mut found);
+    found.iter().filter_map(|found| time_of(&found.activity)).max()
+}
+
 impl State {
     fn again(&mut self) {
         self.said.clear();
@@ -149,9 +154,10 @@ impl State {
         }
     }
 
-    fn ended(&mut self) {
-        if let Form::Lines { orders: Some(orders), .. } = &mut self.form {
-            orders.iter_mut().for_each(ByOrder::ended);
+    fn ended(&mut self) -> Vec<Overlap> {
+        match &mut self.form {
+            Form::Lines { orders: Some(orders), .. } => orders.iter_mut().filter_map(ByOrder::ended).collect(),
+            _ => Vec::new(),
         }
     }
 
@@ -161,21 +167,23 @@ impl State {
         self.said.drain(..over);
     }
 
-    fn take(&mut self, pipe: Pipe, bytes: &[u8]) -> std::io::Result<(Option<Overlap>, usize)> {
-        let (mut out, mut found, mut own) = (Vec::with_capacity(bytes.len()), None, Vec::new());
+    fn take(&mut self, pipe: Pipe, bytes: &[u8], formats: &Arc<Formats>) -> std::io::Result<(Vec<Overlap>, usize)> {
+        let (mut out, mut found, mut own) = (Vec::with_capacity(bytes.len()), Vec::new(), Vec::new());
         match &mut self.form {
             Form::Lines { errors: None, .. } if pipe == Pipe::Err => own.extend_from_slice(bytes),
             Form::Lines { orders, .. } => {
                 match orders {
                     Some(orders) => {
                         let order = &mut orders[usize::from(pipe == Pipe::Err)];
-                        lines(bytes).for_each(|line| found = order.take(line, &mut out).or(found));
+                        let says_time = |line: &[u8]| time_in(&Reader::of(formats, None, line), line).is_some();
+                        lines(bytes).for_each(|line| found.extend(order.take(line, &says_time, &mut out)));
                     }
                     None => out.extend_from_slice(bytes),
                 }
                 if pipe == Pipe::Err {
-                    // The same complaint at each start is nothing to tell.
-                    (own, found) = (bytes.to_vec(), None);
+                    own = bytes.to_vec();
+                    // Another complaint than at the last start is nothing to tell.
+                    found.retain(|found| matches!(found, Overlap::Lines(_)));
                 }
                 let count = lines(bytes).count();
                 for line in lines(bytes).skip(count.saturating_sub(LAST_LINES)) {

@@ -67,6 +67,11 @@ async fn connection<P: Protocol>(stream: TcpStream, peer: IpAddr, server: Arc<Se
 
 impl<P: Protocol> Server<P> {
     async fn answer(&self, peer: IpAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        // A page in a browser may read the answer where it may send at all: with the token.
+        let page = request.headers().get(header::ORIGIN).filter(|_| self.intake.takes_pages()).cloned();
+        if request.method() == Method::OPTIONS && page.is_some() {
+            return allowed(page, asked_before(self.intake.hears(peer)));
+        }
         let path = request.uri().path().to_owned();
         let media_type = text_of(request.headers(), header::CONTENT_TYPE.as_str()).to_owned();
         let outcome = self.take(peer, request, &path, &media_type).await;
@@ -91,7 +96,7 @@ impl<P: Protocol> Server<P> {
             }
             _ => {}
         }
-        response
+        allowed(page, response)
     }
 
     async fn take(
@@ -126,4 +131,31 @@ impl<P: Protocol> Server<P> {
         let read = move |body: &[u8]| protocol.lines(&own_path, &own_type, body);
         self.intake.keep(peer, held.bytes.clone(), is_packed, read).await
     }
+}
+
+/// The answer to what a browser asks before a page may send (fetch.spec.whatwg.org, "CORS-preflight request"). It has no token yet.
+fn asked_before(is_heard: bool) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
+    if !is_heard {
+        *response.status_mut() = StatusCode::FORBIDDEN;
+        return response;
+    }
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+    let named = HeaderValue::from_static("authorization, content-type, content-encoding");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, named);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
+    response
+}
+
+/// An answer that a page of an origin may read.
+fn allowed(page: Option<HeaderValue>, mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    if let Some(origin) = page {
+        let headers = response.headers_mut();
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        headers.insert(header::VARY, HeaderValue::from_static("origin"));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("retry-after"));
+    }
+    response
 }

@@ -90,6 +90,16 @@ impl Intake {
         &self.inbox
     }
 
+    /// Whether pages in a browser may send: those that have the token.
+    pub(crate) fn takes_pages(&self) -> bool {
+        self.address.token.is_some()
+    }
+
+    /// Whether something is taken from an address.
+    pub(crate) fn hears(&self, peer: IpAddr) -> bool {
+        self.address.hears(peer)
+    }
+
     /// Whether a request may come in at all.
     pub(crate) fn admit(&self, peer: IpAddr, headers: &HeaderMap, query: &str) -> Result<(), Refusal> {
         if !self.address.hears(peer) {

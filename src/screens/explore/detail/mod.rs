@@ -240,7 +240,7 @@ impl Detail {
                     id == request || parent == Some(id.as_str())
                 })
         };
-        let trace = Trace::build(all().filter(belongs));
+        let trace = Trace::of(own, all().filter(belongs));
         (self.chain, self.trace) = (chain, trace);
         let place = match self.tab {
             Tab::Retries => self.chain.attempts.iter().position(|a| Some(&a.id) == pointed.as_ref()),

@@ -3,8 +3,7 @@
 
 mod pods;
 
-use crate::child::Invocation;
-use crate::child::{Pipe, complaint};
+use crate::child::{Invocation, Pipe, complaint, silence};
 use crate::containers::time;
 use crate::feed::{Backoff, Feed, HISTORY_LINES, Origin, ask, cannot_read, cannot_start};
 use crate::join::ByTime;
@@ -12,7 +11,7 @@ use crate::stream::{Form, Stream};
 use async_trait::async_trait;
 use chrono::SecondsFormat;
 use crosstail_files::Failure;
-use crosstail_source::ErrorKind;
+use crosstail_source::{ErrorKind, Missing};
 use pods::{Container, Phase, Pod, Pods, events};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,8 +22,6 @@ use tokio::task::JoinSet;
 /// Containers that are read at once, and that are followed at once.
 const AT_ONCE: usize = 4;
 const FOLLOWED: usize = 200;
-/// A log that is silent for so long is opened again: some kubelets stop sending when they rotate it.
-const SILENCE: Duration = Duration::from_mins(5);
 /// How long a container that does not run is left alone where nothing is heard of it.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -49,6 +46,12 @@ impl Kubernetes {
         let (namespace, context) = parts[..places].split_last()?;
         let context = (!context.is_empty()).then(|| context.join("/"));
         (!namespace.is_empty()).then(|| Self { context, namespace: (*namespace).to_owned(), selector })
+    }
+
+    /// What pods are wanted, for people.
+    fn named(&self) -> String {
+        let selector = self.selector.iter().map(|selector| format!("/{selector}")).collect::<String>();
+        format!("{}{selector}", self.namespace)
     }
 
     fn kubectl(&self, arguments: impl IntoIterator<Item = String>) -> Invocation {
@@ -82,10 +85,11 @@ impl Kubernetes {
     }
 
     fn stream(container: &Container, feed: &Feed) -> Result<Arc<Stream>, Failure> {
-        let Container { pod, name, .. } = container;
-        let head = format!("[pod/{pod}/{name}] ");
+        let Container { namespace, pod, name, .. } = container;
+        // Two namespaces may have pods of one name.
+        let head = format!("[namespace/{namespace}/pod/{pod}/{name}] ");
         let form = || Form::Stamped { join: ByTime::default(), heads: [head.clone(), head] };
-        feed.stream(&container.key(), &format!("{pod}/{name}"), form)
+        feed.stream(&container.key(), &container.shown(), form)
     }
 
     /// How far a container is now; `None` where that cannot be told.
@@ -141,8 +145,9 @@ impl Origin for Kubernetes {
         let pods: Pods = serde_json::from_slice(&answer)
             .map_err(|error| Failure::new(ErrorKind::Decode, format!("kubectl did not print pods: {error}")))?;
         let found: Vec<Container> = pods.items.iter().flat_map(Pod::containers).collect();
-        let none = found.is_empty().then(|| "no pod fits; one that is made later is read".to_owned());
-        feed.reached(format!("{} pods, {} containers", pods.items.len(), found.len()), none.into_iter().collect());
+        feed.reached(format!("{} pods, {} containers", pods.items.len(), found.len()), Vec::new());
+        let none = found.is_empty().then(|| Missing::Pod { named: self.named() });
+        feed.lacks(none.into_iter().collect(), 1);
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         let mut reading = JoinSet::new();
         for container in found.iter().filter(|container| container.phase.has_begun) {
@@ -155,7 +160,7 @@ impl Origin for Kubernetes {
             reading.spawn(async move {
                 let _turn = turns.acquire().await;
                 if let Err(failure) = own.read(&container, &stream, &feed).await {
-                    feed.notice(failure.cause);
+                    feed.warn(format!("{}: {}", container.shown(), failure.cause));
                 }
             });
         }
@@ -293,7 +298,7 @@ impl One {
 
     async fn run(&self, how: &str) -> Result<crate::feed::Ran, Failure> {
         let logs = self.own.logs(&self.container, &self.stream, &[how]);
-        self.feed.run(&self.stream, &logs, Some(SILENCE)).await
+        self.feed.run(&self.stream, &logs, Some(silence())).await
     }
 }
 

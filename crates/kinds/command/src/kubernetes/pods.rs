@@ -106,7 +106,7 @@ impl Container {
 
     /// Its name for people.
     pub(super) fn shown(&self) -> String {
-        format!("{}/{}", self.pod, self.name)
+        format!("{}/{}/{}", self.namespace, self.pod, self.name)
     }
 }
 

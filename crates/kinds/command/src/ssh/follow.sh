@@ -7,7 +7,8 @@
 # K length sum sum               the piece is good: beginning and end of what was read      X    it is not
 # Z inode count length           a compressed file: the name, the bytes
 # T inode    it was truncated     C inode inode    the first goes on where the second was     P inode    a compressed file is done
-# E length   the name of a file that may not be read     M    nothing matches     U    all of it has been read
+# E length   the name of a file that may not be read     M number    nothing matches a pattern     U    all of it has been read
+# L bytes length   so much of a file is left out: the name     H    it computes, and lives
 LC_ALL=C
 export LC_ALL
 BEGINNING=512
@@ -45,6 +46,21 @@ look() {
     case $2 in -*) ;; *) return 1 ;; esac
     case $inode$size in '' | *[!0-9]*) return 1 ;; esac
     inode=$inode$device
+}
+
+# Runs a command that may take long, and says every few seconds that it does. What it prints goes nowhere.
+patiently() {
+    (while sleep 5 </dev/null >/dev/null 2>&1; do printf 'H\n'; done) &
+    beat=$!
+    "$@" >/dev/null
+    status=$?
+    kill $beat 2>/dev/null
+    wait $beat 2>/dev/null
+    return $status
+}
+
+left_out() {
+    printf 'L %s %s\n%s' "$2" "${#1}" "$1"
 }
 
 text() {
@@ -117,6 +133,11 @@ is_copy() {
     return 1
 }
 
+# Sets how long the text of a compressed file is.
+measure() {
+    all_of_it=$(text "$1" | wc -c)
+}
+
 drain() {
     while [ "$z" -gt "$o" ]; do
         count=$((z - o))
@@ -134,16 +155,17 @@ packed() {
     if [ "$FIRST" = 1 ]; then
         eval "z_$i=1"
         if [ "$z" -gt "$LIMIT" ]; then
+            left_out "$f" "$z"
             printf 'P %s\n' "$i"
             return
         fi
         LIMIT=$((LIMIT - z))
     else
         # It may still be written.
-        text "$f" >/dev/null || return
+        patiently text "$f" || return
         eval "z_$i=1"
-        if is_copy "$f"; then
-            all_of_it=$(text "$f" | wc -c)
+        if patiently is_copy "$f"; then
+            patiently measure "$f"
             count=$((all_of_it - upto))
             if [ $count -gt 0 ]; then
                 printf 'C %s %s\n' "$i" "$other"
@@ -166,10 +188,11 @@ visit() {
     f=$1
     device "$f"
     look "$f" || return
+    any=1
     i=$inode z=$size
     eval "seen=\${s_$i:-}"
     [ "$seen" = "$scan" ] && return
-    eval "s_$i=$scan" found=1
+    eval "s_$i=$scan"
     case $f in
     *.gz | *.tgz | *.bz2 | *.xz | *.zst)
         [ $pass = new ] && packed
@@ -187,7 +210,10 @@ visit() {
         fi
         o=0
         if [ "$FIRST" = 1 ]; then
-            [ "$z" -gt "$LIMIT" ] && o=$((z - LIMIT))
+            if [ "$z" -gt "$LIMIT" ]; then
+                o=$((z - LIMIT))
+                left_out "$f" "$o"
+            fi
             LIMIT=$((LIMIT - z + o))
         elif is_copy "$f"; then
             o=$upto
@@ -217,7 +243,7 @@ each() {
     number=1
     while [ $number -le "$N" ]; do
         eval "p=\$p$number"
-        number=$((number + 1))
+        any=0
         IFS=
         if [ -d "$p" ]; then
             for file in "${p%/}"/*; do
@@ -234,11 +260,23 @@ each() {
                 visit "$file"
             done
         fi
+        [ $any = 1 ] && eval "found_$number=1"
+        number=$((number + 1))
+    done
+}
+
+# Says once of each pattern that it matches nothing.
+missing() {
+    number=1
+    while [ $number -le "$N" ]; do
+        eval "any=\${found_$number:-0}"
+        [ "$any" = 0 ] && printf 'M %s\n' "$number"
+        number=$((number + 1))
     done
 }
 
 main() {
-    scan=0 news=1 idle=0 found=0 told=0
+    scan=0 news=1 idle=0 told=0
     while :; do
         pass=new scan=$((scan + 1))
         each
@@ -247,7 +285,8 @@ main() {
         each
         idle=$((idle + 1))
         if [ $news = 1 ] || [ $idle -ge 8 ]; then
-            [ $found$told = 00 ] && printf 'M\n' && told=1
+            [ $told = 0 ] && missing
+            told=1
             printf 'U\n'
             news=0 idle=0
         fi

@@ -39,7 +39,13 @@ pub(super) enum Frame {
     Done(FileId),
     /// A file may not be read.
     Refused(String),
-    NothingMatches,
+    /// So many bytes of a file are left out: there is more history than is read.
+    LeftOut {
+        bytes: u64,
+        name: String,
+    },
+    /// No file matches the path or pattern of this number, from 1.
+    NothingMatches(usize),
     AllRead,
 }
 
@@ -63,11 +69,14 @@ impl<R: AsyncRead + Unpin> Frames<R> {
             let number = |at: usize| numbers.get(at).and_then(|number| u64::try_from(*number).ok()).unwrap_or(u64::MAX);
             return Ok(Some(match (word, numbers.as_slice()) {
                 ("U", []) => Frame::AllRead,
-                ("M", []) => Frame::NothingMatches,
+                ("M", [_]) => Frame::NothingMatches(usize::try_from(number(0)).unwrap_or(0)),
                 ("P", [inode]) => Frame::Done(*inode),
                 ("T", [inode]) => Frame::Truncated(*inode),
                 ("C", [inode, from]) => Frame::GoesOn { inode: *inode, from: *from },
                 ("E", [_]) => Frame::Refused(self.text(number(0)).await?),
+                ("L", [_, _]) => Frame::LeftOut { bytes: number(0), name: self.text(number(1)).await? },
+                // It computes, and lives.
+                ("H", []) => continue,
                 ("Z", [inode, ..]) if numbers.len() == 3 => {
                     let name = self.text(number(2)).await?;
                     Frame::Packed { inode: *inode, name, bytes: self.bytes(number(1)).await? }
@@ -151,4 +160,36 @@ fn parts(line: &str) -> io::Result<(&str, Vec<u128>)> {
 fn strange(what: &str) -> io::Error {
     let text = what.chars().take(80).collect::<String>();
     io::Error::other(format!("the other host said '{text}', which crosstail does not understand"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::AsyncWriteExt as _;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_lives_while_bytes_come_however_slowly_and_while_the_script_computes() {
+        let (mut there, here) = tokio::io::duplex(64);
+        tokio::spawn(async move {
+            let slow = Duration::from_secs(15);
+            for _ in 0..10 {
+                there.write_all(b"H\n").await.expect("taken");
+                tokio::time::sleep(slow).await;
+            }
+            there.write_all(b"Z 7 10 6\na.log.").await.expect("taken");
+            for byte in b"0123456789" {
+                there.write_all(&[*byte]).await.expect("taken");
+                tokio::time::sleep(slow).await;
+            }
+            there.write_all(b"L 5000 5\nb.log").await.expect("taken");
+            // And then nothing at all.
+            std::future::pending::<()>().await;
+        });
+        let mut frames = Frames::new(here);
+        let packed = Frame::Packed { inode: 7, name: "a.log.".to_owned(), bytes: b"0123456789".to_vec() };
+        assert_eq!(frames.next().await.expect("good"), Some(packed));
+        let left_out = Frame::LeftOut { bytes: 5000, name: "b.log".to_owned() };
+        assert_eq!(frames.next().await.expect("good"), Some(left_out));
+        assert_eq!(frames.next().await.expect_err("dead").kind(), io::ErrorKind::TimedOut);
+    }
 }

@@ -9,7 +9,7 @@ use crate::stream::{Form, Stream};
 use async_trait::async_trait;
 use crosstail_core::number::saturating_u64;
 use crosstail_files::Failure;
-use crosstail_source::ErrorKind;
+use crosstail_source::{ErrorKind, Missing};
 use frames::{FileId, Frame, Frames, SILENCE};
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
@@ -21,6 +21,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 const SCRIPT: &str = include_str!("follow.sh");
 /// How much history is fetched, in bytes.
 const LIMIT: u64 = 256 << 20;
+/// So many paths and patterns are followed, at most.
+const PATHS: usize = 64;
+
 pub(crate) struct Ssh {
     host: String,
     /// Paths and patterns, as the other host understands them.
@@ -34,6 +37,10 @@ struct Known {
     files: HashMap<FileId, Remote>,
     /// Compressed files, which do not grow.
     done: HashSet<FileId>,
+    /// What of the history is not read: how many files, how many bytes, and the name of one.
+    left_out: Option<(usize, u64, String)>,
+    /// What matches nothing, as it is told before all that is there has been read.
+    absent: Vec<String>,
 }
 
 /// A file of the other host, as far as it was read.
@@ -73,13 +80,25 @@ impl Ssh {
         let end = if text.starts_with('[') { text.find(']').map_or(0, |at| at + 1) } else { 0 };
         let split = text[end..].split_once(':').ok_or("no path")?;
         let host = format!("{}{}", &text[..end], split.0);
-        let paths: Vec<String> =
-            split.1.split(':').map(|path| path.strip_prefix("~/").unwrap_or(path).to_owned()).collect();
+        let paths: Vec<String> = split
+            .1
+            .split(':')
+            .flat_map(alternatives)
+            .map(|path| path.strip_prefix("~/").unwrap_or(&path).to_owned())
+            .collect();
         if host.is_empty() || host.starts_with('-') || host.contains(char::is_whitespace) {
             return Err("no host");
         }
         if paths.iter().any(String::is_empty) {
             return Err("no path");
+        }
+        if paths.iter().any(|path| path.contains("**")) {
+            return Err(
+                "** is no pattern of the shell there: name a folder, or several paths with a colon between them",
+            );
+        }
+        if paths.len() > PATHS {
+            return Err("these are too many paths");
         }
         Ok(Self { host: host.trim_matches(['[', ']']).to_owned(), paths, known: Mutex::default() })
     }
@@ -112,20 +131,39 @@ impl Ssh {
     /// Takes what the script sent; returns whether everything has been read.
     fn take(&self, frame: Frame, feed: &Feed) -> Result<bool, Failure> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { files, done } = &mut *known;
+        let Known { files, done, left_out, absent } = &mut *known;
         let spool = |error: std::io::Error| Failure::spool(&error);
         match frame {
             Frame::AllRead => {
-                if !files.is_empty() || !done.is_empty() {
-                    feed.lacks(Vec::new());
+                let paths = std::mem::take(absent);
+                if !paths.is_empty() && paths.len() == self.paths.len() {
+                    feed.notice(format!("no file of {} matches yet", self.host));
+                } else {
+                    for path in paths {
+                        feed.notice(format!("no file matches {}:{path}", self.host));
+                    }
+                }
+                if let Some((count, bytes, name)) = left_out.take() {
+                    let others = if count > 1 { format!(" and {} other files", count - 1) } else { String::new() };
+                    let host = &self.host;
+                    feed.warn(format!("{host}:{name}{others}: {} MB of history are not read", bytes.div_ceil(1 << 20)));
                 }
                 return Ok(true);
             }
-            Frame::NothingMatches => {
-                feed.lacks(vec![format!("no file matches {}:{}", self.host, self.paths.join(":"))]);
-                feed.notice(format!("no file of {} matches yet", self.host));
+            Frame::NothingMatches(number) => {
+                absent.extend(number.checked_sub(1).and_then(|index| self.paths.get(index)).cloned());
+                let missing = absent.iter().map(|named| Missing::File {
+                    named: named.clone(),
+                    host: Some(self.host.clone()),
+                    folder: None,
+                });
+                feed.lacks(missing.collect(), self.paths.len());
             }
             Frame::Refused(name) => feed.warn(format!("{name} may not be read on {}", self.host)),
+            Frame::LeftOut { bytes, name } => {
+                let (count, all, _) = left_out.take().unwrap_or_default();
+                *left_out = Some((count + 1, all + bytes, name));
+            }
             Frame::Packed { inode, name, bytes } => {
                 let ending = name.rfind('.').map_or("", |dot| &name[dot..]);
                 self.stream(inode, &name, feed)?.add_whole(&format!(".log{ending}"), &bytes).map_err(spool)?;
@@ -159,9 +197,6 @@ impl Ssh {
                     Entry::Vacant(new) => {
                         let stream = self.stream(inode, &name, feed)?;
                         let in_a_line = offset > 0;
-                        if in_a_line {
-                            feed.warn(format!("{}:{name}: the first {} MB are not read", self.host, offset >> 20));
-                        }
                         new.insert(Remote { stream, name, read: Read::default(), before: None, in_a_line })
                     }
                 };
@@ -179,6 +214,22 @@ impl Ssh {
         feed.tell_given_up();
         Ok(false)
     }
+}
+
+/// The paths that a path with braces stands for: `app-{1,2}.log` is `app-1.log` and `app-2.log`, as interactive shells have it. Braces
+/// without a comma are a part of a name.
+fn alternatives(path: &str) -> Vec<String> {
+    let inner = path.match_indices('{').filter_map(|(open, _)| {
+        let close = open + path[open..].find('}')?;
+        let inside = &path[open + 1..close];
+        (inside.contains(',') && !inside.contains('{')).then_some((open, close))
+    });
+    let Some((open, close)) = { inner }.next() else { return vec![path.to_owned()] };
+    let each = path[open + 1..close].split(',');
+    // At most as many as are refused anyway.
+    each.flat_map(|one| alternatives(&format!("{}{one}{}", &path[..open], &path[close + 1..])))
+        .take(PATHS + 1)
+        .collect()
 }
 
 /// A text as a word of the shell, whatever it holds.
@@ -225,7 +276,9 @@ impl Ssh {
         };
         write().map_err(|error| Failure::spool(&error))?;
         // The script comes by standard input: the shell of the login there reads two words of ours, and none of anybody else.
-        let arguments = ["-T", "-o", "BatchMode=yes", "-o", "ConnectTimeout=15", "--", &self.host, "exec sh"];
+        // A connection that others share is used, and none is made that others would use: it ends with the source.
+        let options = ["BatchMode=yes", "ConnectTimeout=15", "ControlMaster=no"].map(|option| ["-o", option]).concat();
+        let arguments = [&["-T"], options.as_slice(), &["--", &self.host, "exec sh"]].concat();
         let ssh = Invocation { input: Some(path.clone()), ..Invocation::new("ssh", arguments) };
         let child = ssh.start(feed.spool().path()).map_err(|error| cannot_start(&ssh, &error))?;
         let (out, rest) = child.divided();
@@ -240,8 +293,9 @@ impl Ssh {
                 }
                 Err(error) => break Err(error),
             };
+            let is_read = self.take(frame, feed)?;
             feed.reached(format!("ssh to {}", self.host), Vec::new());
-            if self.take(frame, feed)? {
+            if is_read {
                 *is_whole = true;
                 feed.loaded();
             }
@@ -276,8 +330,54 @@ mod tests {
         assert_eq!(of("web1:/a.log"), Ok(("web1".to_owned(), vec!["/a.log".to_owned()])));
         assert_eq!(of("me@web1:~/a b:/c"), Ok(("me@web1".to_owned(), vec!["a b".to_owned(), "/c".to_owned()])));
         assert_eq!(of("[::1]:/a"), Ok(("::1".to_owned(), vec!["/a".to_owned()])));
-        for bad in ["web1", "web1:", ":/a", "-oProxyCommand=id:/a", "a b:/c"] {
+        let paths = |text: &str| Ssh::of(text).map(|ssh| ssh.paths.join(" "));
+        assert_eq!(paths("h:/a{1,2}/{x,y}.log").as_deref(), Ok("/a1/x.log /a1/y.log /a2/x.log /a2/y.log"));
+        assert_eq!(paths("h:/{a,b{1,2}}:/c").as_deref(), Ok("/a /b1 /a /b2 /c"));
+        assert_eq!(paths("h:/{a}{b").as_deref(), Ok("/{a}{b"));
+        let many = format!("h:/{}", "{a,b}".repeat(20));
+        for bad in ["web1", "web1:", ":/a", "-oProxyCommand=id:/a", "a b:/c", "h:/var/**/app.log", &many] {
             assert!(of(bad).is_err(), "{bad}");
         }
+    }
+
+    /// What the script says of a folder, until it has read all that is there.
+    async fn said(folder: &std::path::Path, limit: u64) -> Vec<Frame> {
+        let ssh = Ssh::of(&format!("h:{}", folder.display())).expect("an address");
+        let script = ssh.script().replacen(&format!("LIMIT={LIMIT}"), &format!("LIMIT={limit}"), 1);
+        let file = folder.join(".script");
+        std::fs::write(&file, script).expect("written");
+        let mut sh = tokio::process::Command::new("sh");
+        sh.stdin(std::fs::File::open(&file).expect("opened")).stdout(std::process::Stdio::piped()).kill_on_drop(true);
+        let mut sh = sh.spawn().expect("sh");
+        let mut frames = Frames::new(sh.stdout.take().expect("a pipe"));
+        let mut found = Vec::new();
+        while let Some(frame) = frames.next().await.expect("understood") {
+            if frame == Frame::AllRead {
+                break;
+            }
+            found.push(frame);
+        }
+        found
+    }
+
+    #[tokio::test]
+    async fn history_that_is_left_out_is_told_of_whole_files_too() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for name in ["a.log", "b.log", "c.log.gz"] {
+            std::fs::write(folder.path().join(name), "0123456789\n".repeat(100)).expect("written");
+        }
+        let left_out = |frames: &[Frame]| -> Vec<(String, u64)> {
+            let told = frames.iter().filter_map(|frame| match frame {
+                Frame::LeftOut { bytes, name } => {
+                    Some((name.rsplit('/').next().unwrap_or_default().to_owned(), *bytes))
+                }
+                _ => None,
+            });
+            told.collect()
+        };
+        assert_eq!(left_out(&said(folder.path(), 10_000).await), []);
+        let some = left_out(&said(folder.path(), 600).await);
+        let is = |name: &str, bytes: u64| (name.to_owned(), bytes);
+        assert_eq!(some, [is("a.log", 500), is("b.log", 1100), is("c.log.gz", 1100)]);
     }
 }

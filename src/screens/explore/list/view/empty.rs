@@ -1,5 +1,6 @@
 //! Why the list is empty, and what to press.
 
+use crate::absent;
 use crate::action::Action;
 use crate::ingest::SourceStatus;
 use crate::screens::explore::Explore;
@@ -93,9 +94,9 @@ fn doing(source: &SourceStatus, shared: &Shared, theme: &Theme) -> Lines {
 
 /// Where nothing has come yet: what is not there, or what is waited for.
 fn nothing_yet(sources: &[SourceStatus], theme: &Theme) -> Lines {
-    let missing: Vec<&String> = sources.iter().flat_map(SourceStatus::missing).collect();
-    let mut lines: Lines = missing.iter().map(|missing| (safe(missing), theme.warning)).collect();
-    lines.push(match missing.len() {
+    let missing = sources.iter().flat_map(SourceStatus::missing);
+    let mut lines: Lines = missing.map(|missing| (safe(&absent::said(missing)), theme.warning)).collect();
+    lines.push(match lines.len() {
         0 => ("nothing yet; activities appear here as they arrive".to_owned(), theme.dim),
         1 => ("it is read as soon as it is there".to_owned(), theme.dim),
         _ => ("they are read as soon as they are there".to_owned(), theme.dim),
