@@ -539,7 +539,7 @@ fn the_first_page_at_every_size() {
         let mut stage = first_page(size, "dark");
         pictures.push(stage.picture().split("── style").next().expect("a text").to_owned());
         stage.explorer.shared.settings.offers.clone_from(&offers);
-        stage.press("down");
+        stage.press(&["down"]);
         pictures.push(stage.picture().split("── style").next().expect("a text").to_owned());
         let opens = stage.press_for_effects("enter");
         assert!(opens.contains(&Effect::ReadInstead(Instead::Source(offers[1].address.clone()))), "{opens:?}");

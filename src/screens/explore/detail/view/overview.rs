@@ -68,7 +68,8 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
     field("request", a.request_id.as_ref().map(|id| safe(&id.to_string())));
     field("correlation", text(&a.correlation_id));
     field("parent", text(&a.parent_request_id));
-    field("id", Some(safe(&a.id.to_string())));
+    // Said once where it is the request.
+    field("id", (a.request_id.as_ref() != Some(&a.id)).then(|| safe(&a.id.to_string())));
     whereabouts(shared, a, &mut field);
     configuration(shared, detail, &mut lines, theme);
     metadata(detail, &mut lines, theme);
