@@ -2,7 +2,7 @@
 
 use crate::access::complete_access;
 use crate::fields::Fields;
-use crate::format::Format;
+use crate::format::{Format, Group};
 use crate::generic;
 use crate::logfmt;
 use crate::piece::Piece;
@@ -106,6 +106,7 @@ impl Formats {
     pub(crate) fn record(&self, text: &str, at: &Surrounding<'_>, depth: u8) -> Found {
         let mut found = self.unblamed(text, at, depth);
         found.blame_lines(text);
+        found.name_ids(first_line(text).0);
         found
     }
 
@@ -267,6 +268,12 @@ impl Formats {
         }
         if format.lines {
             let mut found = self.object_of(format, object_of_lines(text), at);
+            let heading = format.patterns[number].groups.iter();
+            let mut times = heading.filter(|(_, meaning)| *meaning == Group::Target(Target::StartedAt));
+            let written = times.find_map(|(group, _)| spelled_time(&lossy(subject, groups.range(*group)?)));
+            if let Some(time) = written.filter(|_| !found.activity.exact_start) {
+                (found.activity.started_at, found.activity.exact_start) = (at.moment(time), true);
+            }
             found.form = Form::Text(index);
             return Some(found);
         }
@@ -435,7 +442,8 @@ pub(crate) fn first_line(text: &str) -> (&str, &str) {
 
 /// An object of the fields that stand in a line each: `NAME=value`.
 fn object_of_lines(text: &str) -> String {
-    let fields = text.lines().filter_map(|line| line.split_once('='));
+    let fields = text.lines().filter_map(|line| line.trim_start().split_once('='));
+    let fields = fields.filter(|(name, _)| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'));
     let object: serde_json::Map<_, _> = fields.map(|(name, value)| (name.to_owned(), value.into())).collect();
     serde_json::Value::Object(object).to_string()
 }

@@ -140,7 +140,7 @@ impl Reader {
             }
             timed += 1;
             for (column, count) in at.iter_mut().enumerate() {
-                *count += usize::from(generic::word_in(head.message, column).is_some());
+                *count += usize::from(generic::has_level_in(head.message, column));
             }
         }
         at.iter().position(|count| *count >= LEAST_IN_COLUMN && *count * 10 >= timed * 8)
