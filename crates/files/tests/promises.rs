@@ -449,6 +449,7 @@ async fn whatever_it_is_packed_in() {
         ("zip", zip(&[("a.log", text.as_bytes())]), 2),
         ("zip of two", zip(&[("b.log", more), ("a.log", text.as_bytes())]), 3),
         ("zip with other files", zip(&[("README.md", b"Read me."), ("logs/a.log", text.as_bytes())]), 2),
+        ("zip with a text", zip(&[("README.txt", b"Read me."), ("a.log", text.as_bytes())]), 2),
         ("zip of another name", zip(&[("pay.dat", text.as_bytes())]), 2),
         ("zip of gzip", zip(&[("a.log.1.gz", &gz(text.as_bytes())), ("a.log", more)]), 3),
         ("UTF-16", utf16(text), 2),

@@ -87,14 +87,34 @@ pub(crate) fn crash(text: &str) -> Option<Level> {
     CRASHES.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, level)| *level)
 }
 
+/// Where almost all lines of a stream have their level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Words between the time and the level.
+    pub words: usize,
+    /// Whether levels are in capitals, so that what is not in capitals is none.
+    pub shouted: bool,
+}
+
+/// Whether a level in capitals stands directly behind the time.
+pub(crate) fn leads_with_level(line: &str) -> bool {
+    let behind = time_at(line.trim_start()).map(|(_, rest)| separators(rest));
+    let shouted = |text: &&str| text.bytes().take_while(u8::is_ascii_alphabetic).all(|b| b.is_ascii_uppercase());
+    behind.filter(shouted).is_some_and(|text| !is_used_word(text) && level_at(text).is_some())
+}
+
 /// The head of a line whose level stands in the column in which almost all lines of its stream have one: after so many
 /// words behind the time.
-pub fn head_in(line: &str, column: Option<usize>) -> Head<'_> {
+pub fn head_in(line: &str, column: Option<Column>) -> Head<'_> {
     let found = head(line);
     let Some(column) = column.filter(|_| found.level.is_none() && found.time.is_some()) else { return found };
-    let Some((level, after)) = word_in(found.message, column) else { return found };
+    let Some((level, after)) = word_in(found.message, column.words) else { return found };
+    let word = found.message.bytes().take_while(u8::is_ascii_alphabetic);
+    if column.shouted && !word.clone().all(|b| b.is_ascii_uppercase()) {
+        return found;
+    }
     // What stands before the level is nothing that is known: it stays in the message.
-    let message = if column == 0 { separators(after) } else { found.message };
+    let message = if column.words == 0 { separators(after) } else { found.message };
     Head { level: Some(level), message, ..found }
 }
 
@@ -348,10 +368,11 @@ fn channel_and_level(text: &str) -> Option<(Level, &str, &str)> {
 fn logger_and_message(text: &str) -> (Option<&str>, &str) {
     let mut at = text;
     let mut bracketed = None;
+    let mut thread = false;
     for _ in 0..5 {
         // Behind what stands in brackets a word of a sentence may follow: `[x] done - not split`.
-        let short =
-            || short_logger(at).filter(|_| at.len() == text.len() || at.starts_with(|c: char| c.is_ascii_uppercase()));
+        let named = at.len() == text.len() || thread || at.starts_with(|c: char| c.is_ascii_uppercase());
+        let short = || short_logger(at).filter(|_| named);
         if let Some((logger, message)) = dotted_logger(at).or_else(short) {
             return bracketed.map_or((logger, message), |logger| (Some(logger), text));
         }
@@ -365,6 +386,7 @@ fn logger_and_message(text: &str) -> (Option<&str>, &str) {
         if !skipped || after.is_empty() {
             break;
         }
+        thread |= inside.is_some_and(|name| name == "main" || name.contains(|c: char| c.is_ascii_digit() || c == '-'));
         at = separators(after);
     }
     if bracketed.is_some() {
@@ -495,6 +517,7 @@ mod tests {
             ("2024-05-06 07:08:00 HTTP/2 stream closed", None, None, "HTTP/2 stream closed"),
             ("2024-05-06 07:08:00 [pid 13] [ann] FAIL UPLOAD", None, None, "[pid 13] [ann] FAIL UPLOAD"),
             ("2024-05-06 07:08:00 FAIL: order 7", Some(Error), None, "order 7"),
+            ("2024-05-06 07:08:00 INFO [main] db - reads", Some(Info), Some("db"), "reads"),
             ("2024-05-06 07:08:00 INFO [x] done - not split", Some(Info), None, "[x] done - not split"),
             ("2024-05-06 07:08:00.000000 N | etcd: serving", Some(Info), None, "etcd: serving"),
             ("2024-05-06 07:08:00.000000 C | etcd: no room", Some(Level::Fatal), None, "etcd: no room"),
@@ -519,7 +542,7 @@ mod tests {
     #[test]
     fn a_column_of_levels_needs_no_marks() {
         use Level::{Info, Warn};
-        for (line, column, level, message) in [
+        for (line, words, level, message) in [
             ("2024-05-06 07:08:00 info begins", 0, Some(Info), "begins"),
             ("2024-05-06 07:08:00 Warning slow", 0, Some(Warn), "slow"),
             ("2024-05-06 07:08:00 worker WARN slow", 1, Some(Warn), "worker WARN slow"),
@@ -527,9 +550,20 @@ mod tests {
             ("2024-05-06 07:08:00 success begins", 0, Some(Info), "begins"),
             ("no time info", 2, None, "no time info"),
         ] {
-            let found = head_in(line, Some(column));
+            let found = head_in(line, Some(Column { words, shouted: false }));
             assert_eq!((found.level, found.message), (level, message), "{line}");
         }
+    }
+
+    #[test]
+    fn a_column_of_shouted_levels_has_no_other_words() {
+        let column = Some(Column { words: 0, shouted: true });
+        let found = |line| head_in(line, column).level;
+        assert_eq!(found("2024-05-06 07:08:00 CONFIG is read"), Some(Level::Debug));
+        assert_eq!(found("2024-05-06 07:08:00 Error while reading"), None);
+        assert!(leads_with_level("2024-05-06 07:08:00 INFO begins"));
+        assert!(!leads_with_level("2024-05-06 07:08:00 HTTP begins"));
+        assert!(!leads_with_level("2024-05-06 07:08:00 [main] INFO begins"));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct Surrounding<'a> {
     /// time and a level are found, only they.
     pub(crate) seen: &'a [usize],
     /// Behind how many words the stream's lines have their level.
-    pub(crate) column: Option<usize>,
+    pub(crate) column: Option<generic::Column>,
     /// The dialect of the last JSON in the stream that was no line by itself, which the next one probably has.
     pub(crate) hint: Option<&'a AtomicUsize>,
     /// Where what records have is noted, while the beginning of a stream is examined.

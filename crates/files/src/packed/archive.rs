@@ -87,7 +87,12 @@ fn chosen(archive: &mut zip::ZipArchive<BufReader<File>>) -> (Vec<usize>, Vec<St
             (entry.is_file() && !name.starts_with("__MACOSX/")).then_some((index, name))
         })
         .collect();
-    let (logs, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, name)| discover::is_log(Path::new(name)));
+    let is_log = |name: &str| {
+        let path = Path::new(name);
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        discover::is_log(path) && !matches!(stem.as_str(), "readme" | "license" | "notice" | "manifest")
+    };
+    let (logs, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|(_, name)| is_log(name));
     let indices = |files: Vec<(usize, String)>| files.into_iter().map(|(index, _)| index).collect();
     if logs.is_empty() {
         return (indices(others), Vec::new());
