@@ -160,7 +160,7 @@ fn walk(directory: &Path, depth: usize, found: &mut BTreeSet<PathBuf>, left_out:
 }
 
 /// Whether a name is that of a log: by its extension, or, without one, by the words in it.
-fn is_log(path: &Path) -> bool {
+pub(super) fn is_log(path: &Path) -> bool {
     let family = family(path).to_ascii_lowercase();
     match family.rsplit_once('.') {
         Some((stem, extension)) if !stem.is_empty() && !NAMES.contains(&extension) => EXTENSIONS.contains(&extension),
@@ -217,9 +217,13 @@ fn is_rotation(other: &str, name: &str) -> bool {
     if bare == name {
         return true;
     }
+    if name == CURRENT && is_multilog(bare) {
+        return true;
+    }
     if let Some(rest) = bare.strip_prefix(name) {
         let Some(tail) = rest.strip_prefix(['.', '-', '_']) else { return false };
-        return number(tail) || is_date(tail) || matches!(tail, "old" | "bak" | "prev" | "previous" | "0");
+        let counts = rest.starts_with('.') && tail.len() <= 5 && tail.bytes().all(|b| b.is_ascii_digit());
+        return number(tail) || counts || is_date(tail) || matches!(tail, "old" | "bak" | "prev" | "previous" | "0");
     }
     let Some((stem, extension)) = name.rsplit_once('.') else { return false };
     let Some(middle) = bare.strip_prefix(stem).and_then(|rest| rest.strip_suffix(extension)?.strip_suffix('.')) else {
@@ -232,11 +236,79 @@ fn is_rotation(other: &str, name: &str) -> bool {
     }
 }
 
-/// Whether a text is a date, with a time or a number behind it perhaps: `20261120`, `2026-11-20`, `2026-11-20T10`.
+/// The file to which multilog (daemontools) writes; those that it has ended are named by their time.
+const CURRENT: &str = "current";
+
+/// Whether a name is that of a file that multilog has ended: `@4000000065537ad50b2f0a1c.s`.
+fn is_multilog(name: &str) -> bool {
+    let time = name.strip_prefix('@').and_then(|rest| rest.strip_suffix(".s").or_else(|| rest.strip_suffix(".u")));
+    time.is_some_and(|time| time.len() == 24 && time.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/// Whether a text is a date, with a time or a number behind it perhaps: `20261120`, `2026-11-20`, `2026-11-20T10`,
+/// `20-11-2026`, `11-20-2026-1`, `20Nov2026`, or seconds since the epoch.
 fn is_date(text: &str) -> bool {
+    let of_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_year = |text: &str| text.len() == 4 && of_digits(text) && (text.starts_with("20") || text.starts_with("19"));
+    let is_day =
+        |text: &str| (1..=2).contains(&text.len()) && text.parse::<u8>().is_ok_and(|day| (1..=31).contains(&day));
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let shaped = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b'.' | b'Z'));
-    shaped && digits >= 6 && (text.starts_with("20") || text.starts_with("19"))
+    if shaped && digits >= 6 && (text.starts_with("20") || text.starts_with("19")) {
+        return true;
+    }
+    if of_digits(text) {
+        // Seconds or milliseconds from 2001 to 2033; `20112026`.
+        let epoch = matches!(text.len(), 10 | 13) && text.starts_with('1');
+        return epoch || (text.len() == 8 && is_year(&text[4..]) && is_day(&text[..2]) && is_day(&text[2..4]));
+    }
+    // The name of a month stands for itself, also between digits.
+    let lower = text.to_ascii_lowercase();
+    let written = MONTHS.iter().find_map(|month| {
+        let (before, after) = lower.split_once(month)?;
+        Some((
+            before.trim_end_matches(['-', '_', '.']).to_owned(),
+            after.trim_start_matches(['-', '_', '.']).to_owned(),
+        ))
+    });
+    let begins_with_year =
+        |text: &str| text.get(..4).is_some_and(is_year) && !text[4..].starts_with(|c: char| c.is_ascii_digit());
+    if let Some((before, after)) = written {
+        let day_first = is_day(&before) && begins_with_year(&after);
+        return day_first || (is_year(&before) && after.get(..2).is_some_and(is_day));
+    }
+    let groups: Vec<&str> = text.split(['-', '_', '.']).collect();
+    matches!(groups.as_slice(), [day, month, year, rest @ ..]
+        if is_day(day) && is_day(month) && is_year(year) && rest.iter().all(|group| of_digits(group)))
+}
+
+/// Whether one of two files of a folder is a rotation of the other one, or both of a third that is there, too.
+pub(super) fn are_rotations(one: &Path, other: &Path) -> bool {
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (first, second) = (name(one), name(other));
+    if is_rotation(&first, &second) || is_rotation(&second, &first) {
+        return true;
+    }
+    let family = family(one);
+    family == self::family(other)
+        && (one.with_file_name(&family).exists() || !(is_numbered(&first, &family) || is_numbered(&second, &family)))
+}
+
+/// Whether a name has only a number more than its family's, as Winston and replicas write it: `api2.log`.
+fn is_numbered(name: &str, family: &str) -> bool {
+    appended_number(name, family).is_some()
+}
+
+/// Whether the names of two files differ in nothing but numbers: `api1.log`, `api2.log`, `web-01.log`.
+pub(super) fn differ_in_number(one: &Path, other: &Path) -> bool {
+    let bare = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let letters = name.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty());
+        letters.map(str::to_owned).collect::<Vec<_>>()
+    };
+    one.file_name() != other.file_name() && bare(one) == bare(other)
 }
 
 /// The name that a file and its rotations share: `combined.log` for `combined.log.2.gz` (logrotate), `combined3.log`
@@ -247,11 +319,17 @@ pub(super) fn family(path: &Path) -> String {
     for suffix in COMPRESSED.iter().chain(&[".old", ".bak"]) {
         name = name.strip_suffix(suffix).unwrap_or(name);
     }
+    if is_multilog(name) {
+        return CURRENT.to_owned();
+    }
     let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    // `app.log.2026-11-20`: the whole date goes.
+    let mut marks = name.match_indices(['.', '-', '_']).map(|(at, _)| at).filter(|at| *at > 0);
+    if let Some(at) = marks.find(|at| is_date(&name[at + 1..])) {
+        name = &name[..at];
+    }
     if let Some((head, tail)) = name.rsplit_once(['.', '-', '_'])
-        && (number(tail) && name.as_bytes()[head.len()] == b'.'
-            || is_date(tail)
-            || name.contains(".log-") && number(tail))
+        && (number(tail) && name.as_bytes()[head.len()] == b'.' || name.contains(".log-") && number(tail))
         && !head.is_empty()
     {
         name = head;
@@ -291,6 +369,13 @@ mod tests {
             "combined.log-20261120",
             "combined.log-20261120.gz",
             "combined.log.old",
+            "combined.log.2026-11-20",
+            "combined.log.20-11-2026",
+            "combined.log.20Nov2026",
+            "combined.log.1795132800",
+            "combined.log.1000",
+            "combined-11-20-2026-1.log.gz",
+            "combined-20-Nov-2026.log",
         ] {
             assert_eq!(family(Path::new(name)), "combined.log", "{name}");
         }
@@ -317,12 +402,36 @@ mod tests {
             "a1.log",
             "a.log.old",
             "a.log.zst",
+            "a.log.1000",
+            "a.log.20-11-2026",
+            "a.log.11-20-2026",
+            "a.log.20Nov2026",
+            "a.log.2026Nov20",
+            "a.log.20112026",
+            "a.log.1795132800",
+            "a-11-20-2026-1.log.gz",
+            "a.20-Nov-2026.log",
         ] {
             assert!(is_rotation(name, "a.log"), "{name}");
         }
-        for name in ["a.log", "b.log", "a-1.log", "ab.log", "a-worker.log", "a.log.txt", "a.logs", "a-error.log"] {
+        for name in [
+            "a.log",
+            "b.log",
+            "a-1.log",
+            "ab.log",
+            "a-worker.log",
+            "a.log.txt",
+            "a.logs",
+            "a-error.log",
+            "a.log.mayor",
+            "a-1-2-3.log",
+            "a.log.123456",
+            "a-40-12-2026.log",
+        ] {
             assert!(!is_rotation(name, "a.log"), "{name}");
         }
+        assert!(is_rotation("@4000000065537ad50b2f0a1c.s", "current"));
+        assert!(!is_rotation("@4000000065537ad5.s", "current"));
         for (name, of) in [("node-2.log", "node-1.log"), ("node-11.log", "node-1.log"), ("api2.log", "api1.log")] {
             assert!(!is_rotation(name, of), "{name}");
         }
@@ -360,6 +469,9 @@ mod tests {
             "x.jsonl",
             "mail.err",
             "kern.log.2.gz",
+            "app.log.2026-11-20",
+            "app.log.20Nov2026",
+            "@4000000065537ad50b2f0a1c.s",
         ] {
             assert!(is_log(Path::new(name)), "{name}");
         }

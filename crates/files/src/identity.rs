@@ -9,6 +9,9 @@ use std::io::Read as _;
 const COMPARED: u64 = 1 << 20;
 /// Complete lines that two files of unrelated names must share, to the end of the shorter one, to be copies.
 const SHARED_LINES: usize = 2;
+/// The same of files that may be of replicas, which say the same when they start: names that differ only in a number, or a
+/// file in another folder that goes on where the other one ends.
+const REPLICA_LINES: usize = 50;
 /// How much at the end of a file is searched for the failures of another one, in bytes.
 const SEARCHED: u64 = 8 << 20;
 
@@ -56,13 +59,17 @@ pub(super) fn is_copy(shared: &FileContext, stream: &Stream, other: &Stream) -> 
     if shared.spooled.is_some() && !together {
         return false;
     }
-    let rotated = together && discover::family(&stream.path) == discover::family(&other.path);
+    let rotated = together && discover::are_rotations(&stream.path, &other.path);
     let (Some(own), Some(others)) = (beginning(stream), beginning(other)) else { return false };
     let length = own.len().min(others.len());
     if length == 0 || own[..length] != others[..length] {
         return false;
     }
-    rotated || (own.len() <= others.len() && lines(&own[..length]) >= SHARED_LINES)
+    // What names of replicas have, each wrote itself: the beginning that they share is a copy only where it is long.
+    let replicas =
+        if together { discover::differ_in_number(&stream.path, &other.path) } else { own.len() < others.len() };
+    let proof = if replicas { REPLICA_LINES } else { SHARED_LINES };
+    rotated || (own.len() <= others.len() && lines(&own[..length]) >= proof)
 }
 
 fn beginning(stream: &Stream) -> Option<Vec<u8>> {

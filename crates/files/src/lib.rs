@@ -241,6 +241,18 @@ impl FileContext {
                 names(&found.left_out)
             ));
         }
+        for path in found.files.iter().filter(|path| path.extension().is_some_and(|end| end == "zip")) {
+            let others = packed::left_out(path);
+            if !others.is_empty() {
+                let others: Vec<PathBuf> = others.into_iter().map(PathBuf::from).collect();
+                said.push(format!(
+                    "left out {} files of {} that are no logs by their names: {}",
+                    others.len(),
+                    path.display(),
+                    names(&others)
+                ));
+            }
+        }
         said
     }
 

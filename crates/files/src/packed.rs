@@ -1,6 +1,10 @@
 //! What a file's bytes have to go through before they are text: compression, archives, encodings. Told from the bytes
 //! themselves, whatever the file's name says.
 
+mod archive;
+
+pub(super) use archive::left_out;
+
 use crosstail_formats::{Encoding, Transcoder};
 use flate2::read::MultiGzDecoder;
 use std::fs::File;
@@ -8,6 +12,8 @@ use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 
 /// The beginning of a file from which its packing is told, in bytes.
 const MAGIC_BYTES: usize = 512;
+/// Layers inside each other at most.
+const LAYERS: usize = 3;
 /// Bytes of text from which its encoding is told.
 const SAMPLE_BYTES: usize = 4096;
 
@@ -83,9 +89,22 @@ pub(super) fn packing(file: &File) -> io::Result<Packing> {
 /// A reader of a file's text in UTF-8, from its beginning.
 pub(super) fn unpack(mut file: File) -> io::Result<Box<dyn Read + Send>> {
     file.seek(SeekFrom::Start(0))?;
-    let mut reader: Box<dyn Read + Send> = Box::new(BufReader::with_capacity(1 << 16, file.try_clone()?));
+    let zipped = {
+        let mut magic = Vec::new();
+        (&file).take(MAGIC_BYTES as u64).read_to_end(&mut magic)?;
+        Layer::of(&magic) == Some(Layer::Zip)
+    };
+    file.seek(SeekFrom::Start(0))?;
+    if zipped {
+        return Ok(Box::new(archive::Zip::of(file)?));
+    }
+    unpacked(Box::new(BufReader::with_capacity(1 << 16, file)))
+}
+
+/// A reader of the text in what is compressed, archived and encoded.
+fn unpacked(mut reader: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     // An archive inside compression, and text inside both: two layers are what people make.
-    for depth in 0..3 {
+    for _ in 0..LAYERS {
         let (head, rest) = peek(reader, MAGIC_BYTES)?;
         let Some(layer) = Layer::of(&head) else { return decoded(rest) };
         reader = match layer {
@@ -93,9 +112,9 @@ pub(super) fn unpack(mut file: File) -> io::Result<Box<dyn Read + Send>> {
             Layer::Bzip2 => Box::new(bzip2::read::MultiBzDecoder::new(rest)),
             Layer::Xz => Box::new(lzma_rust2::XzReader::new(rest, true)),
             Layer::Zstd => Box::new(Zstd { frame: None, source: Some(rest) }),
-            Layer::Tar => untar(rest),
-            Layer::Zip if depth == 0 => unzip(file.try_clone()?)?,
-            Layer::Zip => rest,
+            Layer::Tar => Box::new(archive::Tar::of(rest)),
+            // Its directory is at its end, so it is read only where it is a file.
+            Layer::Zip => return Ok(rest),
         };
     }
     decoded(reader)
@@ -128,25 +147,6 @@ fn decoded(reader: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     })
 }
 
-/// The regular files of an archive, one behind the other.
-fn untar(reader: Box<dyn Read + Send>) -> Box<dyn Read + Send> {
-    Box::new(Tar { source: reader, left: 0, padding: 0, ended: false, newline: false })
-}
-
-/// The first file of a zip archive that is no folder.
-fn unzip(file: File) -> io::Result<Box<dyn Read + Send>> {
-    let mut archive = zip::ZipArchive::new(BufReader::new(file)).map_err(io::Error::other)?;
-    let index = (0..archive.len()).find(|index| archive.by_index(*index).is_ok_and(|entry| entry.is_file()));
-    let entry = archive.by_index(index.unwrap_or(0)).map_err(io::Error::other)?;
-    // The library lends its reader, so what is inside is kept; a log in a zip has a limit.
-    let mut text = Vec::new();
-    entry.take(ZIP_BYTES).read_to_end(&mut text)?;
-    Ok(Box::new(io::Cursor::new(text)))
-}
-
-/// More than this of a zipped file is not read, in bytes.
-const ZIP_BYTES: u64 = 1 << 30;
-
 /// Reads the frames of a zstd file, of which there may be several.
 struct Zstd {
     frame: Option<Box<ruzstd::decoding::StreamingDecoder<Box<dyn Read + Send>, ruzstd::decoding::FrameDecoder>>>,
@@ -170,75 +170,6 @@ impl Read for Zstd {
             let frame = ruzstd::decoding::StreamingDecoder::new(rest).map_err(io::Error::other)?;
             self.frame = Some(Box::new(frame));
         }
-    }
-}
-
-/// Bytes of a block of tar (POSIX.1-1988, ustar).
-const TAR_BLOCK: usize = 512;
-
-/// Reads the contents of an archive in the order in which they are stored, without going back.
-struct Tar {
-    source: Box<dyn Read + Send>,
-    left: u64,
-    padding: u64,
-    ended: bool,
-    /// Whether the last byte given out was a newline: a file without one is ended by it.
-    newline: bool,
-}
-
-impl Tar {
-    /// Reads headers until a regular file begins.
-    fn next_file(&mut self) -> io::Result<()> {
-        while self.left == 0 && !self.ended {
-            io::copy(&mut (&mut self.source).take(self.padding), &mut io::sink())?;
-            let mut block = [0; TAR_BLOCK];
-            let mut filled = 0;
-            while filled < TAR_BLOCK {
-                match self.source.read(&mut block[filled..])? {
-                    0 => break,
-                    n => filled += n,
-                }
-            }
-            let header = tar::Header::from_byte_slice(&block);
-            if filled < TAR_BLOCK || block.iter().all(|b| *b == 0) {
-                self.ended = true;
-                return Ok(());
-            }
-            let size = header.entry_size()?;
-            self.padding = (TAR_BLOCK as u64 - size % TAR_BLOCK as u64) % TAR_BLOCK as u64;
-            if header.entry_type().is_file() {
-                self.left = size;
-            } else {
-                io::copy(&mut (&mut self.source).take(size), &mut io::sink())?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Read for Tar {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        if self.left == 0 {
-            if self.newline {
-                self.newline = false;
-                buffer[0] = b'\n';
-                return Ok(1);
-            }
-            self.next_file()?;
-            if self.ended {
-                return Ok(0);
-            }
-        }
-        let read = (&mut self.source).take(self.left).read(buffer)?;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        self.left -= read as u64;
-        self.newline = buffer[read - 1] != b'\n';
-        Ok(read)
     }
 }
 

@@ -244,6 +244,30 @@ async fn equal_lines_are_one_only_where_one_is_the_others_copy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_begin_alike_are_no_copies() {
+    let line = |second: usize| format!("2024-05-06 07:08:{second:02} INFO tick {second}\n");
+    let lines = |count: usize| (0..count).map(line).collect::<String>();
+    for (names, counts) in [
+        (["api1.log", "api2.log", "api3.log"], [5, 3, 1]),
+        (["web-1.log", "web-2.log", "web-3.log"], [4, 4, 2]),
+        (["a/app.log", "b/app.log", "c/app.log"], [9, 5, 3]),
+    ] {
+        let folder = Folder::new();
+        for (name, count) in names.into_iter().zip(counts) {
+            folder.write(name, lines(count));
+        }
+        assert_eq!(folder.read(&["."]).await.len(), counts.iter().sum::<usize>(), "{names:?}");
+    }
+    // A copy of a file that has gone on since, and what logrotate has begun to copy.
+    let folder = Folder::new();
+    folder.write("app.log", lines(5));
+    folder.write("app.log.1", line(0));
+    folder.write("kept.log", lines(3));
+    folder.write("there/app.log", lines(5));
+    assert_eq!(folder.read(&["."]).await.len(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn order_within_a_time_is_the_files() {
     let folder = Folder::new();
     let levels = ["INFO", "ERROR", "WARN", "FATAL", "DEBUG"];
@@ -388,22 +412,25 @@ async fn holes_hide_no_record() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_it_is_packed_in() {
     let text = "2024-05-06 07:08:00 INFO größer\n2024-05-06 07:08:01 ERROR second\n";
-    let tar = |text: &str| {
+    let tar = |first: &[u8]| {
         let mut archive = tar::Builder::new(Vec::new());
-        for (name, text) in [("a.log", text), ("b.log", "2024-05-06 07:08:02 INFO third")] {
+        for (name, text) in [("a.log", first), ("b.log", b"2024-05-06 07:08:02 INFO third".as_slice())] {
             let mut header = tar::Header::new_ustar();
             header.set_size(text.len() as u64);
             header.set_mode(0o644);
-            archive.append_data(&mut header, name, text.as_bytes()).expect("added");
+            archive.append_data(&mut header, name, text).expect("added");
         }
         archive.into_inner().expect("an archive")
     };
-    let zip = |text: &str| {
+    let zip = |files: &[(&str, &[u8])]| {
         let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-        archive.start_file("a.log", zip::write::SimpleFileOptions::default()).expect("begun");
-        archive.write_all(text.as_bytes()).expect("written");
+        for (name, bytes) in files {
+            archive.start_file(*name, zip::write::SimpleFileOptions::default()).expect("begun");
+            archive.write_all(bytes).expect("written");
+        }
         archive.finish().expect("an archive").into_inner()
     };
+    let more = b"2024-05-06 07:08:03 INFO more";
     let gz = |bytes: &[u8]| {
         let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         gz.write_all(bytes).expect("compressed");
@@ -416,9 +443,15 @@ async fn whatever_it_is_packed_in() {
         ("as it is", text.as_bytes().to_vec(), 2),
         ("gzip", gz(text.as_bytes()), 2),
         ("two members", [gz(text.as_bytes()), gz(b"2024-05-06 07:08:03 INFO more\n")].concat(), 3),
-        ("tar", tar(text), 3),
-        ("tar in gzip", gz(&tar(text)), 3),
-        ("zip", zip(text), 2),
+        ("tar", tar(text.as_bytes()), 3),
+        ("tar in gzip", gz(&tar(text.as_bytes())), 3),
+        ("tar of gzip", tar(&gz(text.as_bytes())), 3),
+        ("zip", zip(&[("a.log", text.as_bytes())]), 2),
+        ("zip of two", zip(&[("b.log", more), ("a.log", text.as_bytes())]), 3),
+        ("zip with other files", zip(&[("README.md", b"Read me."), ("logs/a.log", text.as_bytes())]), 2),
+        ("zip with a text", zip(&[("README.txt", b"Read me."), ("a.log", text.as_bytes())]), 2),
+        ("zip of another name", zip(&[("pay.dat", text.as_bytes())]), 2),
+        ("zip of gzip", zip(&[("a.log.1.gz", &gz(text.as_bytes())), ("a.log", more)]), 3),
         ("UTF-16", utf16(text), 2),
         ("UTF-16 in gzip", gz(&utf16(text)), 2),
         ("Latin-1", latin, 2),

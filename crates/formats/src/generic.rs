@@ -58,7 +58,12 @@ pub fn head(line: &str) -> Head<'_> {
     if (text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '[' | '(' | '<')))
         && let Some((time, rest)) = find_time(text, 3).filter(|(time, _)| numbered || !time.lacks_date())
     {
-        return after_time(Some(time), rest);
+        let found = after_time(Some(time), rest);
+        if found.level.is_some() {
+            return found;
+        }
+        let (level, logger) = before_time(text, text.len() - rest.len());
+        return Head { level, logger: found.logger.or(logger), ..found };
     }
     untimed(text).unwrap_or(Head { message: text, ..Head::default() })
 }
@@ -82,14 +87,34 @@ pub(crate) fn crash(text: &str) -> Option<Level> {
     CRASHES.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, level)| *level)
 }
 
+/// Where almost all lines of a stream have their level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Words between the time and the level.
+    pub words: usize,
+    /// Whether levels are in capitals, so that what is not in capitals is none.
+    pub shouted: bool,
+}
+
+/// Whether a level in capitals stands directly behind the time.
+pub(crate) fn leads_with_level(line: &str) -> bool {
+    let behind = time_at(line.trim_start()).map(|(_, rest)| separators(rest));
+    let shouted = |text: &&str| text.bytes().take_while(u8::is_ascii_alphabetic).all(|b| b.is_ascii_uppercase());
+    behind.filter(shouted).is_some_and(|text| !is_used_word(text) && level_at(text).is_some())
+}
+
 /// The head of a line whose level stands in the column in which almost all lines of its stream have one: after so many
 /// words behind the time.
-pub fn head_in(line: &str, column: Option<usize>) -> Head<'_> {
+pub fn head_in(line: &str, column: Option<Column>) -> Head<'_> {
     let found = head(line);
     let Some(column) = column.filter(|_| found.level.is_none() && found.time.is_some()) else { return found };
-    let Some((level, after)) = word_in(found.message, column) else { return found };
+    let Some((level, after)) = word_in(found.message, column.words) else { return found };
+    let word = found.message.bytes().take_while(u8::is_ascii_alphabetic);
+    if column.shouted && !word.clone().all(|b| b.is_ascii_uppercase()) {
+        return found;
+    }
     // What stands before the level is nothing that is known: it stays in the message.
-    let message = if column == 0 { separators(after) } else { found.message };
+    let message = if column.words == 0 { separators(after) } else { found.message };
     Head { level: Some(level), message, ..found }
 }
 
@@ -105,6 +130,12 @@ pub fn word_in(text: &str, column: usize) -> Option<(Level, &str)> {
     let (word, after) = rest.split_at(rest.find([' ', '\t', ':', '|']).unwrap_or(rest.len()));
     let known = (3..=13).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_alphabetic());
     Some((Level::parse_any(word).filter(|_| known)?, after.strip_prefix(':').unwrap_or(after)))
+}
+
+/// Whether a column of a text has a level that no text has for something else: only those make a column one of levels.
+pub(crate) fn has_level_in(text: &str, column: usize) -> bool {
+    let at = text.split([' ', '\t']).filter(|word| !word.is_empty()).nth(column);
+    word_in(text, column).is_some() && !at.is_some_and(is_used_word)
 }
 
 /// The head of a line without a time whose level is marked behind a thread, a number or the name of a program:
@@ -149,9 +180,7 @@ fn untimed(text: &str) -> Option<Head<'_>> {
 fn is_program(name: &str) -> bool {
     name.len() <= TOKEN_BYTES
         && name.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '.'))
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'/' | b'[' | b']' | b':'))
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-/[]():".contains(&b))
 }
 
 /// The time at the beginning, also in brackets, and what follows it.
@@ -200,10 +229,16 @@ fn find_time(text: &str, tokens: usize) -> Option<(Spelled, &str)> {
 fn after_time(time: Option<Spelled>, rest: &str) -> Head<'_> {
     let attached = rest.strip_prefix(':').filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
     let text = separators(attached.unwrap_or(rest));
+    let arrow = ARROWS.iter().find_map(|arrow| text.strip_prefix(arrow)).map(str::trim_start);
+    let text = arrow.filter(|rest| level_at(rest).is_some()).unwrap_or(text);
     let mut at = text;
     let mut logger = None;
     for index in 0..TOKENS {
-        if let Some(Marked { level, rest, .. }) = level_at(at) {
+        if let Some(Marked { level, rest, set_apart }) = level_at(at) {
+            // `HTTP server starts`, `FAIL over to bank two`: a word that begins the message stays in it.
+            if !set_apart && is_used_word(at) {
+                break;
+            }
             let (found, message) = logger_and_message(rest);
             return Head { time, level: Some(level), logger: found.or(logger), message };
         }
@@ -250,11 +285,44 @@ fn is_head_token(token: &str, after: &str) -> bool {
         })
         || apart.starts_with("- ")
         || apart.starts_with('|')
+        || is_before_process(token, apart)
 }
+
+/// Whether the name of a program stands apart from its process, as in a column: `fail2ban        [12]: …`.
+fn is_before_process(name: &str, next: &str) -> bool {
+    let process = next.strip_prefix('[').and_then(|rest| rest.split_once("]:"));
+    is_program(name) && process.is_some_and(|(id, _)| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// What stands before a time that is not at the beginning: a level that capitals or marks set apart, and a logger.
+fn before_time(text: &str, length: usize) -> (Option<Level>, Option<&str>) {
+    let (mut level, mut logger) = (None, None);
+    let mut at = separators(text);
+    while text.len() - at.len() < length {
+        if level.is_none()
+            && let Some(Marked { level: found, set_apart, .. }) = level_at(at)
+            && (set_apart || !is_used_word(at))
+        {
+            level = Some(found);
+        }
+        let Some((token, after)) = token(at) else { break };
+        logger = logger.or(Some(token).filter(|token| is_logger(token)));
+        at = separators(after);
+    }
+    (level, logger)
+}
+
+/// Marks that some write in front of the level.
+const ARROWS: [&str; 5] = ["-> ", "=> ", "▶ ", "» ", "› "];
 
 /// A level of one letter, where a logger follows: `E a.b.C: …`, `W/Tag: …`, `W/Tag(12): …`.
 fn letter_at(text: &str) -> Option<(Level, Option<&str>, &str)> {
-    let letter = text.as_bytes().first().filter(|b| b"VDIWEFT".contains(b))?;
+    // Only capnslog writes `C` and `N`, and `|` behind them.
+    let capnslog = || text.get(1..).is_some_and(|rest| rest.starts_with(" | "));
+    let letter = text.as_bytes().first()?;
+    if !(b"VDIWEFT".contains(letter) || (b"CN".contains(letter) && capnslog())) {
+        return None;
+    }
     let level = Level::parse_any(&text[..1]).filter(|_| letter.is_ascii())?;
     let rest = &text[1..];
     if let Some(tag) = rest.strip_prefix('/') {
@@ -300,8 +368,12 @@ fn channel_and_level(text: &str) -> Option<(Level, &str, &str)> {
 fn logger_and_message(text: &str) -> (Option<&str>, &str) {
     let mut at = text;
     let mut bracketed = None;
+    let mut thread = false;
     for _ in 0..5 {
-        if let Some((logger, message)) = dotted_logger(at).or_else(|| short_logger(at)) {
+        // Behind what stands in brackets a word of a sentence may follow: `[x] done - not split`.
+        let named = at.len() == text.len() || thread || at.starts_with(|c: char| c.is_ascii_uppercase());
+        let short = || short_logger(at).filter(|_| named);
+        if let Some((logger, message)) = dotted_logger(at).or_else(short) {
             return bracketed.map_or((logger, message), |logger| (Some(logger), text));
         }
         let Some((token, after)) = token(at) else { break };
@@ -314,6 +386,7 @@ fn logger_and_message(text: &str) -> (Option<&str>, &str) {
         if !skipped || after.is_empty() {
             break;
         }
+        thread |= inside.is_some_and(|name| name == "main" || name.contains(|c: char| c.is_ascii_digit() || c == '-'));
         at = separators(after);
     }
     if bracketed.is_some() {
@@ -388,7 +461,7 @@ fn is_logger(name: &str) -> bool {
         && name.len() > humps + 2
         && name.bytes().all(|b| b.is_ascii_alphanumeric())
         && name.as_bytes()[0].is_ascii_uppercase();
-    letters && starts && !failure && !source && (dotted || camel)
+    letters && starts && !failure && !source && (dotted || camel) && Level::parse_any(name).is_none()
 }
 
 #[cfg(test)]
@@ -440,6 +513,23 @@ mod tests {
             ("2024-05-06 07:08:00 Fatal flaw", None, None, "Fatal flaw"),
             ("2024-05-06 07:08:00 warning lights on", None, None, "warning lights on"),
             ("2024-05-06 07:08:00 E is a letter", None, None, "E is a letter"),
+            ("2024-05-06 07:08:00 HTTP server starts", None, None, "HTTP server starts"),
+            ("2024-05-06 07:08:00 HTTP/2 stream closed", None, None, "HTTP/2 stream closed"),
+            ("2024-05-06 07:08:00 [pid 13] [ann] FAIL UPLOAD", None, None, "[pid 13] [ann] FAIL UPLOAD"),
+            ("2024-05-06 07:08:00 FAIL: order 7", Some(Error), None, "order 7"),
+            ("2024-05-06 07:08:00 INFO [main] db - reads", Some(Info), Some("db"), "reads"),
+            ("2024-05-06 07:08:00 INFO [x] done - not split", Some(Info), None, "[x] done - not split"),
+            ("2024-05-06 07:08:00.000000 N | etcd: serving", Some(Info), None, "etcd: serving"),
+            ("2024-05-06 07:08:00.000000 C | etcd: no room", Some(Level::Fatal), None, "etcd: no room"),
+            ("2024-05-06 07:08:00 C is a letter", None, None, "C is a letter"),
+            ("2024-05-06 07:08:00,000 fail2ban        [12]: ERROR   no route", Some(Error), None, "no route"),
+            ("2024-05-06 07:08:00 [authz_core:trace2] asks", Some(Level::Trace), None, "asks"),
+            ("shop.pay INFO 2024-05-06 07:08:00,123 begins", Some(Info), Some("shop.pay"), "begins"),
+            ("[main] ERROR 2024-05-06T07:08:00Z no route", Some(Error), None, "no route"),
+            ("Mon May  6 07:08:00 2024 -> ERROR: no route", Some(Error), None, "no route"),
+            ("Mon May  6 07:08:00 2024 -> +++ begins", None, None, "-> +++ begins"),
+            ("[PAY] 2024/05/06 - 07:08:00.123 ▶ ERROR no route", Some(Error), None, "no route"),
+            ("2024-05-06 07:08:00 lmtp(12): Warning: slow", Some(Warn), None, "lmtp(12): Warning: slow"),
             ("2024-05-06 07:08:00 W (tungsten) is heavy", None, None, "W (tungsten) is heavy"),
             ("2024-05-06 07:08:00 I am here", None, None, "I am here"),
             ("2024-05-06 07:08:00 order 7: error code 5", None, None, "order 7: error code 5"),
@@ -452,16 +542,28 @@ mod tests {
     #[test]
     fn a_column_of_levels_needs_no_marks() {
         use Level::{Info, Warn};
-        for (line, column, level, message) in [
+        for (line, words, level, message) in [
             ("2024-05-06 07:08:00 info begins", 0, Some(Info), "begins"),
             ("2024-05-06 07:08:00 Warning slow", 0, Some(Warn), "slow"),
             ("2024-05-06 07:08:00 worker WARN slow", 1, Some(Warn), "worker WARN slow"),
             ("2024-05-06 07:08:00 nothing begins", 0, None, "nothing begins"),
+            ("2024-05-06 07:08:00 success begins", 0, Some(Info), "begins"),
             ("no time info", 2, None, "no time info"),
         ] {
-            let found = head_in(line, Some(column));
+            let found = head_in(line, Some(Column { words, shouted: false }));
             assert_eq!((found.level, found.message), (level, message), "{line}");
         }
+    }
+
+    #[test]
+    fn a_column_of_shouted_levels_has_no_other_words() {
+        let column = Some(Column { words: 0, shouted: true });
+        let found = |line| head_in(line, column).level;
+        assert_eq!(found("2024-05-06 07:08:00 CONFIG is read"), Some(Level::Debug));
+        assert_eq!(found("2024-05-06 07:08:00 Error while reading"), None);
+        assert!(leads_with_level("2024-05-06 07:08:00 INFO begins"));
+        assert!(!leads_with_level("2024-05-06 07:08:00 HTTP begins"));
+        assert!(!leads_with_level("2024-05-06 07:08:00 [main] INFO begins"));
     }
 
     #[test]

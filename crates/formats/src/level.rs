@@ -57,6 +57,12 @@ fn level_in_brackets(text: &str) -> Option<Marked<'_>> {
     // `[info desk]` is no level; `[ERROR main]` and `[warn 12]` are.
     let sentence = behind.strip_prefix(' ').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
     let number = word.bytes().all(|b| b.is_ascii_digit());
+    // Apache numbers the finest ones: `trace8`.
+    let finest = ["trace", "debug"].iter().find(|known| {
+        let digits = word.get(known.len()..).filter(|_| word.starts_with(**known));
+        digits.is_some_and(|digits| digits.len() == 1 && digits.bytes().all(|b| b.is_ascii_digit()))
+    });
+    let word = finest.copied().unwrap_or(word);
     found(Level::parse_any(word).filter(|_| !number && (shouted || (word.len() > 1 && !sentence)))?)
 }
 

@@ -17,6 +17,7 @@ mod json;
 mod level;
 mod line;
 mod logfmt;
+mod named;
 mod otlp;
 mod piece;
 mod read;

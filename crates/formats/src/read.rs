@@ -2,7 +2,7 @@
 
 use crate::access::complete_access;
 use crate::fields::Fields;
-use crate::format::Format;
+use crate::format::{Format, Group};
 use crate::generic;
 use crate::logfmt;
 use crate::piece::Piece;
@@ -42,7 +42,7 @@ pub struct Surrounding<'a> {
     /// time and a level are found, only they.
     pub(crate) seen: &'a [usize],
     /// Behind how many words the stream's lines have their level.
-    pub(crate) column: Option<usize>,
+    pub(crate) column: Option<generic::Column>,
     /// The dialect of the last JSON in the stream that was no line by itself, which the next one probably has.
     pub(crate) hint: Option<&'a AtomicUsize>,
     /// Where what records have is noted, while the beginning of a stream is examined.
@@ -106,6 +106,7 @@ impl Formats {
     pub(crate) fn record(&self, text: &str, at: &Surrounding<'_>, depth: u8) -> Found {
         let mut found = self.unblamed(text, at, depth);
         found.blame_lines(text);
+        found.name_ids(first_line(text).0);
         found
     }
 
@@ -267,6 +268,12 @@ impl Formats {
         }
         if format.lines {
             let mut found = self.object_of(format, object_of_lines(text), at);
+            let heading = format.patterns[number].groups.iter();
+            let mut times = heading.filter(|(_, meaning)| *meaning == Group::Target(Target::StartedAt));
+            let written = times.find_map(|(group, _)| spelled_time(&lossy(subject, groups.range(*group)?)));
+            if let Some(time) = written.filter(|_| !found.activity.exact_start) {
+                (found.activity.started_at, found.activity.exact_start) = (at.moment(time), true);
+            }
             found.form = Form::Text(index);
             return Some(found);
         }
@@ -441,8 +448,11 @@ fn object_of_lines(text: &str) -> String {
     while !rest.is_empty() {
         let (line, next) = first_line(rest);
         rest = next;
+        // Without `=` a name is in capitals; with it, others are as they are (`journalctl -o verbose`, which indents them).
         let is_name = |line: &str| line.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
-        if let Some((name, value)) = line.split_once('=') {
+        let field = line.trim_start().split_once('=');
+        let is_field = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        if let Some((name, value)) = field.filter(|(name, _)| is_field(name)) {
             object.insert(name.to_owned(), value.into());
         } else if !line.is_empty()
             && is_name(line)

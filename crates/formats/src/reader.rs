@@ -77,7 +77,7 @@ pub struct Reader {
     /// A date of the stream's beginning that may be in two orders, where nothing says in which.
     pub(crate) unordered: Option<Spelled>,
     /// Behind how many words almost all lines have their level, where it is not marked.
-    pub(crate) column: Option<usize>,
+    pub(crate) column: Option<crate::generic::Column>,
     /// The dialect of the last JSON record, which the next one probably has.
     pub(crate) hint: AtomicUsize,
     /// The same for JSON inside other lines.

@@ -129,21 +129,28 @@ impl Reader {
 
     /// Behind how many words almost all lines with a time have their level, where the line alone does not say that the
     /// word is one: `07:08:00 info begins`, `07:08:00 worker-1 INFO begins`.
-    fn column_of(&self, lines: &[&[u8]]) -> Option<usize> {
-        let (mut timed, mut at) = (0, [0usize; generic::COLUMNS]);
+    fn column_of(&self, lines: &[&[u8]]) -> Option<generic::Column> {
+        let (mut timed, mut led, mut levelled, mut at) = (0, 0, 0, [0usize; generic::COLUMNS]);
         for line in lines {
             let text = decoding::text(line);
             let inner = self.unwrap(&text);
-            let head = generic::head(inner.as_ref().map_or(&text, |inner| &inner.text));
+            let inner: &str = inner.as_ref().map_or(&text, |inner| &inner.text);
+            let head = generic::head(inner);
+            levelled += usize::from(head.time.is_some() && head.level.is_some());
+            led += usize::from(generic::leads_with_level(inner));
             if head.time.is_none() || head.level.is_some() || self.seen_format_of(&text).is_some() {
                 continue;
             }
             timed += 1;
             for (column, count) in at.iter_mut().enumerate() {
-                *count += usize::from(generic::word_in(head.message, column).is_some());
+                *count += usize::from(generic::has_level_in(head.message, column));
             }
         }
-        at.iter().position(|count| *count >= LEAST_IN_COLUMN && *count * 10 >= timed * 8)
+        let words = at.iter().position(|count| *count >= LEAST_IN_COLUMN && *count * 10 >= timed * 8);
+        let usual = words.map(|words| generic::Column { words, shouted: false });
+        // Where the lines have levels in capitals, `CONFIG` and `HTTP` in their place are levels, too.
+        let shouted = led >= LEAST_IN_COLUMN && led * 10 >= (timed + levelled) * 8;
+        usual.or_else(|| shouted.then_some(generic::Column { words: 0, shouted: true }))
     }
 
     /// What the records of the stream's beginning have.

@@ -42,9 +42,17 @@ impl Columns {
         let marked = ["#Fields:", "#fields"].iter().find_map(|mark| line.strip_prefix(mark));
         if let Some(names) = marked {
             let tabs = names.trim_start_matches([' ', '\t']).contains('\t');
-            let names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
+            // Exchange separates names and records by commas.
+            let commas = names.contains(',') && !names.trim().contains([' ', '\t']);
+            let apart = |c: char| c.is_whitespace() || (commas && c == ',');
+            let names: Vec<String> =
+                names.trim().split(apart).filter(|name| commas || !name.is_empty()).map(str::to_owned).collect();
             // CloudFront and Zeek separate records by tabs, IIS by spaces; the records decide.
-            let separator = if tabs { Separator::Char(b'\t') } else { Separator::Space };
+            let separator = match (commas, tabs) {
+                (true, _) => Separator::Char(b','),
+                (_, true) => Separator::Char(b'\t'),
+                _ => Separator::Space,
+            };
             return (names.len() >= LEAST).then_some(Self { names, separator, date: None });
         }
         // AWS' flow logs have a header like their records.
@@ -260,6 +268,10 @@ mod tests {
         let viewer = columns("Level,Date and Time,Source,Event ID,Task Category");
         let fields = viewer.fields("Error,5/6/2024 7:08:00 AM,Shop,1000,None,\"no, route\"");
         assert_eq!(fields.last(), Some(&("message", "no, route".to_owned())));
+        let tracking = columns("#Fields: date-time,client-ip,event-id,message-subject");
+        let fields = tracking.fields("2024-05-06T07:08:00Z,,RECEIVE,\"order 7, paid\"");
+        assert_eq!(fields[..2], [("date-time", "2024-05-06T07:08:00Z".to_owned()), ("client-ip", String::new())]);
+        assert_eq!(fields[3], ("message-subject", "order 7, paid".to_owned()));
         let flows = columns("version account-id interface-id start end action log-status");
         assert_eq!(flows.fields("2 12 eni-1 1714979280 1714979340 ACCEPT OK")[5], ("action", "ACCEPT".to_owned()));
     }

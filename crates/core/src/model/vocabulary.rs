@@ -120,6 +120,7 @@ impl Level {
         ("config", Self::Debug),
         ("dbg", Self::Debug),
         ("dbug", Self::Debug),
+        ("debg", Self::Debug),
         ("debu", Self::Debug),
         ("ddebug", Self::Debug),
         ("subdebug", Self::Debug),

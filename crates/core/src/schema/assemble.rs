@@ -261,6 +261,11 @@ impl<'a> Assembler<'a> {
 
 /// Takes method and URL from the first line of a request, `GET /path HTTP/1.1`, where they are not known.
 fn fill_from_request_line(a: &mut Activity, line: &str) {
+    // What some call the request is its path, beside the method (Apache's `%U`).
+    if a.method.is_some() && a.url.is_none() && line.starts_with('/') && !line.contains(' ') {
+        a.url = Some(line.into());
+        return;
+    }
     let mut words = line.split(' ');
     let (Some(method), Some(url)) = (words.next(), words.next()) else { return };
     if is_http_method(method) && !url.is_empty() {

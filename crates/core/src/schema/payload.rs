@@ -33,7 +33,18 @@ impl Schema {
         for (name, paths) in &definition.payload {
             let Some(part) = PayloadPart::parse(name) else { continue };
             payload.holds.insert(part);
-            let found = paths.list().iter().find_map(|path| Some((path, take(&mut record, path)?)));
+            // The text of an error is a stack only where it has lines.
+            let errors = definition.fields.get("error").map_or(&[][..], |paths| paths.list());
+            let is_stack = |record: &Map<String, Value>, path: &String| {
+                let text = lookup(record, path).and_then(Value::as_str);
+                !errors.contains(path) || text.is_some_and(|text| text.trim_end().contains('\n'))
+            };
+            let found = paths.list().iter().find_map(|path| {
+                if part == PayloadPart::Stack && !is_stack(&record, path) {
+                    return None;
+                }
+                Some((path, take(&mut record, path)?))
+            });
             let Some((path, value)) = found else { continue };
             match part {
                 PayloadPart::RequestHeaders => payload.request.headers = Some(value),
@@ -144,6 +155,8 @@ mod tests {
         assert_eq!(stack(r#"{"stack": ["Error: no", "    at a"]}"#).as_deref(), Some("Error: no\n    at a"));
         assert_eq!(stack(r#"{"stack": "Error: no"}"#).as_deref(), Some("Error: no"));
         assert_eq!(stack(r#"{"stack": [1]}"#), None);
+        assert_eq!(stack(r#"{"exception": "Traceback\n  a\nE: no"}"#).as_deref(), Some("Traceback\n  a\nE: no"));
+        assert_eq!(stack(r#"{"exception": "no route"}"#), None);
     }
 
     #[test]

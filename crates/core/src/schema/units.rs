@@ -110,6 +110,7 @@ pub(super) fn spellings(path: &str) -> Vec<String> {
         each(&|words| words.concat()),
         each(&|words| words.join("-")),
         each(&|words| words.iter().map(|word| capital(word)).collect::<Vec<_>>().join("-")),
+        each(&|words| words.iter().map(|word| acronym(word)).collect::<Vec<_>>().join("-")),
         path.to_uppercase(),
     ];
     let mut seen = std::collections::HashSet::new();
@@ -155,6 +156,7 @@ mod tests {
             "requestid",
             "request-id",
             "Request-Id",
+            "Request-ID",
             "REQUEST_ID",
         ] {
             assert!(all.iter().any(|known| known == name), "{name}");

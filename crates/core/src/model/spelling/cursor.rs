@@ -1,28 +1,9 @@
 //! Reads a time from the beginning of a text, one spelling after the other.
 
+use super::names::{DAYS, MONTHS, local_month};
 use super::{Day, Spelled};
 use crate::number::{saturating_i32, saturating_u32};
-use chrono::NaiveDate;
-
-const MONTHS: [[u8; 3]; 12] =
-    [*b"jan", *b"feb", *b"mar", *b"apr", *b"may", *b"jun", *b"jul", *b"aug", *b"sep", *b"oct", *b"nov", *b"dec"];
-const DAYS: [[u8; 3]; 7] = [*b"mon", *b"tue", *b"wed", *b"thu", *b"fri", *b"sat", *b"sun"];
-
-/// Months as syslog writes them in other languages, where the first three letters are not those of English.
-const LOCAL_MONTHS: [&[&str]; 12] = [
-    &["ene", "gen", "gennaio", "enero", "sty"],
-    &["fév", "févr", "fev", "lut"],
-    &["mär", "mrz", "märz", "mrt"],
-    &["avr", "abr", "kwi"],
-    &["mai", "mag", "mei", "maj"],
-    &["juin", "giu", "cze"],
-    &["juil", "lug", "lip"],
-    &["août", "ago", "sie"],
-    &["set", "wrz"],
-    &["okt", "ott", "out", "paź"],
-    &["lis"],
-    &["dez", "déc", "dic", "gru"],
-];
+use chrono::{NaiveDate, Weekday};
 
 /// A day and a month in one of two orders; `None` where they are a date in neither.
 fn either(first: u32, second: u32, year: i32, separator: u8) -> Option<Day> {
@@ -35,12 +16,6 @@ fn either(first: u32, second: u32, year: i32, separator: u8) -> Option<Day> {
     }
     let is_date = of(first, second).or_else(|| of(second, first)).is_some();
     is_date.then_some(Day::Either { first, second, year, month_first: separator == b'/' })
-}
-
-fn local_month(word: &[u8]) -> Option<usize> {
-    let word = std::str::from_utf8(word).ok()?;
-    let is = |name: &str| name.len() == word.len() && name.chars().eq(word.chars().flat_map(char::to_lowercase));
-    LOCAL_MONTHS.iter().position(|names| names.iter().any(|name| is(name)))
 }
 
 pub(super) struct Cursor<'a> {
@@ -144,7 +119,8 @@ impl Cursor<'_> {
                 Some(self.zoned((Day::None, seconds, micros)))
             }
             (2 | 1, b'/' | b'-' | b'.' | b' ') if !self.is_scientific() => self.short_first(),
-            (8, b'T' | b't' | b' ' | b'-' | b'_' | b'.' | b':') | (14, _) => self.compact(),
+            (8, b'T' | b't' | b' ' | b'-' | b'_' | b'.' | b':') | (14 | 17, _) if self.is_compact() => self.compact(),
+            (1 | 2, b'A'..=b'Z' | b'a'..=b'z') => self.attached_month(),
             (6, b' ') => self.six_digits(),
             (4, b' ') if self.peek() <= b'1' && self.bytes.get(self.at..self.at + 2) != Some(b"19") => {
                 self.month_and_day()
@@ -169,8 +145,24 @@ impl Cursor<'_> {
             let (seconds, micros) = self.clock()?;
             return Some(self.zoned((Day::Whole(day), seconds, micros)));
         }
+        if separator == b'-' && self.peek() == b'W' && self.ahead(3) == b'-' {
+            // The week of the year and its day, Monday is 1 (ISO 8601).
+            self.at += 1;
+            let week = self.digits(2)?;
+            self.at += 1;
+            let weekday = Weekday::try_from(u8::try_from(self.digits(1)?.checked_sub(1)?).ok()?).ok()?;
+            let day = Day::Whole(NaiveDate::from_isoywd_opt(saturating_i32(year), week, weekday)?);
+            self.between()?;
+            let (seconds, micros) = self.clock()?;
+            return Some(self.zoned((day, seconds, micros)));
+        }
         let month = if self.peek().is_ascii_digit() { self.number(1, 2)? } else { self.name(&MONTHS)? + 1 };
-        if !self.take(separator) {
+        if separator == b' ' {
+            // Cisco and rsyslog fill the day up: `2024 May  6`.
+            if self.spaces() == 0 {
+                return None;
+            }
+        } else if !self.take(separator) {
             return None;
         }
         let date = self.number(1, 2)?;
@@ -203,6 +195,11 @@ impl Cursor<'_> {
         }
         if matches!(self.peek(), b'T' | b't' | b':' | b'_' | b'-') && self.ahead(1).is_ascii_digit() {
             self.at += 1;
+            return Some(());
+        }
+        // Two groups in brackets: `[2024-05-06][07:08:00]`.
+        if self.peek() == b']' && self.ahead(1) == b'[' && self.ahead(2).is_ascii_digit() {
+            self.at += 2;
             return Some(());
         }
         self.take(b',');
@@ -248,9 +245,10 @@ impl Cursor<'_> {
         let day = if self.take(separator) {
             let length = self.run();
             let third = self.number(2, 4)?;
-            // Two digits each: the year is first (Spark) where that cannot be a month.
+            // Two digits each: the year is first (Spark) where that cannot be a month, and no points say that the day is.
             let of = |year: u32, month, date| NaiveDate::from_ymd_opt(saturating_i32(year) + 2000, month, date);
-            let year_first = of(first, second, third).filter(|_| length == 2 && first >= 13);
+            let dotted = separator == b'.' && of(third, second, first).is_some();
+            let year_first = of(first, second, third).filter(|_| length == 2 && first >= 13 && !dotted);
             match (length, year_first) {
                 (2, Some(day)) => Day::Whole(day),
                 (2, None) => either(first, second, saturating_i32(third) + 2000, separator)?,
@@ -280,7 +278,7 @@ impl Cursor<'_> {
         }
     }
 
-    /// `20240506T070805Z`, `20240506 07:08:05`, `20240506-070805.123`, `20240506070805`.
+    /// `20240506T070805Z`, `20240506 07:08:05`, `20240506-070805.123`, `20240506070805`, `20240506070805123`.
     fn compact(&mut self) -> Option<Spelled> {
         let (year, month, date) = (self.digits(4)?, self.digits(2)?, self.digits(2)?);
         let day = Day::Whole(NaiveDate::from_ymd_opt(saturating_i32(year), month, date)?);
@@ -292,6 +290,25 @@ impl Cursor<'_> {
         }
         let (seconds, micros) = self.packed_clock()?;
         Some(self.zoned((day, seconds, micros)))
+    }
+
+    /// `06MAY2024 07:08:00`, `06MAY2024:07:08:00` (SAS), `6May24 07:08:00`.
+    fn attached_month(&mut self) -> Option<Spelled> {
+        let date = self.number(1, 2)?;
+        let head = self.bytes.get(self.at..self.at + 3)?;
+        let lower = [head[0].to_ascii_lowercase(), head[1].to_ascii_lowercase(), head[2].to_ascii_lowercase()];
+        let month = saturating_u32(MONTHS.iter().position(|name| *name == lower)?) + 1;
+        self.at += 3;
+        let year = self.year()?;
+        let day = Day::Whole(NaiveDate::from_ymd_opt(year, month, date)?);
+        self.between()?;
+        let (seconds, micros) = self.clock()?;
+        Some(self.zoned((day, seconds, micros)))
+    }
+
+    /// Whether digits in one piece may be a date and a time: they begin with a year of our time.
+    fn is_compact(&self) -> bool {
+        self.run() != 17 || matches!(self.bytes.get(self.at..self.at + 2), Some(b"19" | b"20"))
     }
 
     /// `240506 070800`, `240506  7:08:00`.
@@ -316,14 +333,16 @@ impl Cursor<'_> {
         Some(self.zoned((Day::NoYear(month, date), seconds, micros)))
     }
 
-    /// A time of day with colons, or six digits without.
+    /// A time of day with colons, or six digits without, or nine with milliseconds.
     fn packed_clock(&mut self) -> Option<(u32, u32)> {
-        if self.run() != 6 {
+        let run = self.run();
+        if !matches!(run, 6 | 9) {
             return self.clock();
         }
         let (hour, minute, second) = (self.digits(2)?, self.digits(2)?, self.digits(2)?);
         (hour < 24 && minute < 60 && second <= 60).then_some(())?;
-        Some((hour * 3600 + minute * 60 + second, self.fraction()))
+        let micros = if run == 9 { self.digits(3)? * 1000 } else { self.fraction() };
+        Some((hour * 3600 + minute * 60 + second, micros))
     }
 
     /// `07:08:00.123`, `7:08:00 AM`, `07:08`.
@@ -345,19 +364,40 @@ impl Cursor<'_> {
         if self.peek().is_ascii_digit() {
             return None;
         }
-        let space = usize::from(self.peek() == b' ');
-        if self.ahead(space + 1).eq_ignore_ascii_case(&b'm') && !self.ahead(space + 2).is_ascii_alphanumeric() {
-            let half = match self.ahead(space).to_ascii_lowercase() {
-                b'a' => 0,
-                b'p' => 12,
-                _ => 24,
-            };
-            if half < 24 && (1..=12).contains(&hour) {
-                hour = hour % 12 + half;
-                self.at += space + 2;
-            }
+        if let Some((half, length)) = self.half_of_day().filter(|_| (1..=12).contains(&hour)) {
+            hour = hour % 12 + half;
+            self.at += length;
         }
         (hour < 24 && minute < 60 && second <= 60).then_some((hour * 3600 + minute * 60 + second, micros))
+    }
+
+    /// The half of a day of twelve hours, and its length: `PM`, `p.m.`, `p. m.`. Before it stands a space perhaps: the
+    /// Unicode data of Java 20 and Node 20 have a narrow one that does not break.
+    fn half_of_day(&self) -> Option<(u32, usize)> {
+        let rest = self.bytes.get(self.at..)?;
+        let space = |at: usize| {
+            let rest = rest.get(at..).unwrap_or_default();
+            [" ", "\u{a0}", "\u{202f}"].iter().find(|space| rest.starts_with(space.as_bytes())).map_or(0, |s| s.len())
+        };
+        let byte = |at: usize| rest.get(at).copied().unwrap_or(0);
+        let mut at = space(0);
+        let half = match byte(at) {
+            b'a' | b'A' => 0,
+            b'p' | b'P' => 12,
+            _ => return None,
+        };
+        at += 1;
+        let dotted = byte(at) == b'.';
+        if dotted {
+            at += 1;
+            at += space(at);
+        }
+        if !byte(at).eq_ignore_ascii_case(&b'm') {
+            return None;
+        }
+        at += 1;
+        at += usize::from(dotted && byte(at) == b'.');
+        (!byte(at).is_ascii_alphanumeric()).then_some((half, at))
     }
 
     /// The fraction of a second, in microseconds; finer digits are cut.
