@@ -26,13 +26,12 @@ impl Database {
     /// Runs a statement in it.
     async fn run(&self, sql: &'static str) {
         let url = self.url.as_str();
-        match url.split(':').next() {
-            Some("sqlite") => {
-                drop(sqlx::SqliteConnection::connect(url).await.expect(url).execute(sql).await.expect(sql))
-            }
-            Some("mysql") => drop(sqlx::MySqlConnection::connect(url).await.expect(url).execute(sql).await.expect(sql)),
-            _ => drop(sqlx::PgConnection::connect(url).await.expect(url).execute(sql).await.expect(sql)),
-        }
+        let changed = match url.split(':').next() {
+            Some("sqlite") => sqlx::SqliteConnection::connect(url).await.expect(url).execute(sql).await.map(|_| ()),
+            Some("mysql") => sqlx::MySqlConnection::connect(url).await.expect(url).execute(sql).await.map(|_| ()),
+            _ => sqlx::PgConnection::connect(url).await.expect(url).execute(sql).await.map(|_| ()),
+        };
+        changed.expect(sql);
     }
 }
 
