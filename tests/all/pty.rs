@@ -350,6 +350,8 @@ fn a_panic_gives_the_terminal_back() {
     let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
     command.args(["demo", "--history", "10m"]);
     command.env("CROSSTAIL_TEST_PANIC", "1");
+    // Its frames would scroll the message away.
+    command.env("RUST_BACKTRACE", "0");
     let mut terminal = Terminal::run(command, 100, 30);
     assert_eq!(terminal.wait_for_end(), 101);
     terminal.assert_restored();

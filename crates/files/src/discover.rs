@@ -273,8 +273,14 @@ fn is_date(text: &str) -> bool {
             after.trim_start_matches(['-', '_', '.']).to_owned(),
         ))
     });
-    let begins_with_year =
-        |text: &str| text.get(..4).is_some_and(is_year) && !text[4..].starts_with(|c: char| c.is_ascii_digit());
+    // What may follow is a time or a number, not the ending of a name.
+    let goes_on =
+        |text: &str| text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.' | b't' | b'z'));
+    let begins_with_year = |text: &str| {
+        text.get(..4).is_some_and(is_year)
+            && !text[4..].starts_with(|c: char| c.is_ascii_digit())
+            && goes_on(&text[4..])
+    };
     if let Some((before, after)) = written {
         let day_first = is_day(&before) && begins_with_year(&after);
         return day_first || (is_year(&before) && after.get(..2).is_some_and(is_day));

@@ -8,6 +8,7 @@ mod access;
 mod decoding;
 mod documents;
 mod draft;
+mod export;
 mod fields;
 mod format;
 mod frames;

@@ -62,8 +62,8 @@ impl Screen for FirstRun {
         }
     }
 
-    fn elsewhere(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
-        self.handle(action, shared)
+    fn elsewhere(&mut self, action: Action, _shared: &mut Shared) -> Option<Vec<Effect>> {
+        (action == WRITE_CONFIG).then(|| vec![Effect::WriteConfig])
     }
 
     fn view(&self, shared: &Shared, canvas: &mut Canvas<'_>) {
