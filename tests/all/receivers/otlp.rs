@@ -396,11 +396,7 @@ fn a_line_stands_below_the_span_that_it_names() {
     world.write("shop.log", &lines);
     let shown = world.run(&["show", root, "-o", "json", "-s", "spans.json", "-s", "shop.log"]);
     let whole: Value = serde_json::from_slice(&shown.stdout).unwrap_or_else(|error| panic!("{error}: {shown:?}"));
-    let nodes = whole["trace"].as_array().expect("a trace");
-    let found: Vec<(i64, &str)> = nodes
-        .iter()
-        .map(|node| (node["depth"].as_i64().expect("a depth"), node["message"].as_str().expect("a message")))
-        .collect();
+    let found = depths(&whole);
     let lines: Vec<String> = (0..6).map(|n| format!("line {n}")).collect();
     let below = lines.iter().map(|line| (2, line.as_str()));
     assert_eq!(found, [(0, "checkout"), (1, "POST")].into_iter().chain(below).collect::<Vec<_>>());
@@ -455,10 +451,12 @@ fn spans_are_told_apart_by_trace_and_by_side() {
     assert_eq!(said, ["below", "calls", "is called", "of another trace"], "{found:#?}");
     let shown = world.run(&["show", &format!("{TRACE}-{shared}"), "-o", "json", "-s", "spans.json"]);
     let whole: Value = serde_json::from_slice(&shown.stdout).unwrap_or_else(|error| panic!("{error}: {shown:?}"));
-    let nodes = whole["trace"].as_array().expect("a trace");
-    let found: Vec<(i64, &str)> = nodes
-        .iter()
-        .map(|node| (node["depth"].as_i64().expect("a depth"), node["message"].as_str().expect("a message")))
-        .collect();
+    let found = depths(&whole);
     assert_eq!(found, [(0, "calls"), (1, "is called"), (2, "below")], "{whole:#}");
+}
+
+/// How deep each span of a trace is, and its message.
+fn depths(shown: &Value) -> Vec<(i64, &str)> {
+    let nodes = shown["trace"].as_array().expect("a trace").iter();
+    nodes.map(|node| (node["depth"].as_i64().expect("a depth"), node["message"].as_str().expect("a message"))).collect()
 }
