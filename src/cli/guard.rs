@@ -19,6 +19,8 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_secs(2);
 /// How often is looked whether it has.
 const LOOK: Duration = Duration::from_millis(20);
+/// How long a process that was killed may take to be gone.
+const ENDS: Duration = Duration::from_secs(10);
 /// How often what is left is killed.
 const ROUNDS: usize = 50;
 /// The exit code of a shell for a program that it does not find.
@@ -123,10 +125,16 @@ fn end(group: Pid, events: &Receiver<Event>) {
     }
 }
 
-/// Removes the folder of a source whose process was killed, or ended before it had done so.
+/// Removes the folder of a source whose process was killed, or ended before it had done so. Of a process that ends, the pipe
+/// to here may close before its lock: so what is held is looked at for a while. Who lives on holds it longer.
 fn remove_unheld(spool: &std::path::Path) {
-    let is_held = File::open(spool.join(".lock")).is_ok_and(|lock| lock.try_lock().is_err());
-    if !is_held {
-        let _ = std::fs::remove_dir_all(spool);
+    let begun = Instant::now();
+    let is_held = || File::open(spool.join(".lock")).is_ok_and(|lock| lock.try_lock().is_err());
+    while is_held() {
+        if begun.elapsed() > ENDS {
+            return;
+        }
+        std::thread::park_timeout(LOOK);
     }
+    let _ = std::fs::remove_dir_all(spool);
 }

@@ -67,7 +67,8 @@ impl Spool {
     pub(crate) fn create() -> io::Result<Self> {
         let root = root()?;
         sweep(&root);
-        let new = tempfile::Builder::new().prefix(".new-").tempdir_in(&root)?;
+        let private = Permissions::from_mode(0o700);
+        let new = tempfile::Builder::new().prefix(".new-").permissions(private).tempdir_in(&root)?;
         let lock = create(&new.path().join(LOCK))?;
         lock.try_lock().map_err(io::Error::from)?;
         // Under its name only once it is held: another process removes what is not.
