@@ -8,7 +8,7 @@ use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
@@ -16,6 +16,9 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// Set while an external program uses the terminal: the signals of its keys are not for crosstail.
 static LENT: AtomicBool = AtomicBool::new(false);
+
+/// How many changes of size the thread of signals has passed over while the terminal was lent.
+static PASSED: (Mutex<u64>, Condvar) = (Mutex::new(0), Condvar::new());
 
 /// While this lives, an external program owns the terminal. Dropping it enters the terminal again.
 pub struct ReleasedTerminal;
@@ -30,7 +33,25 @@ pub fn release() -> ReleasedTerminal {
 impl Drop for ReleasedTerminal {
     fn drop(&mut self) {
         let _ = enter();
+        // In raw mode no key is a signal. One of before may still be on its way to the thread of signals: a Ctrl-C that
+        // ended the pager must not end crosstail behind it.
+        pass_over_signals();
         LENT.store(false, Ordering::Release);
+    }
+}
+
+/// Waits until the thread of signals has passed over what has been delivered: it takes signals by their numbers, so behind
+/// a change of size of our own nothing is left. Twice, as a signal may have come while it was taking others.
+fn pass_over_signals() {
+    const AT_MOST: Duration = Duration::from_secs(1);
+    let (passed, changed) = &PASSED;
+    for _ in 0..2 {
+        let guard = passed.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *guard;
+        if rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::WINCH).is_err() {
+            return;
+        }
+        let _ = changed.wait_timeout_while(guard, AT_MOST, |now| *now == before);
     }
 }
 
@@ -136,6 +157,10 @@ pub fn listen(inputs: mpsc::Sender<Input>) -> io::Result<()> {
                     SIGHUP | SIGTERM => {
                         end_soon(signal);
                         return;
+                    }
+                    SIGWINCH => {
+                        *PASSED.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                        PASSED.1.notify_all();
                     }
                     _ => {}
                 }
