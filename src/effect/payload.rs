@@ -42,6 +42,15 @@ impl PreparedPayload {
         }
     }
 
+    /// Whether a section has nothing to show.
+    pub fn is_empty(&self, part: PayloadSection) -> bool {
+        match part {
+            PayloadSection::Request => self.request.is_empty(),
+            PayloadSection::Response => self.response.is_empty(),
+            PayloadSection::Raw => self.payload.metadata.is_empty() && self.payload.raw.is_empty(),
+        }
+    }
+
     /// The metadata, if any.
     pub fn metadata(&self) -> Option<Document> {
         let metadata = &self.payload.metadata;

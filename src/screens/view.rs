@@ -29,7 +29,8 @@ pub fn draw(explorer: &Explorer, look: &Appearance) -> Picture {
     let Picture { buffer, cursor, spots } = &mut picture;
     let mut canvas = Canvas { area, buf: buffer, look, cursor, spots };
     canvas.spots.begin(stack::LIST);
-    explore::frame(&stack.explore, shared, &frame, stack.title(), &mut canvas);
+    let over = (stack.covering().is_some(), stack.title());
+    explore::frame(&stack.explore, shared, &frame, over, &mut canvas);
     canvas.spots.begin(stack.layer_of_body());
     canvas.spots.add(frame.body, Spot::Nothing);
     stack.body().view(shared, &mut canvas.at(frame.body));

@@ -74,4 +74,18 @@ impl Canvas<'_> {
     pub fn spot_line(&mut self, y: u16, spot: Spot) {
         self.spots.add_text(self.area.x, y, self.area.width, spot);
     }
+
+    /// The same of a line that is drawn, and may be the selected one.
+    pub fn choice(&mut self, y: u16, spot: Spot, is_selected: bool) {
+        self.spot_line(y, spot);
+        if is_selected {
+            self.select(Rect { y, height: 1, ..self.area });
+        }
+    }
+
+    /// What is drawn here is selected.
+    pub fn select(&mut self, area: Rect) {
+        let theme = &self.look.theme;
+        theme.stand_out(theme.selected, area, self.buf);
+    }
 }

@@ -9,18 +9,42 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 /// Draws wrapped lines, from a row on; scrolling stops at the last row.
 pub fn paragraph(lines: &[(String, Style)], scroll: usize, area: Rect, buf: &mut Buffer) {
-    paragraph_of_columns(lines, 0, scroll, area, buf);
+    let room = area.width.saturating_sub(2).max(1);
+    let rows = lines.iter().flat_map(|(line, style)| wrap(line, 0, room).into_iter().map(move |row| (row, 0, *style)));
+    draw(&rows.collect::<Vec<_>>(), Style::new(), scroll, area, buf);
 }
 
-/// Draws lines that begin with a column of names so wide: what is wrapped stays behind it.
-pub fn paragraph_of_columns(lines: &[(String, Style)], names: u16, scroll: usize, area: Rect, buf: &mut Buffer) {
+/// A value with its name before it, or a text without one.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub name: String,
+    pub text: String,
+    pub style: Style,
+}
+
+/// Draws values behind a column of names so wide: what is wrapped stays behind it. A text without a name begins at the left.
+pub fn entries(entries: &[Entry], (column, names): (u16, Style), scroll: usize, area: Rect, buf: &mut Buffer) {
     let room = area.width.saturating_sub(2).max(1);
-    let names = if names * 2 > room { 0 } else { names };
-    let rows = lines.iter().flat_map(|(line, style)| wrap(line, names, room).into_iter().map(move |row| (row, *style)));
-    let all: Vec<(String, Style)> = rows.collect();
-    let first = scroll.min(all.len().saturating_sub(area.height as usize));
-    for (index, (row, style)) in all.iter().skip(first).take(area.height as usize).enumerate() {
-        put(buf, area.x + 1, area.y + saturating_u16(index), row, room, *style);
+    let indent = if column * 2 > room { 0 } else { column };
+    let rows = entries.iter().flat_map(|Entry { name, text, style }| {
+        let named = width(name);
+        let line = match named {
+            0 => text.clone(),
+            _ => format!("{name}{}{text}", " ".repeat(usize::from(column.saturating_sub(named).max(1)))),
+        };
+        let rows = wrap(&line, if named == 0 { 0 } else { indent }, room).into_iter().enumerate();
+        rows.map(move |(at, row)| (row, if at == 0 { named } else { 0 }, *style))
+    });
+    draw(&rows.collect::<Vec<_>>(), names, scroll, area, buf);
+}
+
+/// Draws rows, of which so many columns are a name.
+fn draw(rows: &[(String, u16, Style)], names: Style, scroll: usize, area: Rect, buf: &mut Buffer) {
+    let room = area.width.saturating_sub(2).max(1);
+    let first = scroll.min(rows.len().saturating_sub(area.height as usize));
+    for (y, (row, named, style)) in (area.y..area.bottom()).zip(rows.iter().skip(first)) {
+        put(buf, area.x + 1, y, row, room, *style);
+        buf.set_style(Rect { x: area.x + 1, y, width: (*named).min(room), height: 1 }, names);
     }
 }
 

@@ -5,6 +5,8 @@ use super::contrast::{ANSI, LEVELS, contrast, rgb};
 use crate::config::line_at;
 use crosstail_core::model::{Activity, Status};
 use crosstail_core::number::saturating_u8;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
@@ -114,7 +116,7 @@ impl Theme {
     }
 
     /// A style on a line that stands out in the style `line`: its own colour where that can be read there, else the line's.
-    pub fn upon(style: Style, line: Style) -> Style {
+    fn upon(style: Style, line: Style) -> Style {
         /// The least contrast at which a colour is read.
         const READ: f64 = 3.0;
         let own = style.fg.filter(|_| !line.add_modifier.contains(Modifier::REVERSED));
@@ -123,6 +125,24 @@ impl Theme {
             _ => true,
         };
         Style { fg: own.filter(|fg| is_read(*fg)).or(line.fg), ..line }
+    }
+
+    /// Makes a line that is drawn stand out from end to end in the style `line`: plain text in that style, a colour that says
+    /// something where it can be read there.
+    pub fn stand_out(&self, line: Style, area: Rect, buf: &mut Buffer) {
+        let plain = [self.text, self.dim, self.title].map(|style| style.fg.unwrap_or(Color::Reset));
+        // What is reversed has the colours of the line alone.
+        let is_reversed = line.add_modifier.contains(Modifier::REVERSED);
+        for at in area.intersection(buf.area).positions() {
+            let cell = &mut buf[at];
+            if cell.bg != Color::Reset {
+                continue;
+            }
+            let own = Style::new().fg(cell.fg);
+            let is_plain = is_reversed || cell.fg == Color::Reset || plain.contains(&cell.fg);
+            let style = if is_plain { line } else { Self::upon(own, line) };
+            cell.set_style(if is_reversed { style.fg(line.fg.unwrap_or(Color::Reset)) } else { style });
+        }
     }
 
     /// The JSON Schema of the file of a theme.

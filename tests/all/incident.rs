@@ -251,7 +251,7 @@ fn the_mouse_reaches_jobs_the_log_and_the_keys_of_a_text() {
     drop(jobs);
     // Hints of keys that only a text has.
     stage.press(&["/", "t", "w", "o"]);
-    assert!(stage.picture().contains("⏎ search") && stage.picture().contains("log (1)"), "{}", stage.picture());
+    assert!(stage.picture().contains("⏎ search") && stage.picture().contains("log (1 of 3)"), "{}", stage.picture());
     press_at(&mut stage, "esc everything", 0);
     assert!(stage.picture().contains("log (3)"), "{}", stage.picture());
     stage.press(&["esc", "/", "s", "t", "a", "t"]);

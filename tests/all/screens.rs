@@ -1424,12 +1424,22 @@ fn jobs_are_listed_and_one_is_ended() {
         assert!(stage.picture().contains("log (3)") && stage.picture().contains("said  copied"), "{}", stage.picture());
         stage.press(&["/", "l", "i", "v", "e", "enter"]);
         let picture = stage.picture();
-        assert!(picture.contains("log (1)") && !picture.contains("refused"), "{picture}");
+        assert!(picture.contains("log (1 of 3)") && !picture.contains("refused"), "{picture}");
         stage.press(&["y"]);
         let [Effect::Copy(text)] = &stage.press_for_effects("y")[..] else { panic!("the line is copied") };
         assert!(text.ends_with("WARN  orders: live"), "{text}");
         stage.press(&["backspace"]);
         assert!(stage.picture().contains("refused"));
+        // Queries are listed when they are asked for, or searched for.
+        let query = LogLine { at: now, level: tracing::Level::DEBUG, text: "read history took=3 ms".to_owned() };
+        stage.explorer.shared.log.add(query);
+        stage.event(Event::Tick(now.plus_ms(4000)));
+        let listed = |stage: &Stage| stage.picture().contains("read history");
+        assert!(!listed(&stage) && stage.picture().contains("log (3 of 4)"), "{}", stage.picture());
+        stage.press(&["d"]);
+        assert!(listed(&stage) && stage.picture().contains("log (4)"), "{}", stage.picture());
+        stage.press(&["d", "/", "t", "o", "o", "k", "enter"]);
+        assert!(listed(&stage), "{}", stage.picture());
     }
 }
 

@@ -46,7 +46,6 @@ pub(super) fn render(screen: &Operations, shared: &Shared, canvas: &mut Canvas<'
         };
         let reason = last.error.as_deref().or(last.message.as_deref()).map(safe).unwrap_or_default();
         let code = last.http_status.map(|code| format!("{code} ")).unwrap_or_default();
-        let base = if index == screen.line.0 { theme.selected } else { theme.text };
         let rest = format!(
             " {} {}{}  {code}{reason}",
             left(&short_clock(shared.zone, store.started(operation.first), today), 8),
@@ -60,8 +59,9 @@ pub(super) fn render(screen: &Operations, shared: &Shared, canvas: &mut Canvas<'
         let became = operation.outcome.map(|outcome| became(outcome, shared.zone, shared.now));
         let became = left(&became.unwrap_or_else(|| "not retried".to_owned()), outcome);
         let name = format!(" {}", left(&name, entity));
-        let pieces = [(name.as_str(), base), (" ", theme.text), (became.as_str(), style), (rest.as_str(), theme.text)];
+        let pieces =
+            [(name.as_str(), theme.text), (" ", theme.text), (became.as_str(), style), (rest.as_str(), theme.text)];
         put_all(canvas.buf, area.x, y, area.width, &pieces);
-        canvas.spot_line(y, Spot::Part(Part::LINE, index));
+        canvas.choice(y, Spot::Part(Part::LINE, index), index == screen.line.0);
     }
 }

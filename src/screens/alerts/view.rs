@@ -54,12 +54,12 @@ pub(super) fn render(screen: &Alerts, shared: &Shared, canvas: &mut Canvas<'_>) 
     let first = (screen.line.0 + 1).saturating_sub(height);
     for (index, line) in lines.iter().enumerate().skip(first).take(height) {
         let y = list.y + saturating_u16(index - first);
-        canvas.spots.add_text(list.x, y, list.width, Spot::Part(Part::LINE, index));
-        row(shared, line, (index == screen.line.0, escalates), Rect { y, height: 1, ..list }, buf, theme);
+        row(shared, line, escalates, Rect { y, height: 1, ..list }, canvas.buf, theme);
+        canvas.choice(y, Spot::Part(Part::LINE, index), index == screen.line.0);
     }
     if let Some(line) = lines.get(screen.line.0).filter(|_| says > 0) {
         let below = Rect { y: area.bottom() - says, height: says, ..area };
-        about(shared, line, below, buf, theme);
+        about(shared, line, below, canvas.buf, theme);
     }
 }
 
@@ -74,23 +74,10 @@ fn style_of(line: &AlertLine, theme: &Theme) -> (&'static str, Style) {
     }
 }
 
-fn row(
-    shared: &Shared,
-    line: &AlertLine,
-    (selected, escalates): (bool, bool),
-    area: Rect,
-    buf: &mut Buffer,
-    theme: &Theme,
-) {
+fn row(shared: &Shared, line: &AlertLine, escalates: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let (glyph, style) = style_of(line, theme);
     let shown = if line.silenced { "silenced" } else { line.state.as_str() };
-    let text = if selected {
-        theme.selected
-    } else if line.state == LineState::Resolved {
-        theme.dim
-    } else {
-        theme.text
-    };
+    let text = if line.state == LineState::Resolved { theme.dim } else { theme.text };
     let escalation = match line.escalation {
         _ if !escalates => String::new(),
         0 => right("", 5),

@@ -43,7 +43,6 @@ pub(super) fn render(screen: &ChangesScreen, shared: &Shared, canvas: &mut Canva
     let first = (screen.line.0 + 1).saturating_sub(usize::from(list.height.max(1)));
     for (y, (index, line)) in (list.y..list.bottom()).zip(lines.iter().enumerate().skip(first)) {
         let at = shared.local(line.at()).format("%m-%d %H:%M:%S").to_string();
-        let base = if index == screen.line.0 { theme.selected } else { theme.text };
         let pieces = match line {
             Line::Shift(shift) => {
                 let (sign, style) = sign(shift, theme);
@@ -55,17 +54,17 @@ pub(super) fn render(screen: &ChangesScreen, shared: &Shared, canvas: &mut Canva
                     left(shift.measure.words(), 9),
                     right(&shift.measure.shown(shift.before), 10)
                 );
-                [(format!(" {sign}"), style), (middle, base), (shift.measure.shown(shift.after), style)]
+                [(format!(" {sign}"), style), (middle, theme.text), (shift.measure.shown(shift.after), style)]
             }
             Line::Marker(marker) => [
                 (" ◆".to_owned(), theme.accent),
-                (format!(" {} ", left(&at, 14)), base),
+                (format!(" {} ", left(&at, 14)), theme.text),
                 (safe(&marker.text), theme.accent),
             ],
         };
         let pieces: Vec<(&str, Style)> = pieces.iter().map(|(text, style)| (text.as_str(), *style)).collect();
         put_all(canvas.buf, area.x, y, area.width, &pieces);
-        canvas.spot_line(y, Spot::Part(Part::LINE, index));
+        canvas.choice(y, Spot::Part(Part::LINE, index), index == screen.line.0);
     }
 }
 

@@ -67,13 +67,12 @@ pub(in crate::screens) fn render(
         let y = body.y + saturating_u16(row);
         match telling {
             Some(telling) => {
+                line(telling, &columns, titles, Rect { y, height: 1, ..body }, (canvas.buf, theme));
                 if let Some(index) = index {
-                    canvas.spots.add_text(body.x, y, body.width, Spot::Part(Part::LINE, *index));
+                    canvas.at(body).choice(y, Spot::Part(Part::LINE, *index), *index == selected);
                 }
-                let base = if *index == Some(selected) { theme.selected } else { theme.text };
-                line(telling, base, &columns, titles, Rect { y, height: 1, ..body }, (buf, theme));
             }
-            None => drop(put(buf, body.x + 1, y, title, body.width, theme.dim)),
+            None => drop(put(canvas.buf, body.x + 1, y, title, body.width, theme.dim)),
         }
     }
 }
@@ -105,7 +104,6 @@ impl Columns {
 
 fn line(
     telling: &Distinction,
-    base: Style,
     columns: &Columns,
     titles: &Titles<'_>,
     area: Rect,
@@ -132,7 +130,7 @@ fn line(
         area.y,
         area.width,
         &[
-            (&text, base),
+            (&text, theme.text),
             (&percent(telling.of_these), these),
             (" ", theme.text),
             (&mine, these),

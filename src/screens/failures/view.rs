@@ -34,8 +34,8 @@ pub(super) fn render(screen: &FailuresScreen, shared: &Shared, canvas: &mut Canv
     let (from, to) = found.span.unwrap_or_default();
     let span = (span.since.unwrap_or(from), span.until.unwrap_or(shared.now.max(to)));
     for (y, (index, group)) in (list.y..list.bottom()).zip(found.groups.iter().enumerate().skip(first)) {
-        row(group, index == screen.line.0, &columns, (shared, span), Rect { y, height: 1, ..list }, canvas);
-        canvas.spot_line(y, Spot::Part(Part::LINE, index));
+        row(group, &columns, (shared, span), Rect { y, height: 1, ..list }, canvas);
+        canvas.choice(y, Spot::Part(Part::LINE, index), index == screen.line.0);
     }
     if let Some(group) = screen.current().filter(|_| says > 0) {
         about(group, shared, Rect { y: area.bottom() - says, height: says, ..area }, canvas);
@@ -51,7 +51,10 @@ fn head(found: &FoundFailures, is_asking: bool, shared: &Shared, canvas: &mut Ca
     let all = format!(" {} {groups} of {} failures", count(found.groups.len()), count(saturating_usize(found.count)));
     let new = format!(" · {} new", count(of(State::New)));
     let muted = if muted > 0 { format!(" · {} muted", count(muted)) } else { String::new() };
-    let back = format!(" · {} back again{muted}", count(of(State::BackAgain)));
+    let back = match of(State::BackAgain) {
+        0 => muted,
+        back => format!(" · {} back again{muted}", count(back)),
+    };
     let clock = |at: Timestamp| shared.local(at).format("%m-%d %H:%M").to_string();
     let known = match found.begins {
         Some(begins) => format!(" · new: not before {}; the store begins {}", clock(found.fresh), clock(begins)),
@@ -86,7 +89,7 @@ impl Columns {
         Self {
             system: if width < 100 { 10 } else { 14 },
             place: wide(100, (width / 6).min(28)),
-            kind: wide(72, 8),
+            kind: wide(72, 11),
             last: wide(140, 9),
             entities: if has(|group| group.entities) { wide(130, 9) } else { 0 },
             organizations: if has(|group| group.organizations) { wide(150, 6) } else { 0 },
@@ -128,7 +131,6 @@ fn sign(group: &FailureGroup, theme: &Theme) -> (&'static str, Style) {
 
 fn row(
     group: &FailureGroup,
-    selected: bool,
     columns: &Columns,
     (shared, span): (&Shared, (Timestamp, Timestamp)),
     area: Rect,
@@ -136,11 +138,7 @@ fn row(
 ) {
     let theme = &canvas.look.theme;
     let (sign, style) = sign(group, theme);
-    let text = match (selected, group.is_muted()) {
-        (true, _) => theme.selected,
-        (false, true) => theme.dim,
-        (false, false) => theme.text,
-    };
+    let text = if group.is_muted() { theme.dim } else { theme.text };
     let today = day(shared.zone, shared.now);
     let of = &group.fingerprint;
     let cell = |text: Option<&str>, columns: u16| match columns {

@@ -42,27 +42,19 @@ pub(super) fn render(screen: &Fields, shared: &Shared, canvas: &mut Canvas<'_>) 
     let first = (screen.line.0 + 1).saturating_sub(rows);
     for (y, (at, index)) in (area.y + 2..area.bottom()).zip(screen.listed.iter().enumerate().skip(first)) {
         let Some(item) = screen.items.get(*index) else { continue };
-        let is_selected = at == screen.line.0;
         let place = shared.layout.columns.iter().position(|column| column.shows == item.shows);
         let chosen = place.and_then(|at| shared.layout.columns[at].width);
         let is_facet = matches!(&item.shows, Shows::Values(of) if shared.layout.facets.contains(of));
-        let base = match (is_selected, place.is_some() || is_facet) {
-            (true, _) => theme.selected,
-            (false, true) => theme.text,
-            (false, false) => theme.dim,
-        };
+        let rest = if place.is_some() || is_facet { theme.text } else { theme.dim };
         let shown = format!(
             " {} {} ",
             right(&place.map_or_else(String::new, |at| (at + 1).to_string()), 6),
             left(if is_facet { "▪" } else { "" }, 5)
         );
-        let pieces = [
-            (shown.as_str(), if is_selected { theme.selected } else { theme.accent }),
-            (&*columns.name(item), if is_selected { base } else { theme.text }),
-            (&*columns.rest(item, chosen), base),
-        ];
+        let pieces =
+            [(shown.as_str(), theme.accent), (&*columns.name(item), theme.text), (&*columns.rest(item, chosen), rest)];
         put_all(canvas.buf, area.x, y, area.width, &pieces);
-        canvas.spot_line(y, Spot::Part(Part::LINE, at));
+        canvas.choice(y, Spot::Part(Part::LINE, at), at == screen.line.0);
     }
     if screen.listed.is_empty() {
         put(canvas.buf, area.x + 3, area.y + 2, "no such field or path", area.width, theme.dim);

@@ -56,9 +56,8 @@ pub(super) fn render(find: &Find, shared: &Shared, canvas: &mut Canvas<'_>) {
             left(&code, 4)
         );
         let tail = a.error.as_deref().or(a.message.as_deref()).map(safe).unwrap_or_default();
-        let style = if index == find.chosen { theme.selected } else { theme.text };
         let y = y + saturating_u16(row);
-        put(buf, inside.x, y, &left(&format!("{line}{tail}"), inside.width), inside.width, style);
-        canvas.spots.add_text(inside.x, y, inside.width, Spot::Part(Part::LINE, index));
+        put(canvas.buf, inside.x, y, &left(&format!("{line}{tail}"), inside.width), inside.width, theme.text);
+        canvas.at(inside).choice(y, Spot::Part(Part::LINE, index), index == find.chosen);
     }
 }

@@ -5,7 +5,6 @@ use crate::screens::shared::Shared;
 use crate::tui::text::{left, put, put_all, safe};
 use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::number::saturating_u16;
-use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 /// Commands that are for everybody.
@@ -65,10 +64,9 @@ pub(super) fn render(screen: &FirstRun, shared: &Shared, canvas: &mut Canvas<'_>
                 let offer = &offers[*index];
                 let is_chosen = *index == screen.line.0;
                 let (named, what) = (left(&safe(&offer.named), column), safe(&offer.what));
-                let style = if is_chosen { theme.selected } else { theme.accent };
                 let sign = if is_chosen { "▸ " } else { "  " };
-                put_all(canvas.buf, x, y, width, &[(sign, theme.accent), (&named, style), (&what, theme.text)]);
-                canvas.spots.add(Rect { y, height: 1, ..area }, Spot::Part(Part::LINE, *index));
+                put_all(canvas.buf, x, y, width, &[(sign, theme.accent), (&named, theme.accent), (&what, theme.text)]);
+                canvas.choice(y, Spot::Part(Part::LINE, *index), is_chosen);
             }
         }
     }

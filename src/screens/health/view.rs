@@ -10,7 +10,7 @@ use crate::tui::text::{SPARKS, ago, count, day, left, millis, put, put_all, righ
 use crate::tui::vitals;
 use crate::tui::{Canvas, Part, Spot};
 use compact_str::CompactString;
-use crosstail_core::model::{Check, HealthState, Metric, Timestamp, Unit};
+use crosstail_core::model::{Check, HealthState, Latencies, Metric, Timestamp, Unit};
 use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_engine::failure::ERROR_LINE;
 use crosstail_engine::insight::{Baseline, SystemHealth};
@@ -41,25 +41,69 @@ pub(super) fn render(screen: &HealthScreen, shared: &Shared, canvas: &mut Canvas
         put(buf, area.x + 2, area.y + 2, &text, area.width, theme.dim);
         return;
     }
-    // Show as many systems as fit: the fewer, the more lines each gets.
-    let wide = area.width >= WIDE;
-    let most = if wide { 4 } else { 5 };
-    let height = area.height.saturating_sub(1);
-    let systems = saturating_u16(health.systems.len());
-    let rows = (height / systems.max(1)).clamp(2, most);
-    let fitting = (height / rows).max(1) as usize;
-    let first = (screen.line.0 + 1).saturating_sub(fitting);
-    // Spare lines go to the worst systems.
-    let mut spare = height.saturating_sub(rows * systems.min(saturating_u16(fitting)));
     let mut y = area.y + 1;
-    for (index, system) in health.systems.iter().enumerate().skip(first).take(fitting) {
-        let extra = spare.min(most - rows);
-        spare -= extra;
-        let lines = (rows + extra).min(most - 1);
-        let area = Rect { y, height: lines.min(area.bottom().saturating_sub(y)), ..area };
-        canvas.spots.add(area, Spot::Part(Part::LINE, index));
-        panel(shared, system, index == screen.line.0, area, buf, theme);
-        y += rows + extra;
+    if area.width >= WIDE {
+        put(buf, area.x + 1, y, &titles(area.width), area.width.saturating_sub(2), theme.dim);
+        y += 1;
+    }
+    let room = area.bottom().saturating_sub(y);
+    let lines = Heights::of(&health.systems, room, area.width);
+    for (index, system) in health.systems.iter().enumerate().skip(lines.first(&health.systems, screen.line.0, room)) {
+        let (height, gap) = lines.of_system(system);
+        let place = Rect { y, height: height.min(area.bottom().saturating_sub(y)), ..area };
+        if place.height < height.min(2) {
+            return;
+        }
+        canvas.spots.add(place, Spot::Part(Part::LINE, index));
+        panel(shared, system, place, canvas.buf, theme);
+        if index == screen.line.0 {
+            canvas.select(place);
+        }
+        y += height + gap;
+    }
+}
+
+/// How many lines a system has: those that are well are all alike.
+struct Heights {
+    well: (u16, u16),
+    unwell: (u16, u16),
+}
+
+impl Heights {
+    /// The most that fit into so many lines and columns, with an empty line between them where there is room.
+    fn of(systems: &[SystemHealth], height: u16, width: u16) -> Self {
+        let whole = if width >= WIDE { 3 } else { 4 };
+        let brief = 2;
+        let ways = [
+            Self { well: (whole, 1), unwell: (whole, 1) },
+            Self { well: (whole, 0), unwell: (whole, 0) },
+            Self { well: (brief, 0), unwell: (whole, 1) },
+            Self { well: (brief, 0), unwell: (whole, 0) },
+        ];
+        let fits = |way: &Self| way.lines(systems) <= usize::from(height);
+        ways.into_iter().find(fits).unwrap_or(Self { well: (brief, 0), unwell: (whole.min(height), 0) })
+    }
+
+    /// The lines of a system, and how many stay empty behind it.
+    const fn of_system(&self, system: &SystemHealth) -> (u16, u16) {
+        match system.state {
+            HealthState::Down | HealthState::Degraded => self.unwell,
+            _ => self.well,
+        }
+    }
+
+    fn lines(&self, systems: &[SystemHealth]) -> usize {
+        let of = |system| {
+            let (height, gap) = self.of_system(system);
+            usize::from(height + gap)
+        };
+        systems.iter().map(of).sum()
+    }
+
+    /// The first system that is drawn, so that the selected one is seen.
+    fn first(&self, systems: &[SystemHealth], selected: usize, height: u16) -> usize {
+        let until = (selected + 1).min(systems.len());
+        (0..until).find(|first| self.lines(&systems[*first..until]) <= usize::from(height)).unwrap_or(selected)
     }
 }
 
@@ -116,10 +160,9 @@ fn measured(screen: &HealthScreen, shared: &Shared, area: Rect, buf: &mut Buffer
 }
 
 /// One system: its figures, the reason of its state, since when, and pending work; as many lines as the area has.
-fn panel(shared: &Shared, system: &SystemHealth, selected: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
+fn panel(shared: &Shared, system: &SystemHealth, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let wide = area.width >= WIDE;
-    let name_style = if selected { theme.selected } else { theme.title };
-    headline(system, name_style, area, buf, theme);
+    headline(system, wide, area, buf, theme);
     let inside = area.width.saturating_sub(16);
     let alerts = alerts_of(shared, &system.system);
     let mut has_alerts = false;
@@ -156,16 +199,16 @@ fn panel(shared: &Shared, system: &SystemHealth, selected: bool, area: Rect, buf
     }
 }
 
-/// Name, state, rate, success and, if there is room, latencies.
-pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf: &mut Buffer, theme: &Theme) {
+/// Name, state, rate, success and, if there is room, latencies: in the columns of [`titles`], or with words of their own.
+pub(super) fn headline(system: &SystemHealth, in_columns: bool, area: Rect, buf: &mut Buffer, theme: &Theme) {
     if area.height == 0 {
         return;
     }
     let (glyph, style) = vitals::mark(system.state, theme);
     let success = system.success().map(|percent| format!("{percent:.1} %")).unwrap_or_default();
     let change = match (system.success(), system.success_before) {
-        (Some(now), Some(before)) if now - before >= 0.5 => format!(" ▲{:.0}", now - before),
-        (Some(now), Some(before)) if before - now >= 0.5 => format!(" ▼{:.0}", before - now),
+        (Some(now), Some(before)) if (now - before).round() >= 1.0 => format!(" ▲{:.0}", now - before),
+        (Some(now), Some(before)) if (before - now).round() >= 1.0 => format!(" ▼{:.0}", before - now),
         _ => String::new(),
     };
     let success_style = match system.state {
@@ -173,24 +216,64 @@ pub(super) fn headline(system: &SystemHealth, name_style: Style, area: Rect, buf
         _ => theme.text,
     };
     let calls = format!(" {}   ", right(&rate(system.rate), 9));
+    let word = if in_columns { "" } else { "success " };
     // Of what only writes lines of a log, there is nothing to say.
     let success = match system.success() {
-        Some(_) => format!("success {}{}", right(&success, 7), left(&change, 5)),
-        None => " ".repeat(20),
+        Some(_) => format!("{word}{}{}", right(&success, 7), left(&change, 5)),
+        None => " ".repeat(word.len() + 12),
     };
-    let beside = if area.width >= WIDE { format!("  {}", latencies(system, area.width)) } else { String::new() };
+    let (now, before) = match (in_columns, area.width >= WIDE) {
+        (true, _) => (durations(&system.figures.latencies, 1), in_columns_before(system, area.width)),
+        (false, true) => (format!("  {}", quantiles(system)), before(system, area.width)),
+        (false, false) => (String::new(), String::new()),
+    };
     let pieces = [
-        (left(&safe(&system.system), 14), name_style),
+        (left(&safe(&system.system), 14), theme.title),
         (" ".to_owned(), theme.text),
         (glyph.to_owned(), style),
         (" ".to_owned(), theme.text),
         (left(system.state.as_str(), 9), style),
         (calls, theme.text),
         (success, success_style),
-        (beside, theme.text),
+        (now, theme.text),
+        (before, theme.dim),
     ];
     let pieces: Vec<(&str, Style)> = pieces.iter().map(|(text, style)| (text.as_str(), *style)).collect();
     put_all(buf, area.x + 1, area.y, area.width.saturating_sub(2), &pieces);
+}
+
+/// Columns of a duration.
+const DURATION: u16 = 9;
+
+/// What stands above the columns of [`headline`].
+fn titles(width: u16) -> String {
+    let each = |names: [&str; 3]| names.map(|name| right(name, DURATION)).concat();
+    let before = if width >= ROOMY { each(["p50 was", "p95 was", "p99 was"]) } else { right("p95 was", DURATION) };
+    let (name, state, rate, success) = (left("", 15), left("", 11), right("rate", 10), right("success", 10));
+    format!("{name}{state}{rate}{success}{}{}{before}", " ".repeat(5), each(["p50", "p95", "p99"]))
+}
+
+/// p50, p95 and p99; blanks of the same width where there are fewer than `least`.
+fn durations(of: &Latencies, least: u64) -> String {
+    [0.5, 0.95, 0.99].map(|q| duration_of(of, least, q)).concat()
+}
+
+fn duration_of(of: &Latencies, least: u64, q: f64) -> String {
+    let text = if of.count() < least { String::new() } else { millis(of.quantile_ms(q)) };
+    right(&text, DURATION)
+}
+
+/// How few say nothing of how it was before.
+const FEW: u64 = 10;
+
+/// The earlier latencies in their columns, and of when they are if that is not just before.
+fn in_columns_before(system: &SystemHealth, width: u16) -> String {
+    let (before, against) = &system.latencies_before;
+    let is_known = before.count() >= FEW && system.figures.latencies.count() > 0;
+    let least = if is_known { FEW } else { u64::MAX };
+    let of = if width >= ROOMY { durations(before, least) } else { duration_of(before, least, 0.95) };
+    let when = if is_known && *against == Baseline::SameTimeYesterday { " yesterday" } else { "" };
+    of + when
 }
 
 /// p50, p95 and p99; blanks of the same width where nothing took any time.
@@ -202,20 +285,19 @@ fn quantiles(system: &SystemHealth) -> String {
     format!("p50 {}  p95 {}  p99 {}", of(0.5), of(0.95), of(0.99))
 }
 
-/// Current and earlier latencies: all three if there is room, else p95.
-fn latencies(system: &SystemHealth, width: u16) -> String {
+/// Earlier latencies: all three if there is room, else p95.
+fn before(system: &SystemHealth, width: u16) -> String {
     let (before, against) = &system.latencies_before;
-    if before.count() < 10 || system.figures.latencies.count() == 0 {
-        return quantiles(system);
+    if before.count() < FEW || system.figures.latencies.count() == 0 {
+        return String::new();
     }
     let when = if *against == Baseline::SameTimeYesterday { "yesterday" } else { "was" };
     let of = |q| millis(before.quantile_ms(q));
-    let was = if width >= ROOMY {
+    if width >= ROOMY {
         format!("   {when} {}  {}  {}", of(0.5), of(0.95), of(0.99))
     } else {
         format!(" (p95 {when} {})", of(0.95))
-    };
-    quantiles(system) + &was
+    }
 }
 
 /// The rules that fire for a system, behind the reasons: ` · ⚑ HighErrorRate 4 min`.

@@ -4,6 +4,7 @@ use crate::action::Action;
 use crate::log::{Log, LogLine};
 use crate::screens::lines::Lines;
 use crate::tui::TextField;
+use tracing::Level;
 
 /// The log, with the cursor on a line.
 #[derive(Default)]
@@ -14,6 +15,10 @@ pub(super) struct LogPanel {
     pub(super) field: TextField,
     /// Whether keys are text for the field.
     pub(super) is_typing: bool,
+    /// Whether every query is listed, too, and not only what a person was told.
+    pub(super) is_whole: bool,
+    /// How many lines are left out.
+    pub(super) left_out: usize,
 }
 
 impl LogPanel {
@@ -23,9 +28,14 @@ impl LogPanel {
         let before = self.current().cloned();
         let wanted = self.field.text().to_lowercase();
         self.lines = log.lines();
-        if !wanted.is_empty() {
-            self.lines.retain(|line| line.to_string().to_lowercase().contains(&wanted));
+        let all = self.lines.len();
+        match wanted.as_str() {
+            // What is searched for is searched in everything.
+            "" if !self.is_whole => self.lines.retain(|line| line.level < Level::DEBUG || line.is_notice()),
+            "" => {}
+            wanted => self.lines.retain(|line| line.to_string().to_lowercase().contains(wanted)),
         }
+        self.left_out = all - self.lines.len();
         let last = self.lines.len().saturating_sub(1);
         let kept = before.filter(|_| !at_end).and_then(|line| self.lines.iter().position(|other| *other == line));
         self.line = Lines(kept.unwrap_or(last));

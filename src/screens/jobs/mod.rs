@@ -15,11 +15,12 @@ use crosstail_source::JobState;
 use log::LogPanel;
 
 const END_JOB: Action = Action::new("end_job", "end the job under the cursor");
+const WHOLE_LOG: Action = Action::new("whole_log", "list every query in the log, or only what was said");
 
 pub(super) const ENTRY: Entry = Entry {
     action: Some(Action::JOBS),
-    own: &[END_JOB],
-    keys: "[jobs]\nend_job = ['x']",
+    own: &[END_JOB, WHOLE_LOG],
+    keys: "[jobs]\nend_job = ['x']\nwhole_log = ['d']",
     new: || Box::new(JobsScreen::default()),
 };
 
@@ -78,6 +79,7 @@ impl Screen for JobsScreen {
     fn actions(&self) -> Vec<Action> {
         let own = [
             END_JOB,
+            WHOLE_LOG,
             Action::FOCUS_NEXT,
             Action::FOCUS_PREVIOUS,
             Action::FILTER,
@@ -111,6 +113,7 @@ impl Screen for JobsScreen {
             Hint(Action::BACK, "back"),
             Hint(END_JOB, "end it"),
             Hint(Action::FOCUS_NEXT, "log"),
+            Hint(WHOLE_LOG, "every query"),
             Hint(Action::SOURCES, "sources"),
             Hint(Action::PALETTE, "commands"),
         ]
@@ -136,6 +139,10 @@ impl Screen for JobsScreen {
                 return Some(copied.map(Effect::Copy).into_iter().collect());
             }
             Action::BACK => shared.ask(Request::Close),
+            WHOLE_LOG => {
+                self.log.is_whole = !self.log.is_whole;
+                self.log.read(&shared.log);
+            }
             END_JOB if !self.in_log => {
                 return Some(self.current().map(|job| Effect::EndJob(job.number)).into_iter().collect());
             }

@@ -31,7 +31,11 @@ fn log(screen: &JobsScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
     let panel = &screen.log;
     let search = safe(panel.field.text());
-    let title = format!("── log ({}) ", count(panel.lines().len()));
+    let left_out = match panel.left_out {
+        0 => String::new(),
+        more => format!(" of {}", count(panel.lines().len() + more)),
+    };
+    let title = format!("── log ({}{left_out}) ", count(panel.lines().len()));
     put(canvas.buf, area.x, area.y, &"─".repeat(area.width as usize), area.width, theme.dim);
     let style = if screen.in_log { theme.title } else { theme.dim };
     put(canvas.buf, area.x, area.y, &title, area.width, style);
@@ -52,18 +56,17 @@ fn log(screen: &JobsScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
     for (row, line) in panel.lines()[first..last].iter().enumerate() {
         let selected = screen.in_log && first + row == panel.cursor();
         let time = clock(shared.zone, line.at, today);
-        let text = if selected { theme.selected } else { theme.text };
         let pieces = [
             (" ", theme.dim),
             (&*time, theme.dim),
             (" ", theme.dim),
             if line.is_notice() { ("said ", theme.accent) } else { level(line.level, theme) },
             (" ", theme.dim),
-            (line.said(), text),
+            (line.said(), theme.text),
         ];
         let y = area.y + 1 + saturating_u16(row);
         put_all(canvas.buf, area.x, y, area.width, &pieces);
-        canvas.spot_line(y, Spot::Part(super::LOG, first + row));
+        canvas.choice(y, Spot::Part(super::LOG, first + row), selected);
     }
 }
 
@@ -104,8 +107,8 @@ fn jobs(screen: &JobsScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
     let first = (screen.line.0 + 1).saturating_sub(height);
     for (index, job) in jobs.iter().enumerate().skip(first).take(height) {
         let place = Rect { y: list.y + saturating_u16(index - first), height: 1, ..list };
-        line(job, !screen.in_log && index == screen.line.0, shared, &mut canvas.at(place));
-        canvas.spot_line(place.y, Spot::Part(super::JOB, index));
+        line(job, shared, &mut canvas.at(place));
+        canvas.choice(place.y, Spot::Part(super::JOB, index), !screen.in_log && index == screen.line.0);
     }
     if let Some(job) = screen.current().filter(|_| below > 0) {
         query(job, &mut canvas.at(Rect { y: area.bottom() - below, height: below, ..area }));
@@ -122,7 +125,7 @@ fn mark(job: &JobState, theme: &Theme) -> (&'static str, Style) {
     }
 }
 
-fn line(job: &JobState, selected: bool, shared: &Shared, canvas: &mut Canvas<'_>) {
+fn line(job: &JobState, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
     let names = shared.store.names();
     let source = job.source.map(|id| safe(&names.source_name(id))).unwrap_or_default();
@@ -136,11 +139,11 @@ fn line(job: &JobState, selected: bool, shared: &Shared, canvas: &mut Canvas<'_>
     let waiting = if job.waiting { ", waits for its turn" } else { "" };
     let pieces = [
         (" ", theme.text),
-        (&*left(&source, 16), if selected { theme.selected } else { theme.title }),
+        (&*left(&source, 16), theme.title),
         (" ", theme.text),
         (glyph, style),
         (&figures, theme.text),
-        (&safe(&job.purpose), if selected { theme.selected } else { theme.text }),
+        (&safe(&job.purpose), theme.text),
         (waiting, theme.pending),
     ];
     put_all(canvas.buf, area.x, area.y, area.width, &pieces);

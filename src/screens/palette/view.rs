@@ -28,14 +28,13 @@ pub(super) fn render(palette: &Palette, canvas: &mut Canvas<'_>) {
             Command::Action(action) => look.keymap.keys(*action),
             _ => String::new(),
         };
-        let style = if chosen { theme.selected } else { theme.text };
         let help = inside.width.saturating_sub(24 + 14);
         let line = match palette.among {
             Among::Filters => format!(" {}", safe(&item.name)),
             _ => format!(" {} {} {}", left(&safe(&item.name), 22), left(&safe(&item.help), help), left(&keys, 12)),
         };
-        put(buf, inside.x, y, &left(&line, inside.width), inside.width, style);
-        canvas.spots.add_text(inside.x, y, inside.width, Spot::Part(Part::LINE, first + row));
+        put(canvas.buf, inside.x, y, &left(&line, inside.width), inside.width, theme.text);
+        canvas.at(inside).choice(y, Spot::Part(Part::LINE, first + row), chosen);
     }
     if palette.found.is_empty() {
         let typed = palette.field.text();
@@ -48,7 +47,7 @@ pub(super) fn render(palette: &Palette, canvas: &mut Canvas<'_>) {
                 format!("no such {}", if typed.contains(' ') { word } else { "command" })
             }
         };
-        put(buf, inside.x + 3, inside.y + 1, &safe(&says), inside.width.saturating_sub(4), theme.dim);
+        put(canvas.buf, inside.x + 3, inside.y + 1, &safe(&says), inside.width.saturating_sub(4), theme.dim);
     }
     *canvas.cursor = Some((inside.x + 3 + width(&text), inside.y));
 }

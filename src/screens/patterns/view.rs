@@ -44,8 +44,8 @@ pub(super) fn render(screen: &PatternsScreen, shared: &Shared, canvas: &mut Canv
     let first = (screen.line.0 + 1).saturating_sub(usize::from(list.height.max(1)));
     for (y, (index, one)) in (list.y..list.bottom()).zip(found.patterns.iter().enumerate().skip(first)) {
         let line = Rect { y, height: 1, ..list };
-        row(one, index == screen.line.0, &columns, (shared, found), line, canvas);
-        canvas.spot_line(y, Spot::Part(Part::LINE, index));
+        row(one, &columns, (shared, found), line, canvas);
+        canvas.choice(y, Spot::Part(Part::LINE, index), index == screen.line.0);
     }
     if let Some(one) = screen.current().filter(|_| says > 0) {
         about(one, Rect { y: area.bottom() - says, height: says, ..area }, canvas);
@@ -86,7 +86,6 @@ impl Columns {
 
 fn row(
     one: &FoundPattern,
-    selected: bool,
     columns: &Columns,
     (shared, found): (&Shared, &FoundPatterns),
     area: Rect,
@@ -94,7 +93,6 @@ fn row(
 ) {
     let theme = &canvas.look.theme;
     let (tally, today) = (&one.tally, day(shared.zone, shared.now));
-    let base = if selected { theme.selected } else { theme.text };
     let clock = |at: Timestamp| match columns.times {
         0 => String::new(),
         wide => format!(" {}", left(&short_clock(shared.zone, at, today), wide - 1)),
@@ -120,12 +118,12 @@ fn row(
     let text = format!("  {}", safe(&one.pattern.text));
     let times = format!("{}{}", clock(tally.first), clock(tally.last));
     let pieces = [
-        (numbers.as_str(), base),
+        (numbers.as_str(), theme.text),
         (failed.as_str(), if tally.failed > 0 { theme.failure } else { theme.dim }),
         (times.as_str(), theme.dim),
         (trend.as_str(), theme.accent),
         (id.as_str(), theme.dim),
-        (text.as_str(), base),
+        (text.as_str(), theme.text),
     ];
     put_all(canvas.buf, area.x, area.y, area.width, &pieces);
 }
@@ -181,13 +179,12 @@ fn render_values(values: &Values, canvas: &mut Canvas<'_>) {
     let first = (values.line.0 + 1).saturating_sub(usize::from(list.height.max(1)));
     let most = gap.values.first().map_or(1, |(_, n)| *n).max(1);
     for (y, (index, (value, n))) in (list.y..list.bottom()).zip(gap.values.iter().enumerate().skip(first)) {
-        let base = if index == values.line.0 { theme.selected } else { theme.text };
         let share = 100.0 * *n as f64 / gap.count.max(1) as f64;
         let bar = "█".repeat(truncated_usize(16.0 * *n as f64 / most as f64));
         let numbers = format!(" {}{} ", right(&count(saturating_usize(*n)), 8), right(&format!("{share:.1} %"), 8));
-        let pieces =
-            [(numbers.as_str(), base), (&*left(&bar, 16), theme.accent), (" ", theme.text), (&*safe(value), base)];
+        let value = format!(" {}", safe(value));
+        let pieces = [(numbers.as_str(), theme.text), (&*left(&bar, 16), theme.accent), (&*value, theme.text)];
         put_all(canvas.buf, area.x, y, area.width, &pieces);
-        canvas.spot_line(y, Spot::Part(Part::LINE, index));
+        canvas.choice(y, Spot::Part(Part::LINE, index), index == values.line.0);
     }
 }

@@ -66,7 +66,6 @@ fn rows(screen: &ResendScreen, area: Rect, canvas: &mut Canvas<'_>) {
     for (y, (index, one)) in (area.y..area.bottom()).zip(screen.all().iter().enumerate().skip(first)) {
         let Sendable { last, request, .. } = one;
         let activity = &last.activity;
-        let base = if index == screen.line.0 { theme.selected } else { theme.text };
         let was = activity.http_status.map_or_else(|| "–".to_owned(), |status| status.to_string());
         let (now, style) = match screen.outcome(index) {
             Some(sent) => {
@@ -91,22 +90,19 @@ fn rows(screen: &ResendScreen, area: Rect, canvas: &mut Canvas<'_>) {
             }
             Err(why) => format!("not sent: {why}"),
         };
-        let style = if index == screen.line.0 { base } else { style };
-        let of_what = if is_held && index != screen.line.0 {
-            theme.dim
-        } else if request.is_ok() || index == screen.line.0 {
-            base
-        } else {
-            theme.warning
+        let of_what = match request {
+            Ok(_) if is_held => theme.dim,
+            Ok(_) => theme.text,
+            Err(_) => theme.warning,
         };
         let id = left(&safe(&activity.id.to_string()), 12);
         let pieces = [
-            (&*format!(" {id} {} ", right(&was, 4)), base),
+            (&*format!(" {id} {} ", right(&was, 4)), theme.text),
             (&*left(&now, 15), style),
             (&*left(&what, area.width.saturating_sub(34)), of_what),
         ];
         put_all(canvas.buf, area.x, y, area.width, &pieces);
-        canvas.spot_line(y, Spot::Part(Part::LINE, index));
+        canvas.choice(y, Spot::Part(Part::LINE, index), index == screen.line.0);
     }
 }
 

@@ -18,18 +18,17 @@ const WIDE: u16 = 112;
 
 pub(super) fn render(screen: &Sources, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
-    let buf = &mut *canvas.buf;
     let head = format!(
         "{} {} {} {} {} {}  {}",
         left("source", 18),
         left("state", 12),
-        right("shown", 11),
+        right("received", 11),
         right("late", 7),
         right("dropped", 8),
         right("newest", 10),
         if area.width < WIDE { "" } else { "what it is" }
     );
-    put(buf, area.x + 1, area.y, &head, area.width, theme.dim);
+    put(canvas.buf, area.x + 1, area.y, &head, area.width, theme.dim);
     let said: Vec<String> = shared.sources.iter().map(|source| said(source, shared, area.width < WIDE)).collect();
     let heights: Vec<u16> = said.iter().map(|said| 1 + rows(said, area.width.saturating_sub(2))).collect();
     // Below the list: the vitals of the selected source.
@@ -39,7 +38,7 @@ pub(super) fn render(screen: &Sources, shared: &Shared, canvas: &mut Canvas<'_>)
         let below = Rect { y: area.y + listed, height: area.height - listed, ..area };
         area.height = listed;
         let lines = vitals::lines(source.vitals.checks.iter().map(|check| (check, None)), &source.vitals.metrics);
-        vitals::render(&safe(&source.name), &lines, below, buf, theme);
+        vitals::render(&safe(&source.name), &lines, below, canvas.buf, theme);
     }
     let mut y = area.y + 1;
     for (index, ((source, said), height)) in shared.sources.iter().zip(said).zip(heights).enumerate() {
@@ -49,16 +48,15 @@ pub(super) fn render(screen: &Sources, shared: &Shared, canvas: &mut Canvas<'_>)
         }
         let height = height.min(room);
         canvas.spots.add(Rect { y, height, ..area }, Spot::Part(Part::LINE, index));
-        let name_style = if index == screen.line.0 { theme.selected } else { theme.title };
         let (glyph, word, style) = state(source, theme);
         let probe = if area.width < WIDE { String::new() } else { server(source) };
         put_all(
-            buf,
+            canvas.buf,
             area.x + 1,
             y,
             area.width.saturating_sub(1),
             &[
-                (&left(&safe(&source.name), 18), name_style),
+                (&left(&safe(&source.name), 18), theme.title),
                 (" ", theme.text),
                 (glyph, style),
                 (" ", theme.text),
@@ -69,7 +67,10 @@ pub(super) fn render(screen: &Sources, shared: &Shared, canvas: &mut Canvas<'_>)
         );
         let style = if failing(source, shared.now).is_some() { theme.failure } else { theme.dim };
         let below = Rect { x: area.x + 2, y: y + 1, width: area.width.saturating_sub(2), height: height - 1 };
-        paragraph(&[(said, style)], 0, below, buf);
+        paragraph(&[(said, style)], 0, below, canvas.buf);
+        if index == screen.line.0 {
+            canvas.select(Rect { y, height: 1, ..area });
+        }
         y += height;
     }
     y += 1;
@@ -78,7 +79,7 @@ pub(super) fn render(screen: &Sources, shared: &Shared, canvas: &mut Canvas<'_>)
         let held = count(shared.store.len());
         let activities = if shared.store.len() == 1 { "activity" } else { "activities" };
         let text = format!("memory: {used} of {budget} MB, {held} {activities}");
-        put(buf, area.x + 1, y, &text, area.width.saturating_sub(2), theme.dim);
+        put(canvas.buf, area.x + 1, y, &text, area.width.saturating_sub(2), theme.dim);
     }
 }
 

@@ -20,11 +20,10 @@ pub(super) fn render(screen: &Tables, shared: &Shared, canvas: &mut Canvas<'_>) 
         if y + 1 >= area.bottom() {
             return;
         }
-        let style = if index == screen.line.0 { theme.selected } else { theme.title };
         let rows = offer.rows.map_or_else(|| "–".to_owned(), |rows| count(saturating_usize(rows)));
         let source = safe(&shared.store.names().source_name(*source)).clone();
         let pieces = [
-            (left(&safe(&offer.name), name), style),
+            (left(&safe(&offer.name), name), theme.title),
             (format!(" {} ", right(&rows, 11)), theme.text),
             (right(&offer.fit.to_string(), 4), if offer.is_likely { theme.success } else { theme.dim }),
             (format!("{} {source}", if offer.is_likely { " ✓" } else { "  " }), theme.dim),
@@ -33,6 +32,9 @@ pub(super) fn render(screen: &Tables, shared: &Shared, canvas: &mut Canvas<'_>) 
         put_all(canvas.buf, area.x + 1, y, room, &pieces);
         canvas.spots.add(Rect { y, height: 2, ..area }, Spot::Part(Part::LINE, index));
         put(canvas.buf, area.x + 3, y + 1, &safe(&offer.taken), area.width.saturating_sub(4), theme.dim);
+        if index == screen.line.0 {
+            canvas.select(Rect { y, height: 2, ..area });
+        }
         y += 2;
     }
     let mut said: Vec<String> = screen.problems.iter().map(|problem| safe(problem)).collect();

@@ -31,14 +31,10 @@ pub(super) fn render(tools: &Tools, canvas: &mut Canvas<'_>) {
             Ok(Filled::Command(words)) => (format!("$ {}", line(words)), true),
             Err(why) => (safe(why), false),
         };
-        let style = match (index == tools.line.0, is_usable) {
-            (true, _) => theme.selected,
-            (false, true) => theme.text,
-            (false, false) => theme.dim,
-        };
+        let style = if is_usable { theme.text } else { theme.dim };
         let text = format!(" {}  {text}", left(&safe(&item.tool.name), names));
         put(canvas.buf, inside.x, y, &left(&text, inside.width), inside.width, style);
-        canvas.spots.add_text(inside.x, y, inside.width, Spot::Part(Part::LINE, index));
+        canvas.at(inside).choice(y, Spot::Part(Part::LINE, index), index == tools.line.0);
     }
 }
 

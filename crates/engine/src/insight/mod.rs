@@ -24,6 +24,7 @@ mod transform;
 pub use body::{BodyFormat, Embedded, FormattedBody, format_body, is_json_container, may_open, open_string};
 pub use chain::{Chain, LinkedBy};
 pub use compare::{Comparison, Difference, Section, SectionDiff, compare, successes_like};
+pub use confidence::surely;
 pub use contrast::{Contrast, Distinction, SYMPTOM_FIELDS, Subject, Tally};
 pub use explain::{Policy, attempt, codes, describe_mapping};
 pub use health::{Attempt, Baseline, Course, Health, HealthFigures, HealthInput, SystemHealth, Windows};

@@ -8,7 +8,7 @@ pub(super) mod view;
 use crate::effect::{Explanation, PayloadSection, PreparedPayload, Ticket};
 use crate::screens::request::Tab;
 use crate::tui::TextField;
-use crosstail_core::model::{Activity, Id, Latencies, Timestamp};
+use crosstail_core::model::{Activity, ErrorDetail, Id, Latencies, Timestamp};
 use crosstail_engine::insight::{Chain, Comparison, Trace, describe_mapping};
 use crosstail_engine::outline::Outline;
 use crosstail_engine::store::Row;
@@ -202,6 +202,20 @@ impl Detail {
                 _ => None,
             },
             _ => self.outlines[part as usize].as_mut(),
+        }
+    }
+
+    /// Whether a tab is known to have nothing to show.
+    fn is_empty(&self, tab: Tab) -> bool {
+        match (tab, &self.opened) {
+            (Tab::Retries, _) => self.related_loaded && self.chain.attempts.len() < 2,
+            (Tab::Trace, _) => self.related_loaded && self.trace.nodes.len() < 2,
+            (Tab::Error, Loadable::Loaded(opened)) => {
+                let (a, error) = (&self.activity, &opened.payload.error);
+                a.error.is_none() && a.error_type.is_none() && *error == ErrorDetail::default()
+            }
+            (_, Loadable::Loaded(opened)) => tab.part().is_some_and(|part| opened.is_empty(part)),
+            _ => false,
         }
     }
 

@@ -6,16 +6,17 @@ use crate::tui::text::{count, fit, left, put, right, safe, width};
 use crate::tui::{Canvas, Spot};
 use crosstail_core::filter::Operand;
 use crosstail_core::number::{saturating_u16, saturating_usize};
+use crosstail_engine::insight::surely;
 use crosstail_engine::store::Facet;
+use ratatui::layout::Rect;
 
 pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
-    let buf = &mut *canvas.buf;
     if area.width < 8 || area.height == 0 {
         return;
     }
     for y in area.top()..area.bottom() {
-        put(buf, area.right(), y, "│", 1, if focused { theme.border_focused } else { theme.border });
+        put(canvas.buf, area.right(), y, "│", 1, if focused { theme.border_focused } else { theme.border });
     }
     let groups = &facets.groups;
     let mut lines: Vec<(Option<usize>, Option<&Facet>, &Operand)> = Vec::new();
@@ -44,23 +45,22 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
         let y = area.y + saturating_u16(row);
         let Some(facet) = facet else {
             let title = title(facets, of);
-            let end = put(buf, area.x + 1, y, &fit(&title, area.width - 2), area.width - 2, theme.dim) + 1;
+            let end = put(canvas.buf, area.x + 1, y, &fit(&title, area.width - 2), area.width - 2, theme.dim) + 1;
             let rule = "─".repeat(usize::from((area.right() - 1).saturating_sub(end)));
-            put(buf, end, y, &rule, area.width, theme.border);
+            put(canvas.buf, end, y, &rule, area.width, theme.border);
             continue;
         };
         let chosen = focused && *index == Some(facets.selected);
-        let style = if chosen { theme.selected } else { theme.text };
         let room = area.width - 1;
         let failed = if facets.tells_failures { failures(facet, of) } else { String::new() };
         let numbers = right(&count(saturating_usize(facet.count)), 7);
         let name = room.saturating_sub(width(&numbers) + width(&failed) + 2);
         let line = format!(" {} {numbers}", left(&safe(&facet.value), name));
-        put(buf, area.x, y, &left(&line, room), room, style);
-        let style = if chosen { theme.selected } else { theme.failure };
-        put(buf, area.x + room - width(&failed), y, &failed, width(&failed), style);
+        put(canvas.buf, area.x, y, &left(&line, room), room, theme.text);
+        let style = if stands_out(facet, groups, of) { theme.failure } else { theme.dim };
+        put(canvas.buf, area.x + room - width(&failed), y, &failed, width(&failed), style);
         if let Some(index) = index {
-            canvas.spots.add_text(area.x, y, room, Spot::Part(parts::FACET, *index));
+            canvas.at(Rect { width: room, ..area }).choice(y, Spot::Part(parts::FACET, *index), chosen);
         }
     }
 }
@@ -77,6 +77,13 @@ fn title(facets: &Facets, of: &Operand) -> String {
         Operand::Field(field) if facets.of_held.contains(field) => format!("{name} · of what is held"),
         Operand::Field(_) => name,
     }
+}
+
+/// Whether a value fails more than the values of its field do together: what fails as all else does is no trace.
+fn stands_out(facet: &Facet, groups: &[(Operand, Vec<Facet>)], of: &Operand) -> bool {
+    let values = groups.iter().find(|(field, _)| field == of).map(|(_, values)| values.as_slice()).unwrap_or_default();
+    let (failed, all) = values.iter().fold((0, 0), |(failed, all), one| (failed + one.failed, all + one.count));
+    values.len() == 1 || surely(facet.failed, facet.count) > failed as f64 / all.max(1) as f64
 }
 
 /// Columns of how many have failed.

@@ -16,13 +16,13 @@ use crate::tui::text::{clock, day, fit, put, safe};
 use crate::tui::{Canvas, Frame, Spot};
 use ratatui::layout::Rect;
 
-/// Draws the lines around every screen: header, filter bar, status line. Over a screen in which the filter has no part stands its
-/// title.
+/// Draws the lines around every screen: header, filter bar, status line. Over a screen that covers the list, and in which the
+/// filter has no part, stands its title.
 pub(in crate::screens) fn frame(
     explore: &Explore,
     shared: &Shared,
     frame: &Frame,
-    title: Option<&str>,
+    (is_covered, title): (bool, Option<&str>),
     canvas: &mut Canvas<'_>,
 ) {
     header::render(explore, shared, &mut canvas.at(frame.header));
@@ -43,7 +43,7 @@ pub(in crate::screens) fn frame(
         let cursor = filter_bar::view::render(&explore.filter_bar, shown, shared, frame.filter, canvas.buf, theme);
         *canvas.cursor = cursor.or(*canvas.cursor);
     }
-    status::render(explore, shared, &mut canvas.at(frame.status));
+    status::render(explore, shared, is_covered, &mut canvas.at(frame.status));
 }
 
 /// What is known of the range, and what is still being searched; nothing where memory holds all of it.

@@ -12,7 +12,8 @@ use crosstail_source::{JobState, Priority};
 /// What takes longer is said, in microseconds.
 const LONG_US: i64 = 1_000_000;
 
-pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
+/// Where another screen covers the list, nothing is said of the list's lines.
+pub(super) fn render(explore: &Explore, shared: &Shared, is_covered: bool, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
     let buf = &mut *canvas.buf;
     if area.height == 0 {
@@ -59,7 +60,12 @@ pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>
     }
     let opening = explore.detail.as_ref().is_some_and(|detail| matches!(detail.opened, Loadable::Loading));
     let unseen = count(explore.list.unseen);
-    let (text, key, style) = if opening {
+    let (text, key, style) = if is_covered {
+        match explore.list.pinned {
+            Some(_) => ("‖ paused".to_owned(), Some((Action::PAUSE, "resumes")), theme.warning),
+            None => (String::new(), None, theme.dim),
+        }
+    } else if opening {
         ("loading the payload".to_owned(), None, theme.pending)
     } else if explore.list.pinned.is_some() {
         let at = position(explore, shared);

@@ -27,7 +27,7 @@ pub(in crate::screens::health) fn render(
     let line = |y: u16| Rect { y, height: 1.min(area.bottom().saturating_sub(y)), ..area };
     let health = screen.figures.health.iter().flat_map(|health| &health.systems);
     if let Some(system) = health.into_iter().find(|system| system.system == view.system) {
-        headline(system, theme.title, line(y), buf, theme);
+        headline(system, false, line(y), buf, theme);
         let alerts = alerts_of(shared, &view.system);
         let inside = area.width.saturating_sub(4);
         let why = why(shared, system);
@@ -126,7 +126,6 @@ fn table(
     canvas: &mut Canvas<'_>,
 ) -> u16 {
     let theme = &canvas.look.theme;
-    let buf = &mut *canvas.buf;
     if area.height < 2 {
         return 0;
     }
@@ -144,9 +143,9 @@ fn table(
     };
     let name = area.width.saturating_sub(3 + saturating_u16(figures.len())).min(60);
     let name = if section == Section::Spans { 16 } else { name };
-    put_all(buf, area.x + 1, area.y, area.width, &[(&left(title, name + 1), theme.title), (figures, theme.dim)]);
+    put_all(canvas.buf, area.x + 1, area.y, area.width, &[(&left(title, name + 1), theme.title), (figures, theme.dim)]);
     if entries.is_empty() {
-        put(buf, area.x + 2, area.y + 1, "none in this time", area.width, theme.dim);
+        put(canvas.buf, area.x + 2, area.y + 1, "none in this time", area.width, theme.dim);
         return 2;
     }
     let height = (area.height - 1) as usize;
@@ -155,27 +154,27 @@ fn table(
     let all: u64 = entries.iter().map(|(_, entry)| entry.figures.count).sum();
     let mut y = area.y + 1;
     for (index, entry) in entries.iter().skip(first).take(height) {
-        canvas.spots.add_text(area.x, y, area.width, Spot::Part(Part::LINE, *index));
-        let style = if *index == screen.line.0 { theme.selected } else { theme.text };
         let text = left(&fit(&safe(&entry.name), name), name);
-        let x = put(buf, area.x + 2, y, &text, name, style);
+        let x = put(canvas.buf, area.x + 2, y, &text, name, theme.text);
         let of = &entry.figures;
         let room = area.right().saturating_sub(x);
         match section {
-            Section::Endpoints | Section::Active => figures_line(of, x, y, room, buf, theme),
+            Section::Endpoints | Section::Active => figures_line(of, x, y, room, canvas.buf, theme),
             Section::Errors => {
                 let last = clock(shared.zone, entry.last, day(shared.zone, shared.now));
                 let text = format!("{}   {}", right(&count(saturating_usize(of.count)), 8), fit(&last, 12));
-                put(buf, x, y, &text, room, theme.failure);
+                put(canvas.buf, x, y, &text, room, theme.failure);
             }
             Section::Spans => {
                 let share = 100.0 * of.count as f64 / all.max(1) as f64;
                 let bar = "█".repeat(truncated_usize((share / 100.0 * f64::from(room.saturating_sub(20))).round()));
                 let counts =
                     format!("{} {} ", right(&count(saturating_usize(of.count)), 8), right(&format!("{share:.0} %"), 6));
-                put_all(buf, x, y, room, &[(&counts, theme.text), (&bar, theme.accent)]);
+                put_all(canvas.buf, x, y, room, &[(&counts, theme.text), (&bar, theme.accent)]);
             }
         }
+        let part = &mut canvas.at(Rect { width: area.width.saturating_sub(1), ..area });
+        part.choice(y, Spot::Part(Part::LINE, *index), *index == screen.line.0);
         y += 1;
     }
     y - area.y

@@ -164,7 +164,11 @@ fn tabs(detail: &Detail, canvas: &mut Canvas<'_>) {
     let (letters, blanks) = fits.unwrap_or((0, (" ", "")));
     let mut x = area.x + 1;
     for (index, tab) in Tab::ALL.iter().enumerate() {
-        let style = if *tab == detail.tab { theme.selected } else { theme.dim };
+        let style = match tab {
+            tab if *tab == detail.tab => theme.selected,
+            tab if detail.is_empty(*tab) => theme.dim,
+            _ => theme.text,
+        };
         let from = x;
         x = put(canvas.buf, x, area.y, &label(tab, letters, blanks), area.right().saturating_sub(x), style);
         canvas.spots.add_text(from, area.y, x - from, Spot::Part(parts::TAB, index));

@@ -3,24 +3,24 @@
 use crate::screens::explore::detail::{Detail, Loadable};
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
-use crate::tui::paragraph::paragraph_of_columns;
+use crate::tui::paragraph::{Entry, entries};
 use crate::tui::text::{about_system, ago, became, clock, day, duration, full_time, millis, safe};
 use crosstail_core::model::{Activity, FinalOutcome};
-use crosstail_core::number::{saturating_u16, saturating_u64};
+use crosstail_core::number::saturating_u64;
 use crosstail_engine::insight::{attempt, describe_mapping, stages, status_meaning};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
 /// Width of the names.
-const NAMES: usize = 13;
+const NAMES: u16 = 13;
 
 pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
     let a = &detail.activity;
-    let mut lines: Vec<(String, Style)> = Vec::new();
+    let mut lines: Vec<Entry> = Vec::new();
     let mut field = |name: &str, value: Option<String>| {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            lines.push((format!("{name:<NAMES$}{value}"), theme.text));
+        if let Some(text) = value.filter(|value| !value.is_empty()) {
+            lines.push(Entry { name: name.to_owned(), text, style: theme.text });
         }
     };
     let text = |t: &Option<compact_str::CompactString>| t.as_deref().map(safe);
@@ -73,7 +73,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
     whereabouts(shared, a, &mut field);
     configuration(shared, detail, &mut lines, theme);
     metadata(detail, &mut lines, theme);
-    paragraph_of_columns(&lines, saturating_u16(NAMES), detail.scroll, area, buf);
+    entries(&lines, (NAMES, theme.dim), detail.scroll, area, buf);
 }
 
 /// The stores that the activity has reached, with the time each took, and those still missing.
@@ -104,22 +104,27 @@ fn whereabouts(shared: &Shared, a: &Activity, field: &mut impl FnMut(&str, Optio
     }
 }
 
+/// A line without a name.
+fn text(text: &str, style: Style) -> Entry {
+    Entry { name: String::new(), text: text.to_owned(), style }
+}
+
 /// The metadata of the payload, or why it is not shown yet.
-fn metadata(detail: &Detail, lines: &mut Vec<(String, Style)>, theme: &Theme) {
+fn metadata(detail: &Detail, lines: &mut Vec<Entry>, theme: &Theme) {
     match &detail.opened {
         Loadable::Loaded(_) => {
             let about = (1..detail.metadata.len()).map(|index| detail.metadata.line(index));
             if !detail.metadata.is_empty() {
-                lines.push((String::new(), theme.text));
-                lines.push(("metadata".to_owned(), theme.dim));
-                lines.extend(about.map(|line| {
-                    let indent = "  ".repeat(line.depth);
-                    (format!("{indent}{}  {}", safe(&line.key), safe(&line.value)), theme.dim)
+                lines.extend([text("", theme.text), text("metadata", theme.dim)]);
+                lines.extend(about.map(|line| Entry {
+                    name: format!("{}{}", "  ".repeat(line.depth), safe(&line.key)),
+                    text: safe(&line.value),
+                    style: theme.text,
                 }));
             }
         }
-        Loadable::Loading => lines.push(("loading the payload".to_owned(), theme.pending)),
-        Loadable::Failed(problem) => lines.push((safe(problem), theme.failure)),
+        Loadable::Loading => lines.push(text("loading the payload", theme.pending)),
+        Loadable::Failed(problem) => lines.push(text(&safe(problem), theme.failure)),
     }
 }
 
@@ -142,9 +147,11 @@ fn explained(shared: &Shared, detail: &Detail, field: &mut impl FnMut(&str, Opti
 }
 
 /// What the stores' configuration says about the activity.
-fn configuration(shared: &Shared, detail: &Detail, lines: &mut Vec<(String, Style)>, theme: &Theme) {
+fn configuration(shared: &Shared, detail: &Detail, lines: &mut Vec<Entry>, theme: &Theme) {
     let a = &detail.activity;
-    let mut add = |name: &str, value: String| lines.push((format!("{name:<NAMES$}{}", safe(&value)), theme.text));
+    let mut add = |name: &str, value: String| {
+        lines.push(Entry { name: name.to_owned(), text: safe(&value), style: theme.text });
+    };
     if let Some(system) = a.system.as_deref().and_then(|system| shared.system_entry(system)) {
         add("system is", about_system(shared.now, system));
     }
@@ -169,18 +176,17 @@ fn configuration(shared: &Shared, detail: &Detail, lines: &mut Vec<(String, Styl
         add("mapping", format!("{} → {note}", fact("external")));
     }
     for transformed in &detail.explained.transforms {
-        lines.push((String::new(), theme.text));
-        lines.push((format!("{} transform (JSONata)", transformed.name), theme.dim));
+        lines.extend([text("", theme.text), text(&format!("{} transform (JSONata)", transformed.name), theme.dim)]);
         let expression = safe(&crosstail_core::model::redact_text(&transformed.expression));
-        lines.extend(expression.lines().map(|line| (format!("  {line}"), theme.text)));
+        lines.extend(expression.lines().map(|line| text(&format!("  {line}"), theme.text)));
         match &transformed.result {
             Ok(value) => {
-                let text = serde_json::to_string_pretty(&crosstail_core::model::redact_json(value)).unwrap_or_default();
-                lines.push(("makes of this body".to_owned(), theme.dim));
-                lines.extend(text.lines().map(|line| (format!("  {}", safe(line)), theme.json_text)));
+                let made = serde_json::to_string_pretty(&crosstail_core::model::redact_json(value)).unwrap_or_default();
+                lines.push(text("makes of this body", theme.dim));
+                lines.extend(made.lines().map(|line| text(&format!("  {}", safe(line)), theme.json_text)));
             }
             Err(problem) => {
-                lines.push((format!("cannot be evaluated on this body: {}", safe(problem)), theme.warning));
+                lines.push(text(&format!("cannot be evaluated on this body: {}", safe(problem)), theme.warning));
             }
         }
     }

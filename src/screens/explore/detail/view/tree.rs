@@ -13,7 +13,6 @@ use crosstail_engine::insight::header_meaning;
 use crosstail_engine::outline::{Kind as LineKind, Line};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
 
 /// Draws the tree of the open tab; returns the position of the cursor while a search is typed.
 pub(super) fn render(detail: &Detail, canvas: &mut Canvas<'_>) -> Option<(u16, u16)> {
@@ -123,9 +122,6 @@ fn draw(line: &Line, note: Option<&str>, selected: bool, needle: &str, area: Rec
     let hit =
         !needle.is_empty() && (line.key.to_lowercase().contains(needle) || line.value.to_lowercase().contains(needle));
     let (key_style, value_style) = if hit { (theme.found, theme.found) } else { (theme.json_key, value_style) };
-    if selected {
-        put(buf, area.x, area.y, &" ".repeat(room as usize), room, theme.selected_dim);
-    }
     let pieces = [
         (&*indent, theme.text),
         (fold, theme.dim),
@@ -134,8 +130,9 @@ fn draw(line: &Line, note: Option<&str>, selected: bool, needle: &str, area: Rec
         (&*value, value_style),
         (&*note, theme.accent),
     ];
-    // What was searched for keeps its colours.
-    let upon =
-        |style: Style| if selected && style.bg.is_none() { Theme::upon(style, theme.selected_dim) } else { style };
-    put_all(buf, area.x, area.y, room, &pieces.map(|(text, style)| (text, upon(style))));
+    put_all(buf, area.x, area.y, room, &pieces);
+    if selected {
+        // What was searched for keeps its colours.
+        theme.stand_out(theme.selected_dim, Rect { width: room, height: 1, ..area }, buf);
+    }
 }

@@ -106,6 +106,9 @@ pub(in crate::screens::explore) fn render(explore: &Explore, shared: &Shared, ro
             Some(widths) => chosen::activity(&line, widths, buf),
             None => activity(&line, &columns, buf),
         }
+        if let Some(style) = line.base {
+            theme.stand_out(style, area, buf);
+        }
     }
     if visible.is_empty() {
         empty::render(explore, shared, rows, canvas);
@@ -149,21 +152,13 @@ impl<'a> Line<'a> {
     }
 
     /// A style on the line.
-    fn over(&self, style: Style) -> Style {
-        let style = if self.is_dim { self.theme.dim } else { style };
-        match self.base {
-            Some(line) if style.fg == self.theme.text.fg || style.fg == self.theme.dim.fg => line,
-            Some(line) => Theme::upon(style, line),
-            None => style,
-        }
+    const fn over(&self, style: Style) -> Style {
+        if self.is_dim { self.theme.dim } else { style }
     }
 
     /// Draws what stands before the columns; returns the column after it.
     fn begin(&self, buf: &mut Buffer) -> u16 {
-        let Rect { x, y, width, .. } = self.area;
-        if self.base.is_some() {
-            put(buf, x, y, &" ".repeat(width as usize), width, self.over(self.theme.text));
-        }
+        let Rect { x, y, .. } = self.area;
         let (sign, style) = match self.mark {
             Some(_) => ("◆", self.over(self.theme.accent)),
             None if self.explore.is_centre(&self.a.id) => ("▸", self.over(self.theme.accent)),
