@@ -44,7 +44,6 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
         let said = code.or(attempt.error.as_deref().map(safe)).or(attempt.status.map(|s| s.to_string()));
         let verdict = chain.verdict(index, policy.as_ref()).unwrap_or_default();
         let style = theme.outcome(attempt);
-        let base = if index == detail.scroll { theme.selected_dim } else { theme.text };
         let here = if attempt.id == detail.activity.id { "▸" } else { " " };
         let line = format!(
             "{here}{} {} {} {} ",
@@ -59,7 +58,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
             y,
             area.width.saturating_sub(1),
             &[
-                (&line, base),
+                (&line, theme.text),
                 (glyph(attempt.status, attempt.level), style),
                 (" ", theme.text),
                 (&left(&said.unwrap_or_default(), outcome), style),
@@ -67,6 +66,9 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
                 (&verdict, theme.dim),
             ],
         );
+        if index == detail.scroll {
+            theme.stand_out(theme.selected_dim, Rect { y, height: 1, ..area }, buf);
+        }
         canvas.spots.add_text(area.x, y, area.width, Spot::Part(parts::LINE, index));
         y += 1;
     }

@@ -33,7 +33,10 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
     let end = if trace.is_open { trace.end.max(shared.now) } else { trace.end };
     let length_us = end.since_us(trace.start).max(1);
     let failure = trace.nodes.iter().find(|node| node.first_failure).map(|node| {
-        format!(", first failure at +{}", duration(saturating_u64(node.activity.started_at.since_us(trace.start))))
+        match saturating_u64(node.activity.started_at.since_us(trace.start)) {
+            0 => ", the first call failed".to_owned(),
+            after => format!(", first failure at +{}", duration(after)),
+        }
     });
     let idle = match trace.gaps.len() {
         0 => String::new(),
@@ -62,7 +65,10 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
         canvas.spots.add(place, Spot::Part(parts::LINE, index));
         gaps(trace, &scale, Rect { x: area.x + label + 1, ..place }, buf, theme);
         let here = node.activity.id == detail.activity.id;
-        line(node, (index == detail.scroll, here), label, &scale, end, place, buf, theme);
+        line(node, here, label, &scale, end, place, buf, theme);
+        if index == detail.scroll {
+            theme.stand_out(theme.selected_dim, place, buf);
+        }
     }
 }
 
@@ -80,7 +86,7 @@ fn gaps(trace: &Trace, scale: &Scale, area: Rect, buf: &mut Buffer, theme: &Them
 #[allow(clippy::too_many_arguments, reason = "one line of the waterfall")]
 fn line(
     node: &Node,
-    (selected, here): (bool, bool),
+    here: bool,
     label: u16,
     scale: &Scale,
     end: Timestamp,
@@ -90,7 +96,6 @@ fn line(
 ) {
     let a = &node.activity;
     let style = if a.is_failure() { theme.failure } else { theme.text };
-    let base = if selected { theme.selected_dim } else { style };
     let indent = "  ".repeat(node.depth.min(8));
     let tries = a.attempt.filter(|n| *n > 1 || a.max_attempts.is_some()).map(|n| {
         let most = a.max_attempts.map(|most| format!("/{most}")).unwrap_or_default();
@@ -104,7 +109,7 @@ fn line(
         what(a),
         tries.unwrap_or_default()
     );
-    put(buf, area.x, area.y, &left(&text, label), label, base);
+    put(buf, area.x, area.y, &left(&text, label), label, style);
     let open = a.status == Some(Status::InProgress);
     let took = if open { u64::try_from(end.since_us(a.started_at)).ok() } else { a.took_us() };
     let from = scale.column(a.started_at).min(scale.columns.saturating_sub(1));
