@@ -2,6 +2,7 @@
 
 use super::args::{SchemaArgs, SchemaCommand, SchemaFormat};
 use super::output::{aligned, print_error};
+use super::sources::settled;
 use super::{UsageError, exit, target};
 use crate::config;
 use crate::kinds;
@@ -56,7 +57,7 @@ async fn drafted(from: &str, table: Option<&str>) -> Result<String> {
     let config = kinds::ALL.configure(from);
     let (_, source) = kinds::ALL.open(&config, &Names::default())?;
     let job = Job::new("draft a schema", Priority::Asked);
-    source.settled(&job).await?;
+    settled(source.as_ref(), from).await;
     Ok(source.draft(table, &job).await?)
 }
 

@@ -3,6 +3,7 @@
 use super::args::{FilterArgs, RangeArgs, SourceArgs};
 use super::output::print_error;
 use super::spool::{Spool, Stream};
+use super::tail::wait_for_signal;
 use super::{UsageError, exit, habits};
 use crate::config::{self, Config};
 use crate::{absent, kinds, runtime};
@@ -14,6 +15,7 @@ use crosstail_core::schema::Schema;
 use crosstail_source::pump::VITALS_SPAN_US;
 use crosstail_source::{CommandLine, Job, Kind, Priority, Run, Source, SourceConfig, SourceError};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The opened sources of one command.
 pub(super) struct OpenSources {
@@ -206,11 +208,8 @@ pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Res
 pub(super) async fn open_asked(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
     let mut opened = open_named(args, config)?;
     opened.wait_for_streams();
-    for (_, source) in &opened.sources {
-        if let Err(error) = source.settled(&Job::new("read", Priority::Asked)).await {
-            print_error(&error.to_string());
-            opened.is_partial = true;
-        }
+    for (id, source) in &opened.sources {
+        opened.is_partial |= !settled(source.as_ref(), &opened.names.source_name(*id)).await;
     }
     let mut failed: Vec<(usize, Box<dyn std::error::Error + Send + Sync>)> = Vec::new();
     for (index, ((id, source), kind)) in opened.sources.iter().zip(&opened.kinds).enumerate() {
@@ -236,7 +235,7 @@ pub(super) async fn open_asked(args: &SourceArgs, config: &Config) -> anyhow::Re
                     print_error(&format!("{name}: {}", redact_text(&absent::said(missing))));
                 }
                 opened.absent += usize::from(probe.is_absent(opened.configs[index].at.len()));
-                opened.is_partial |= !probe.missing.is_empty();
+                opened.is_partial |= probe.is_partial || !probe.missing.is_empty();
             }
             Err(error) => failed.push((index, error.into())),
         }
@@ -252,6 +251,35 @@ pub(super) async fn open_asked(args: &SourceArgs, config: &Config) -> anyhow::Re
         opened.configs.remove(index);
     }
     Ok(opened)
+}
+
+/// How long a command may run before it is said that it does.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Waits until a source has everything that a command which prints once can have; returns whether that is all of it. A command that
+/// goes on is waited for, until somebody ends that with Ctrl-C: what it has printed by then is there.
+pub(super) async fn settled(source: &dyn Source, name: &str) -> bool {
+    let job = Job::new("read", Priority::Asked);
+    let mut settling = std::pin::pin!(source.settled(&job));
+    let told = |outcome: Result<(), SourceError>| outcome.map_err(|error| print_error(&error.to_string())).is_ok();
+    if let Ok(outcome) = tokio::time::timeout(PATIENCE, &mut settling).await {
+        return told(outcome);
+    }
+    print_error(&format!("{name}: still running; Ctrl-C takes what it has printed so far, tail follows it"));
+    let mut signal = tokio::spawn(wait_for_signal());
+    let outcome = tokio::select! {
+        outcome = &mut settling => told(outcome),
+        _ = &mut signal => {
+            // The next one ends crosstail as ever.
+            tokio::spawn(async {
+                wait_for_signal().await;
+                std::process::exit(exit::INTERRUPTED.into());
+            });
+            return false;
+        }
+    };
+    signal.abort();
+    outcome
 }
 
 /// Why a page of metrics or a health endpoint says nothing; `None` where it answers.

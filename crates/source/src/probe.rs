@@ -26,6 +26,8 @@ pub struct Probe {
     pub clock_ahead_us: Option<i64>,
     /// Defects, for people: a table that may not be read, a column that is missing.
     pub warnings: Vec<String>,
+    /// Whether a part of what it names could not be read.
+    pub is_partial: bool,
     /// What it cannot be asked, said where a person would try it: no history, no search.
     pub limits: Option<String>,
     /// What was named and is not there at present.

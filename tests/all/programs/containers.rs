@@ -151,6 +151,7 @@ fn a_container_that_cannot_be_read_is_named_and_the_others_are_shown() {
     assert_eq!(messages(&records(&output)), ["ready"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("api: ") && said.contains("does not support reading"), "{output:?}");
+    assert_eq!(output.status.code(), Some(4), "a part could not be read: {output:?}");
     let output = world.run(&["doctor", "-s", "docker:"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("api: ") && said.contains("does not support reading"), "{said}");

@@ -5,6 +5,8 @@ use crate::pty::Terminal;
 use crate::support::{files_below, wait_for};
 use portable_pty::CommandBuilder;
 use rustix::process::Signal;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 
 #[test]
 fn what_a_command_prints_is_searched_counted_and_opened() {
@@ -25,6 +27,26 @@ fn what_a_command_prints_is_searched_counted_and_opened() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("exit code 3"), "{output:?}");
     let output = world.run(&["query", "--run", "exit 3"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[test]
+fn a_command_that_goes_on_is_said_to_and_taken_as_far_as_it_is() {
+    let world = World::new(&[]);
+    let mark = "sleep 4711";
+    let run = format!("echo 2026-11-20T10:00:00Z INFO one; {mark}");
+    let mut command = world.command(&["query", "-o", "json", "--run", &run]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+    let mut said = String::new();
+    let mut errors = BufReader::new(child.stderr.take().expect("a pipe"));
+    while !said.contains("still running; Ctrl-C takes what it has printed so far, tail follows it") {
+        assert!(errors.read_line(&mut said).expect("read") > 0, "it ended: {said}");
+    }
+    let pid = rustix::process::Pid::from_raw(child.id() as i32).expect("a process");
+    rustix::process::kill_process(pid, Signal::INT).expect("signalled");
+    let output = child.wait_with_output().expect("ended");
+    assert_eq!(messages(&records(&output)), ["one"]);
+    assert_eq!(output.status.code(), Some(4), "a part is missing");
+    wait_until_nothing_is_left(&world, mark);
 }
 
 #[test]

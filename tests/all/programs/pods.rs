@@ -75,6 +75,7 @@ fn what_of_them_cannot_be_read_is_said() {
     let output = world.run(&["query", "-s", "k8s:shop"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("shop/db-1/main: ") && said.contains("is forbidden"), "{output:?}");
+    assert_eq!(output.status.code(), Some(4), "a part could not be read: {output:?}");
     let output = world.run(&["doctor", "-s", "k8s:shop"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("shop/db-1/main: ") && said.contains("is forbidden"), "{said}");

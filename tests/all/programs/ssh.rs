@@ -35,7 +35,8 @@ impl Host {
             &format!(
                 "Port {port}\nListenAddress 127.0.0.1\nHostKey {keys}/host\nAuthorizedKeysFile {keys}/user.pub\n\
                  StrictModes no\nUsePAM no\nPidFile none\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
-                 PermitRootLogin prohibit-password\nMaxStartups 100\n"
+                 PermitRootLogin prohibit-password\nMaxStartups 100\nSetEnv PATH={}:/usr/local/bin:/usr/bin:/bin\n",
+                world.path("bin").display()
             ),
         );
         // Root's server has an empty folder of its own.
@@ -88,6 +89,10 @@ async fn a_hundred_thousand_lines_come_once_though_the_connection_is_cut_and_the
     let Some(host) = Host::start() else { return };
     let proxy = Proxy::to(host.port).await;
     host.named(&[("web", proxy.port)]);
+    // Others write to the disk: each look finds it fuller.
+    let df = "#!/bin/sh\necho x >>'FULL'\nprintf 'Filesystem 1024-blocks Used Available Capacity Mounted on\\n/dev/sda1 9000 %d \
+              %d 42%% /\\n' $(wc -l <'FULL') $((9000 - $(wc -l <'FULL')))\n";
+    host.world.program("df", &df.replace("FULL", &host.world.path("full").display().to_string()));
     let log = host.world.path("app.log");
     let write = |from: usize, upto: usize| {
         let mut file = std::fs::File::options().append(true).create(true).open(&log).expect("opened");
@@ -118,6 +123,7 @@ async fn a_hundred_thousand_lines_come_once_though_the_connection_is_cut_and_the
     let counts = tail.counts();
     let missing: Vec<usize> = (0..LINES).filter(|n| counts.get(&format!("line {n}")) != Some(&1)).take(10).collect();
     assert!(missing.is_empty() && counts.len() == LINES, "{missing:?} of {}", counts.len());
+    assert!(host.world.path("full").exists(), "df was asked");
     tail.end();
 }
 

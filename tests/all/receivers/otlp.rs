@@ -247,8 +247,14 @@ fn the_explorer_says_what_a_receiver_cannot_have() {
     terminal.wait_for("no history: it has what is sent");
     assert_eq!(post(port, "/v1/logs", &log("declined")).status, 200);
     terminal.wait_for("declined");
-    terminal.keys("/body:nothing\r");
+    terminal.keys("/req.body:nothing\r");
+    terminal.wait_for("nothing matches this filter");
     terminal.wait_for("no history: it has what is sent");
+    // What it refused is counted where a person looks.
+    for _ in 0..2 {
+        assert_eq!(post(port, "/v1/logs", "no JSON").status, 400);
+    }
+    terminal.wait_for("refused requests that were none: 2 so far");
     terminal.keys("q");
 }
 

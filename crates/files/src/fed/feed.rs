@@ -123,6 +123,8 @@ pub(crate) struct Described {
     pub(crate) what: String,
     /// What works only in part.
     pub(crate) warnings: Vec<String>,
+    /// Whether a part of it could not be read.
+    pub(crate) is_partial: bool,
     /// What was named and is not there, of how many.
     pub(crate) missing: Vec<Missing>,
     pub(crate) named: usize,
@@ -295,6 +297,12 @@ impl Feed {
     pub fn warn(&self, text: String) {
         self.base.described.lock().unwrap_or_else(PoisonError::into_inner).warnings.push(text.clone());
         self.notice(text);
+    }
+
+    /// A part could not be read: commands say so with their exit code, too.
+    pub fn unread(&self, text: String) {
+        self.base.described.lock().unwrap_or_else(PoisonError::into_inner).is_partial = true;
+        self.warn(text);
     }
 
     /// Says what was named and is not there yet, of so many things that were named; nothing where all of it is.

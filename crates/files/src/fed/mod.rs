@@ -181,14 +181,14 @@ impl Source for FedSource {
             return Err(failure.error(&self.config.name, "connect"));
         }
         let files = reading.files.probe(job).await?;
-        let Described { what: server, mut warnings, missing, named } = reading.base.described();
+        let Described { what: server, mut warnings, is_partial, missing, named } = reading.base.described();
         // What is kept and cannot be shown: bytes that are no text, a compressed file that ends early.
         warnings.extend(files.warnings);
         if !self.begins() {
             warnings.push(self.origin.limits());
         }
         let limits = Some(self.origin.limits());
-        Ok(Probe { server, warnings, missing, named, schema: files.schema, limits, ..Probe::default() })
+        Ok(Probe { server, warnings, is_partial, missing, named, schema: files.schema, limits, ..Probe::default() })
     }
 
     async fn settled(&self, _job: &Job) -> Result<(), SourceError> {

@@ -173,9 +173,9 @@ impl Origin for Containers {
             reading.spawn(async move {
                 let _turn = turns.acquire().await;
                 match feed.run(&stream, &logs(engine, &id, &stream, false), None).await {
-                    Ok(ran) if ran.code != 0 => feed.warn(format!("{name}: {}", ran.said)),
+                    Ok(ran) if ran.code != 0 => feed.unread(format!("{name}: {}", ran.said)),
                     Ok(ran) => feed.tell_history(&name, ran.lines),
-                    Err(failure) => feed.warn(format!("{name}: {}", failure.cause)),
+                    Err(failure) => feed.unread(format!("{name}: {}", failure.cause)),
                 }
             });
         }

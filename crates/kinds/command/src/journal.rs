@@ -57,6 +57,9 @@ impl Origin for Journal {
                 );
             }
         }
+        if !self.units.is_empty() && !stream.has_lines() {
+            warnings.push(format!("the journal has no entry of {shown} yet; systemctl list-units names the units"));
+        }
         feed.reached(format!("the journal, {shown}"), warnings);
         feed.tell_history(&shown, lines);
         feed.loaded();

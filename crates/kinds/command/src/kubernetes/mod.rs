@@ -118,7 +118,7 @@ impl Kubernetes {
         stream.set_mark(container.phase.restarts);
         let ran = feed.run(stream, &self.logs(container, stream, &[&tail]), None).await?;
         if ran.code != 0 {
-            feed.warn(format!("{}: {}", container.shown(), ran.said));
+            feed.unread(format!("{}: {}", container.shown(), ran.said));
         }
         feed.tell_history(&container.shown(), ran.lines);
         Ok(())
@@ -160,7 +160,7 @@ impl Origin for Kubernetes {
             reading.spawn(async move {
                 let _turn = turns.acquire().await;
                 if let Err(failure) = own.read(&container, &stream, &feed).await {
-                    feed.warn(format!("{}: {}", container.shown(), failure.cause));
+                    feed.unread(format!("{}: {}", container.shown(), failure.cause));
                 }
             });
         }

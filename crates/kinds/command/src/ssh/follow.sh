@@ -25,7 +25,9 @@ device() {
         device=${device%%"|"*}
         ;;
     *)
-        device=$(df -P -- "${folder:-/}" 2>/dev/null | tail -n 1 | cksum)
+        # Its name and where it is mounted: how full it is changes.
+        device=$(df -P -- "${folder:-/}" 2>/dev/null | tail -n 1)
+        device=$(printf '%s %s' "${device%% *}" "${device##*% }" | cksum)
         device=$((${device%% *} % 1000000 + 1000000))
         device=${device#1}
         devices="$devices$folder=$device|"
@@ -113,24 +115,27 @@ piece() {
     printf 'K %s %s %s\n' "$length" "$known" "$sum"
 }
 
-# Whether a file has what was read of another one: sets other, and where that ended.
+# Whether a file has what was read of another one: sets other, and where that ended. Of several, the one that was read furthest.
 is_copy() {
+    best=0
     IFS=' '
-    for other in $all; do
+    for one in $all; do
         IFS=
         for kind in '' p; do
-            eval "length=\${${kind}l_$other:-0} known=\${${kind}h_$other:-} last=\${${kind}t_$other:-} upto=\${${kind}o_$other:-0}"
-            [ "$length" -gt 0 ] && [ "$upto" -gt 0 ] || continue
+            eval "length=\${${kind}l_$one:-0} known=\${${kind}h_$one:-} last=\${${kind}t_$one:-} upto=\${${kind}o_$one:-0}"
+            [ "$length" -gt 0 ] && [ "$upto" -gt "$best" ] || continue
             sum=$(text "$1" | head -c "$length" | cksum)
             [ "${sum%% *}" = "$known" ] || continue
             from=$((upto > ENDING ? upto - ENDING : 0))
             sum=$(text "$1" | tail -c "+$((from + 1))" | head -c $((upto - from)) | cksum)
-            [ "${sum%% *}" = "$last" ] && return 0
+            [ "${sum%% *}" = "$last" ] || continue
+            best=$upto other=$one of=$kind
         done
         IFS=' '
     done
     IFS=
-    return 1
+    [ "$best" -gt 0 ] || return 1
+    eval "length=\${${of}l_$other:-0} known=\${${of}h_$other:-} last=\${${of}t_$other:-} upto=$best"
 }
 
 # Sets how long the text of a compressed file is.

@@ -159,7 +159,7 @@ impl Ssh {
                 });
                 feed.lacks(missing.collect(), self.paths.len());
             }
-            Frame::Refused(name) => feed.warn(format!("{name} may not be read on {}", self.host)),
+            Frame::Refused(name) => feed.unread(format!("{name} may not be read on {}", self.host)),
             Frame::LeftOut { bytes, name } => {
                 let (count, all, _) = left_out.take().unwrap_or_default();
                 *left_out = Some((count + 1, all + bytes, name));
