@@ -10,7 +10,7 @@ use anyhow::Result;
 use crosstail_core::model::{Names, visible};
 use crosstail_core::schema::Schema;
 use crosstail_source::create::{Form, ItemState, Plan};
-use crosstail_source::{Job, Priority};
+use crosstail_source::{Job, Priority, SourceError};
 use std::io::{IsTerminal as _, Write};
 
 pub(super) async fn run(args: &SchemaArgs) -> Result<u8> {
@@ -58,7 +58,11 @@ async fn drafted(from: &str, table: Option<&str>) -> Result<String> {
     let (_, source) = kinds::ALL.open(&config, &Names::default())?;
     let job = Job::new("draft a schema", Priority::Asked);
     settled(source.as_ref(), from).await;
-    Ok(source.draft(table, &job).await?)
+    let found = source.draft(table, &job).await;
+    Ok(found.map_err(|error| match error.source_name.as_str() {
+        "" => SourceError { source_name: config.name, ..error },
+        _ => error,
+    })?)
 }
 
 fn shown(name: &str, output: SchemaFormat) -> Result<String> {

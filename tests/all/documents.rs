@@ -2,7 +2,8 @@
 
 use crate::elasticsearch::{ask, bulk, create, index_name, refresh};
 use crate::servers::{Kind, Server, shared, unique_name};
-use crate::support::{Running, collect, crosstail, crosstail_weighed, ids, lines, open, undated_add_up};
+use crate::support::{PATIENCE, Running, collect, crosstail, crosstail_weighed, ids, lines, open, undated_add_up};
+use crate::tables::{Following, source_at};
 use bson::{Bson, DateTime, Document, doc};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, Clock, Status, Timestamp};
@@ -372,6 +373,60 @@ async fn indices_that_are_read_in_different_ways_are_one_source() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_is_closed_and_opened_again_tells_nothing_old() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let base = index_name("reopened");
+    let document = |name: &str, message: &str| {
+        let of =
+            json!({ "@timestamp": Clock::system().now().rfc3339(), "message": message, "log": { "level": "info" } });
+        (json!({ "index": { "_index": format!("{base}-{name}") } }), of)
+    };
+    for name in ["open", "closed"] {
+        create(&server, &format!("{base}-{name}"), json!({})).await;
+        bulk(&server, &(0..30).map(|_| document(name, "old")).collect::<Vec<_>>()).await;
+    }
+    refresh(&server, &format!("{base}-*")).await;
+    let opened = |name: &str| format!("{base}-{name}/_open?wait_for_active_shards=1");
+    ask(&server, "POST", &format!("{base}-closed/_close"), Value::Null).await;
+    let (_, source) = open(&[server.url(&format!("{base}-*"))]);
+    let Following { mut updates, cancel, errors } = Following::begin(&source).await;
+    ask(&server, "POST", &opened("closed"), Value::Null).await;
+    ask(&server, "POST", &format!("{base}-open/_close"), Value::Null).await;
+    // Indices are listed every two seconds: both are seen as they are now.
+    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    ask(&server, "POST", &opened("open"), Value::Null).await;
+    let mut told: BTreeSet<bool> = BTreeSet::new();
+    let mut writing = tokio::time::interval(std::time::Duration::from_secs(1));
+    let (mut end, mut is_last) = (tokio::time::Instant::now() + PATIENCE, false);
+    loop {
+        let event = tokio::select! {
+            _ = writing.tick(), if !is_last => {
+                bulk(&server, &[document("open", "new"), document("closed", "new")]).await;
+                refresh(&server, &format!("{base}-*")).await;
+                continue;
+            }
+            () = tokio::time::sleep_until(end) => break,
+            event = updates.recv() => event.expect("following goes on"),
+        };
+        match event {
+            SourceEvent::Batch(batch, _) => {
+                assert!(batch.iter().all(|one| one.message.as_deref() == Some("new")), "{batch:?}");
+                told.extend(batch.iter().map(|one| one.id.to_string().contains("-closed/")));
+            }
+            SourceEvent::Notice(text) => assert!(!text.contains("was deleted"), "{text}"),
+            _ => {}
+        }
+        if told.len() == 2 && !is_last {
+            // What is old would come within a few polls.
+            (end, is_last) = (tokio::time::Instant::now() + std::time::Duration::from_secs(3), true);
+        }
+    }
+    assert_eq!(told.len(), 2, "both are followed on");
+    cancel.cancel();
+    errors.await.expect("joined");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn indices_without_a_shard_and_closed_ones_are_named_and_left_out() {
     let Some(server) = shared(Kind::Elasticsearch).await else { return };
     let base = index_name("part");
@@ -536,6 +591,24 @@ async fn the_outcome_of_documents_without_one_follows_from_http_and_the_error() 
             assert_eq!(failed, kept.iter().filter(|one| one.is_failure()).count() as u64, "{name} {filter}");
         }
     }
+    // An object of an error whose texts are empty is none.
+    let name = format!("{base}-hollow");
+    create(&server, &name, json!({})).await;
+    let hollow: Vec<(Value, Value)> = ["", "refused", ""]
+        .iter()
+        .map(|text| {
+            let document =
+                json!({ "@timestamp": Clock::system().now().rfc3339(), "error": { "message": text, "code": null } });
+            (json!({ "index": { "_index": name } }), document)
+        })
+        .collect();
+    bulk(&server, &hollow).await;
+    refresh(&server, &name).await;
+    let (_, source) = open(&[server.url(&name)]);
+    let all = pages(&source, &PageQuery::all(7)).await;
+    assert_eq!(all.iter().filter(|one| one.status == Some(Status::Failed)).count(), 1, "{all:?}");
+    let groups = source.aggregate(&PageQuery::all(100), &Grouping::default(), &Job::default()).await.expect("figures");
+    assert_eq!(groups.values().map(|figures| (figures.count, figures.failed)).collect::<Vec<_>>(), [(3, 1)]);
     // Where a field of an error says that there is none.
     let denied: Vec<(Value, Value)> = ["false", "none", ""]
         .iter()
@@ -567,6 +640,51 @@ async fn an_address_of_mongodb_without_a_database_names_those_that_there_are() {
     let (_, source) = open(&[url]);
     let error = source.table_offers(&Job::default()).await.expect_err("no database").to_string();
     assert!(error.contains("there are: "), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_with_a_dot_is_read_and_filtered() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let database = unique_name();
+    let calls = server.mongo_client().await.database(&database).collection::<Document>("calls");
+    let document = |n: i32| {
+        let mut document = doc! { "_id": n, "at": DateTime::now(), "sys": "SAP", "st": "ok", "ms": 5 };
+        // The same path, as a name and as an object.
+        let code = if n % 5 == 0 { 502 } else { 200 };
+        if n % 2 == 0 {
+            document.insert("http.status", code);
+        } else {
+            document.insert("http", doc! { "status": code });
+        }
+        document
+    };
+    calls.insert_many((1..=20).map(document)).await.expect("inserted");
+    let schema = crate::tables::calls("stores = ['mongodb']\n").replace("id = 'id'", "id = '_id'");
+    let schema = schema.replace("duration = 'ms'", "duration = 'ms'\nhttp_status = 'http.status'");
+    let source = source_at(server.url(&database), &schema);
+    let context = Context { now: Clock::system().now(), zone: chrono_tz::Tz::UTC };
+    let query = PageQuery { filter: Filter::parse("http:502").expect("a filter"), context, ..PageQuery::all(7) };
+    assert_eq!((pages(&source, &query).await.len(), count(&source, &query).await), (4, 4));
+    assert_eq!(pages(&source, &PageQuery::all(7)).await.iter().filter(|one| one.http_status.is_some()).count(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fat_documents_are_read_with_the_users_schema() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let database = unique_name();
+    let calls = server.mongo_client().await.database(&database).collection::<Document>("calls");
+    for n in 0..12 {
+        let body = "0123456789".repeat(1_500_000);
+        let document = doc! { "_id": n, "at": DateTime::now(), "sys": "SAP", "st": "ok", "ms": 5, "body": body };
+        calls.insert_one(document).await.expect("inserted");
+    }
+    // More than an answer may have.
+    let schema = crate::tables::calls("stores = ['mongodb']\n").replace("id = 'id'", "id = '_id'");
+    let source = source_at(server.url(&database), &schema);
+    let warnings = source.probe(&Job::default()).await.expect("a probe").warnings;
+    assert!(warnings.is_empty(), "{warnings:?}");
+    assert_eq!(pages(&source, &PageQuery::all(5)).await.len(), 12);
+    calls.drop().await.expect("dropped");
 }
 
 #[tokio::test(flavor = "multi_thread")]

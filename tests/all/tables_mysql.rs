@@ -176,6 +176,8 @@ async fn what_was_there_in_mysql_is_not_told_as_new() {
             fill(numbered),
             format!("ALTER TABLE base MODIFY ms INT; ALTER TABLE base ADD COLUMN note VARCHAR(20) DEFAULT 'x'; {new}"),
         ),
+        // Every value has another text then.
+        (fill(plain), format!("ALTER TABLE base MODIFY at TIMESTAMP(3) NULL; {new}")),
         // The schema names a column that comes, and one that goes: versions are made of others then.
         (
             fill(plain),
@@ -213,6 +215,14 @@ async fn a_table_of_mysql_that_changes_while_it_is_followed_is_taken_up() {
         ),
         ("renamed", format!("ALTER TABLE calls CHANGE note other VARCHAR(20); {}", insert("renamed"))),
         ("dropped", format!("ALTER TABLE calls DROP COLUMN ms; {}", insert("dropped"))),
+        // The time is of another type, and every value has another text.
+        (
+            "epoch",
+            "ALTER TABLE calls ADD COLUMN us BIGINT; UPDATE calls SET us = TIMESTAMPDIFF(MICROSECOND, '1970-01-01', at); \
+             ALTER TABLE calls DROP COLUMN at, CHANGE us at BIGINT; \
+             INSERT INTO calls (at, sys, st) VALUES (TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(6)), 'epoch', 'ok')"
+                .to_owned(),
+        ),
         ("away", "DROP TABLE calls".to_owned()),
         ("again", format!("{create}; {}", insert("again"))),
         // Made anew in one go, with rows of long ago.

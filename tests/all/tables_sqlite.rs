@@ -1,7 +1,7 @@
 //! SQLite files as they are in the wild: values of any type in any column, keys that repeat, views, shapes that change.
 
 use crate::support::{PATIENCE, crosstail, lines};
-use crate::tables::{Following, calls, distinct, followed, pages, source_at};
+use crate::tables::{Following, calls, digits_are_read_or_told, distinct, followed, pages, source_at};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, Clock};
 use crosstail_source::{Grouping, Job, PageQuery, Source, SourceEvent};
@@ -466,6 +466,33 @@ async fn times_that_are_none_are_told() {
         );
         assert!(warnings.iter().any(|text| text.contains(told.unwrap_or_default())) || told.is_none(), "{warnings:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn digits_of_sqlite_are_read_or_told() {
+    for (values, is_text) in
+        [("('1790000000500.1234'), ('1790000000.25')", true), ("(20261127101432), (20261127101433)", false)]
+    {
+        let make = format!(
+            "CREATE TABLE calls (id INTEGER PRIMARY KEY, at, sys TEXT, st TEXT, ms INTEGER); INSERT INTO calls (at) VALUES {values}"
+        );
+        let file = File::open(&make, &calls("")).await;
+        digits_are_read_or_told(file.source().as_ref(), is_text).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wide_cells_of_sqlite_are_read_as_far_as_they_are_shown() {
+    let make = "CREATE TABLE calls (id INTEGER PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER, note TEXT); \
+        INSERT INTO calls VALUES (1, 1790000000, 'a', 'ok', 1, 'begin ' || replace(hex(zeroblob(500000)), '00', 'x ')), (2, 1790000001, 'b', 'ok', 1, 7)";
+    let schema = calls("time_unit = 's'\n").replace("duration = 'ms'", "duration = 'ms'\nmessage = 'note'");
+    let file = File::open(make, &schema).await;
+    let source = file.source();
+    let all = pages(source.as_ref(), 10, false).await;
+    let shown: Vec<usize> = all.iter().map(|one| one.message.as_deref().map_or(0, str::len)).collect();
+    assert_eq!(shown, [10_000, 1]);
+    let payload = source.payload(&all[0].id, &all[0].places[0].locator, &Job::default()).await.expect("its payload");
+    assert!(payload.raw[0].text().len() > 1_000_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]

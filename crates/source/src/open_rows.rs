@@ -33,6 +33,11 @@ impl OpenRows {
         self.rows.get(key).copied()
     }
 
+    /// The keys of all rows.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.rows.keys().map(String::as_str)
+    }
+
     /// The keys of the next turn, `most` of them at most; after the last one the first one follows.
     pub fn turn(&mut self, most: usize) -> Vec<String> {
         let from = self.last.take().map_or(Bound::Unbounded, Bound::Excluded);

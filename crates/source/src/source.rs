@@ -87,7 +87,8 @@ pub trait Source: Send + Sync {
     /// [`crosstail_core::schema::TableSample::sketch`].
     async fn draft(&self, _table: Option<&str>, _job: &Job) -> Result<String, SourceError> {
         let cause = "a schema is drafted from tables, collections and files";
-        Err(SourceError::of("", "draft a schema", (ErrorKind::Unsupported, None), &cause))
+        let hint = "indices and topics are read by names: crosstail schema show json > my.toml, then --schema my.toml";
+        Err(SourceError::of("", "draft a schema", (ErrorKind::Unsupported, Some(hint)), &cause))
     }
 
     /// The tables that may be read as activities, the likeliest first; empty where a store has no tables.

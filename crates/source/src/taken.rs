@@ -36,9 +36,14 @@ impl Taken {
         (format!("gone: {table}; no other table takes its place"), "crosstail looks for it until it is back")
     }
 
+    /// What of them is not there now.
+    pub fn absent(&self, now: &BTreeSet<String>) -> Vec<String> {
+        self.tables.difference(now).cloned().collect()
+    }
+
     /// What of them is not there now, for people.
     pub fn missing(&self, now: &BTreeSet<String>) -> Option<String> {
-        Some(format!("gone, and read again when there: {}", list(self.tables.difference(now))?))
+        Some(format!("gone, and read again when there: {}", list(self.absent(now).iter())?))
     }
 
     /// What has come or gone between two look-ups, for people; `None` where nothing has.

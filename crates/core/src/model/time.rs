@@ -191,8 +191,26 @@ fn iso_or_epoch(text: &str) -> Option<Timestamp> {
     from_epoch(text)
 }
 
+/// Digits of a date and a time of this century, `20261127101432`. As milliseconds they would be of the year 2612.
+fn of_digits(text: &str) -> Option<Timestamp> {
+    let b = text.as_bytes();
+    if b.len() != 14 || !b.starts_with(b"20") {
+        return None;
+    }
+    let (year, month, day) = (digits(&b[..4])?, digits(&b[4..6])?, digits(&b[6..8])?);
+    let (hour, minute, second) = (digits(&b[8..10])?, digits(&b[10..12])?, digits(&b[12..])?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    NaiveDate::from_ymd_opt(saturating_i32(year), saturating_u32(month), saturating_u32(day))?;
+    Some(Timestamp((((days_from_civil(year, month, day) * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000))
+}
+
 fn from_epoch(text: &str) -> Option<Timestamp> {
     if let Some(whole) = digits(text.as_bytes()) {
+        if let Some(at) = of_digits(text) {
+            return Some(at);
+        }
         return match whole {
             0..=99_999_999 => None,
             100_000_000..=99_999_999_999 => Some(Timestamp(whole * 1_000_000)),
@@ -240,6 +258,8 @@ mod tests {
             assert_eq!(parse_timestamp(text), Some(expect), "{text}");
         }
         assert_eq!(expect.rfc3339(), "2025-11-20T10:00:00.123Z");
+        let whole = parse_timestamp("20251120100000").expect("a time");
+        assert_eq!(whole.rfc3339(), "2025-11-20T10:00:00.000Z");
         for text in ["", "12", "2025-13-20T10:00:00Z", "2025-02-30T10:00:00Z", "yesterday", "2025-11-20T10:00:00X"] {
             assert_eq!(parse_timestamp(text), None, "{text}");
         }

@@ -46,14 +46,15 @@ impl Scalar<'_> {
     }
 
     fn time(&self) -> Option<Timestamp> {
-        match self {
+        let at = match self {
             Self::Text(text) => parse_timestamp(text),
             Self::Number(text) => parse_timestamp(text),
             Self::Int(n) => parse_timestamp(&n.to_string()),
             Self::Float(n) => parse_timestamp(&n.to_string()),
             Self::Time(at) => Some(*at),
             Self::Bool(_) => None,
-        }
+        };
+        at.and_then(Timestamp::of_record)
     }
 }
 
@@ -409,6 +410,15 @@ fn is_setting(value: &Scalar<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_out_of_range_is_none_and_is_told() {
+        for text in ["1e30", "1e+30", "-1e25", "999999999999999999999999999"] {
+            let mut assembler = Assembler::default();
+            assembler.set((Target::StartedAt, 0), Scalar::Number(text));
+            assert_eq!(assembler.unread_start().as_deref(), Some(text));
+        }
+    }
 
     #[test]
     fn durations_in_every_spelling() {

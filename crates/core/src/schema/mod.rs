@@ -9,6 +9,8 @@ pub mod json_schema;
 mod moments;
 mod payload;
 mod sketch;
+mod sketch_column;
+mod sketch_duration;
 mod sketch_names;
 mod sketch_text;
 mod table;
@@ -18,7 +20,8 @@ mod units;
 pub use assemble::{Assembler, CONTAINER, LONGEST_US, NESTED, Scalar, is_http_method};
 pub use definition::{CatalogueTable, Definition, MetricDefinition, SchemaError, SeriesTable, Template};
 pub use endpoint::{endpoint_of_url, system_of_url};
-pub use sketch::{Holds, Sampled, Sketch, TableSample, epoch_unit_of};
+pub use sketch::{Sketch, TableSample};
+pub use sketch_column::{Holds, Sampled, epoch_unit_of};
 pub use table::{Key, Lookup, StoreKind, Table, TimeUnit, other_unit};
 pub use tree::{Node, Target};
 pub use units::DurationUnit;
@@ -448,6 +451,7 @@ pub fn says_error(text: &str) -> bool {
         match value {
             serde_json::Value::Object(fields) => fields.values().any(says),
             serde_json::Value::Array(list) => list.iter().any(says),
+            serde_json::Value::String(text) => !text.is_empty(),
             other => !other.is_null(),
         }
     }

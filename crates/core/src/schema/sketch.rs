@@ -2,45 +2,12 @@
 //! document stores use it for what no schema knows, and `schema draft` prints what it found. No I/O.
 
 use super::Target;
-use super::sketch_names::{BAD_FLAGS, NAMES, PARTS, is_body, normalised, status_of};
+use super::sketch_column::{Holds, Sampled};
+use super::sketch_names::{BAD_FLAGS, NAMES, PARTS, is_body, is_usual, meaning_of, normalised};
 use super::units::DurationUnit;
-use crate::model::{Level, Status, Timestamp, parse_timestamp};
+use crate::model::Status;
 use serde_json::Value;
 use std::collections::BTreeSet;
-
-/// What a column can hold, by its type in the store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Holds {
-    /// Whole numbers.
-    Int,
-    /// Numbers with a fraction.
-    Float,
-    /// Yes or no.
-    Bool,
-    /// Moments or dates.
-    Time,
-    /// Lengths of time.
-    Interval,
-    /// UUIDs.
-    Uuid,
-    /// JSON.
-    Json,
-    /// Text.
-    Text,
-    /// Anything else.
-    Other,
-}
-
-/// A column, or a path into documents, with some of its values.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sampled {
-    /// Its name; a path with dots into a document.
-    pub path: String,
-    /// What it can hold.
-    pub holds: Holds,
-    /// Some of its values as text, without those that are absent.
-    pub values: Vec<String>,
-}
 
 /// A table, or a collection, of which nothing is known but its columns and some of its rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -51,6 +18,8 @@ pub struct TableSample {
     pub key: Vec<String>,
     /// Columns in their order.
     pub columns: Vec<Sampled>,
+    /// Whether the store reads texts as times in every spelling; without it, those of ISO 8601 and digits since the epoch.
+    pub reads_any_time: bool,
 }
 
 /// What was taken for what.
@@ -70,6 +39,10 @@ pub struct Sketch {
     pub duration_unit: Option<&'static str>,
     /// Words of the status that are not known: they are to be mapped by people.
     pub unknown_words: Vec<String>,
+    /// Words of the status that a schema knows only where it says them, and their meaning.
+    pub own_words: Vec<(String, Status)>,
+    /// The numbers of the level, where it is one, and what they mean.
+    pub levels: &'static [(&'static str, &'static str)],
     /// Whether the status is yes or no, which some stores write as a number.
     pub yes_or_no: bool,
     /// Whether yes is a failure: `has_error`.
@@ -78,171 +51,8 @@ pub struct Sketch {
     pub score: u32,
 }
 
-/// Values longer than this are no words.
-const WORD: usize = 40;
-/// From so many values on it shows whether they are all different.
-const DISTINCT: usize = 20;
 /// JSON deeper than this is not looked into.
 const DEPTH: usize = 3;
-
-impl Sampled {
-    fn all(&self, test: impl Fn(&str) -> bool) -> bool {
-        let mut some = false;
-        let fits = self.values.iter().map(|value| value.trim()).filter(|value| !value.is_empty()).all(|value| {
-            some = true;
-            test(value)
-        });
-        some && fits
-    }
-
-    /// At least four of five: a stray value does not change what a column is.
-    fn most(&self, test: impl Fn(&str) -> bool) -> bool {
-        let values: Vec<&str> = self.values.iter().map(|value| value.trim()).filter(|v| !v.is_empty()).collect();
-        !values.is_empty() && values.iter().filter(|value| test(value)).count() * 5 >= values.len() * 4
-    }
-
-    fn is_number(&self) -> bool {
-        matches!(self.holds, Holds::Int | Holds::Float)
-            || (matches!(self.holds, Holds::Text | Holds::Other) && self.most(|value| value.parse::<f64>().is_ok()))
-    }
-
-    fn is_text(&self) -> bool {
-        matches!(self.holds, Holds::Text | Holds::Other | Holds::Uuid)
-    }
-
-    /// The unit of a number since the epoch, by its size; `None` where it is none.
-    fn epoch_unit(&self) -> Option<&'static str> {
-        if !matches!(self.holds, Holds::Int | Holds::Float) {
-            return None;
-        }
-        let largest = self.values.iter().filter_map(|value| value.parse::<f64>().ok()).fold(0.0, f64::max);
-        epoch_unit_of(largest)
-    }
-
-    fn is_time(&self) -> bool {
-        match self.holds {
-            Holds::Time => true,
-            Holds::Int | Holds::Float => self.epoch_unit().is_some(),
-            Holds::Text | Holds::Other => self.most(|value| {
-                value.len() >= 10
-                    && value.contains(['-', '/', '.', ':'])
-                    && parse_timestamp(value).is_some_and(plausible)
-            }),
-            _ => false,
-        }
-    }
-
-    fn is_http_status(&self) -> bool {
-        self.is_number() && self.most(|value| value.parse::<f64>().is_ok_and(|code| (100.0..600.0).contains(&code)))
-    }
-
-    fn words(&self) -> BTreeSet<&str> {
-        self.values.iter().map(|value| value.trim()).filter(|value| !value.is_empty()).collect()
-    }
-
-    /// Whether its values are a few words.
-    fn is_words(&self) -> bool {
-        self.holds == Holds::Bool
-            || (self.is_text()
-                && self.holds != Holds::Uuid
-                && self.words().len() <= 16
-                && self.all(|word| word.len() <= WORD))
-    }
-
-    /// Whether it fits a target; an empty sample is judged by its type alone.
-    fn fits(&self, target: Target) -> bool {
-        let empty = self.values.iter().all(|value| value.trim().is_empty());
-        match target {
-            Target::StartedAt | Target::CompletedAt | Target::NextRetryAt => {
-                self.is_time() || (empty && self.holds == Holds::Time)
-            }
-            Target::HttpStatus => {
-                if empty {
-                    self.holds == Holds::Int
-                } else {
-                    self.is_http_status()
-                }
-            }
-            Target::Status => {
-                if empty {
-                    self.is_text()
-                } else {
-                    self.is_words() && !self.is_http_status()
-                }
-            }
-            Target::Duration => self.holds == Holds::Interval || self.is_number() && !self.is_epoch(),
-            Target::Attempt | Target::MaxAttempts => {
-                self.is_number() && self.all(|n| n.parse::<f64>().is_ok_and(|n| (0.0..1000.0).contains(&n)))
-            }
-            Target::Level => {
-                self.is_words() && self.holds != Holds::Bool && self.most(|word| Level::parse_logged(word).is_some())
-            }
-            Target::Method => self.is_text() && (empty || self.most(super::is_http_method)),
-            Target::Url => {
-                self.is_text() && (empty || self.most(|value| value.contains("://") || value.starts_with('/')))
-            }
-            Target::Error => self.is_text() || self.holds == Holds::Json,
-            Target::Message => self.is_text() && self.holds != Holds::Uuid,
-            Target::Direction => {
-                self.is_words() && self.most(|word| crate::model::Direction::parse_any(word).is_some())
-            }
-            Target::RequestId | Target::CorrelationId | Target::ParentRequestId => {
-                self.is_text() || self.holds == Holds::Int
-            }
-            Target::System | Target::Endpoint | Target::Operation => {
-                self.is_text()
-                    && self.holds != Holds::Uuid
-                    && !self.is_identity()
-                    && (empty || self.most(|value| value.len() <= 200))
-            }
-            Target::ErrorType => self.is_text() || self.holds == Holds::Int,
-            _ => self.holds != Holds::Json && self.holds != Holds::Time,
-        }
-    }
-
-    /// Whether nearly every row has another value.
-    fn is_identity(&self) -> bool {
-        let words = self.words().len();
-        self.values.len() >= DISTINCT && words * 10 >= self.values.len() * 9
-    }
-
-    /// Whether its rows have a value, and not all the same.
-    fn is_varied(&self) -> bool {
-        !self.values.is_empty() && (self.values.len() < 3 || self.words().len() > 1)
-    }
-
-    /// Whether at least half of its words are known as words of a status.
-    fn knows_status(&self) -> bool {
-        let words = self.words();
-        // `None` is also what a function returned.
-        let known = words.iter().filter(|word| status_of(word).is_some() && normalised(word) != "none").count();
-        known > 0 && known * 2 >= words.len()
-    }
-
-    /// Whether one of its words is that of a failure.
-    fn tells_failures(&self) -> bool {
-        self.holds != Holds::Bool
-            && self.words().iter().any(|word| matches!(status_of(word), Some(Status::Failed | Status::Timeout)))
-    }
-
-    fn is_epoch(&self) -> bool {
-        self.epoch_unit().is_some()
-    }
-}
-
-/// The unit in which a number since the epoch lies between 2000 and 2100.
-pub fn epoch_unit_of(number: f64) -> Option<&'static str> {
-    const FIRST: f64 = 946_684_800.0;
-    const LAST: f64 = 4_102_444_800.0;
-    [("s", 1.0), ("ms", 1e3), ("us", 1e6), ("ns", 1e9)]
-        .into_iter()
-        .find(|(_, unit)| (FIRST..LAST).contains(&(number / unit)))
-        .map(|(unit, _)| unit)
-}
-
-fn plausible(at: Timestamp) -> bool {
-    at.0 > 0 && at.0 < 4_102_444_800_000_000
-}
 
 impl TableSample {
     /// The columns, and the paths into those that hold JSON objects.
@@ -292,6 +102,9 @@ impl TableSample {
             normalised(&column.path).contains("status") && !column.values.is_empty() && column.is_http_status()
         });
         let in_body = |path: &str| path.split('.').rev().skip(1).any(|step| is_body(&normalised(step), tells_call));
+        // Where the method of HTTP stands in `request`, that and `response` describe the call.
+        let describes = describe_call(&columns);
+        let of_call = |path: &str| describes && matches!(parent(path).as_str(), "request" | "response");
         for (name, target, names) in NAMES {
             if *target == Target::Id {
                 continue;
@@ -302,6 +115,7 @@ impl TableSample {
                 column.fits(*target) && !is_key && !taken.contains(column.path.as_str())
             };
             let fits = |column: &Sampled| is_free(column) && !in_body(&column.path);
+            let is_read = |column: &Sampled| self.reads_any_time || column.is_stored_time();
             let found = match target {
                 Target::Status => {
                     // One whose words are known is more likely than one of a better name, and of these one that tells failures.
@@ -310,14 +124,19 @@ impl TableSample {
                         || best(names, &|column| fits(column) && column.knows_status() && column.tells_failures());
                     let known = known.filter(|column| column.tells_failures()).or_else(failing).or(known);
                     let bad = || best(BAD_FLAGS, &|column| fits(column) && column.holds == Holds::Bool);
-                    known.or_else(bad).or_else(|| best(names, &fits))
+                    let other = || outcome(&columns, &fits);
+                    known.or_else(bad).or_else(other).or_else(|| best(names, &fits))
                 }
                 Target::StartedAt => {
                     // A time that every row has is better than one of a better name: what waits has not been started yet.
+                    let fits = |column: &Sampled| fits(column) && is_read(column);
                     let whole = |column: &Sampled| fits(column) && column.values.len() == rows && column.is_varied();
                     // Whatever its name is: a time that is not said to be another.
                     let any = |column: &&Sampled| {
-                        column.is_time() && !column.path.contains('.') && !is_other_time(&column.path)
+                        column.is_time()
+                            && is_read(column)
+                            && !column.path.contains('.')
+                            && !is_other_time(&column.path)
                     };
                     best(names, &whole)
                         .or_else(|| best(names, &|column| fits(column) && column.is_varied()))
@@ -325,7 +144,10 @@ impl TableSample {
                         .or_else(|| best(names, &fits))
                         .or_else(|| columns.iter().find(any))
                         // The time of the request, where the row has none of its own.
-                        .or_else(|| best(names, &is_free))
+                        .or_else(|| best(names, &|column| is_free(column) && is_read(column)))
+                }
+                Target::Method | Target::Url | Target::HttpStatus => {
+                    best(names, &fits).or_else(|| best(names, &|column| is_free(column) && of_call(&column.path)))
                 }
                 _ => best(names, &fits),
             };
@@ -339,6 +161,7 @@ impl TableSample {
         if sketch.time.is_empty() {
             return Sketch::default();
         }
+        sketch.fit_duration(&columns);
         // Of jobs that say no more than their name, that name tells them apart.
         let of = |fields: &[(&str, String)], name: &str| {
             fields.iter().find(|(target, _)| *target == name).map(|(_, path)| path.clone())
@@ -373,6 +196,23 @@ impl TableSample {
     }
 }
 
+/// Whether the method of HTTP stands in `request`.
+fn describe_call(columns: &[Sampled]) -> bool {
+    let is_method = |column: &&Sampled| normalised(&column.path) == "method" && column.most(super::is_http_method);
+    columns.iter().filter(is_method).any(|column| parent(&column.path) == "request")
+}
+
+/// What says how things ended, whatever its name is: a column before what is nested in one.
+fn outcome<'c>(columns: &'c [Sampled], fits: &dyn Fn(&Sampled) -> bool) -> Option<&'c Sampled> {
+    let found = |nested: bool| columns.iter().find(|c| c.path.contains('.') == nested && fits(c) && c.is_outcome());
+    found(false).or_else(|| found(true))
+}
+
+/// The name of what a path leads into; empty of a column.
+fn parent(path: &str) -> String {
+    path.rsplit_once('.').map(|(before, _)| normalised(before)).unwrap_or_default()
+}
+
 /// Whether the name of a time says that it is not the start.
 fn is_other_time(path: &str) -> bool {
     let name = normalised(path);
@@ -388,7 +228,8 @@ fn without(path: &str, prefix: &str) -> String {
     name.strip_prefix(prefix).filter(|_| !is_nested).map_or(name.clone(), str::to_owned)
 }
 
-/// The column with the best of the names: columns before what is nested in them, then in the order of the names.
+/// The column with the best of the names: columns before what is nested in them, those that have values before others, then in
+/// the order of the names.
 fn best<'c>(columns: &'c [Sampled], prefix: &str, names: &str, fits: &dyn Fn(&Sampled) -> bool) -> Option<&'c Sampled> {
     let rank = |column: &Sampled| {
         let name = without(&column.path, prefix);
@@ -399,7 +240,7 @@ fn best<'c>(columns: &'c [Sampled], prefix: &str, names: &str, fits: &dyn Fn(&Sa
         .filter_map(|column| Some((column.path.matches('.').count(), rank(column)?, column)))
         .filter(|(_, _, column)| fits(column))
         .collect();
-    found.sort_by_key(|(depth, rank, _)| (*depth, *rank));
+    found.sort_by_key(|(depth, rank, column)| (*depth, column.values.is_empty(), *rank));
     found.first().map(|(_, _, column)| *column)
 }
 
@@ -468,9 +309,13 @@ impl Sketch {
             }
             Target::Status => {
                 self.yes_or_no = column.holds == Holds::Bool;
-                let unknown = column.words().into_iter().filter(|word| status_of(word).is_none());
-                self.unknown_words = unknown.map(str::to_owned).collect();
+                let words = column.words();
+                let unknown = words.iter().filter(|word| meaning_of(word).is_none());
+                self.unknown_words = unknown.map(|word| (*word).to_owned()).collect();
+                let own = words.iter().filter(|word| !is_usual(word));
+                self.own_words = own.filter_map(|word| Some(((*word).to_owned(), meaning_of(word)?))).collect();
             }
+            Target::Level => self.levels = column.levels().unwrap_or_default(),
             _ => {}
         }
     }
@@ -508,6 +353,7 @@ mod tests {
                 column("ms", Holds::Int, &["12", "900"]),
                 column("err", Holds::Text, &["bad gateway"]),
             ],
+            ..TableSample::default()
         };
         let sketch = sample.sketch();
         for pair in [
@@ -538,6 +384,7 @@ mod tests {
                 column("content", Holds::Text, &[content]),
                 column("created_at", Holds::Time, &["2026-01-01 10:00:00"]),
             ],
+            ..TableSample::default()
         };
         let sketch = sample.sketch();
         for pair in [("method", "content.method"), ("url", "content.uri"), ("http_status", "content.response_status")] {
@@ -552,13 +399,14 @@ mod tests {
             name: "jobs".to_owned(),
             key: Vec::new(),
             columns: vec![
-                column("state", Holds::Text, &["completed", "Timed Out", "waiting_on_moon"]),
+                column("state", Holds::Text, &["completed", "Timed Out", "on_the_moon"]),
                 column("queued_at", Holds::Int, &["1760000000123"]),
             ],
+            ..TableSample::default()
         };
         let sketch = sample.sketch();
         assert_eq!(sketch.time_unit, Some("ms"));
-        assert_eq!(sketch.unknown_words, ["waiting_on_moon"]);
+        assert_eq!(sketch.unknown_words, ["on_the_moon"]);
         let schema = Schema::from_toml(&sketch.toml("jobs", &sample), "draft").expect("a schema");
         assert_eq!(schema.definition().word("status", "Timed Out"), "timeout");
         assert_eq!(schema.definition().word("status", "COMPLETED"), "success");
@@ -572,7 +420,12 @@ mod tests {
                 column("created", Holds::Time, &["2026-01-01", "2026-01-02", "2026-01-03"]),
             ];
             all.extend(columns);
-            let sample = TableSample { name: "calls".to_owned(), key: vec!["id".to_owned()], columns: all };
+            let sample = TableSample {
+                name: "calls".to_owned(),
+                key: vec!["id".to_owned()],
+                columns: all,
+                ..TableSample::default()
+            };
             let sketch = sample.sketch();
             let schema = Schema::from_toml(&sketch.toml("calls", &sample), "draft").expect("a schema");
             let status = taken(&sketch).into_iter().find(|(target, _)| *target == "status");
@@ -605,7 +458,9 @@ mod tests {
 
     #[test]
     fn a_time_is_one_that_differs_and_may_be_that_of_the_request() {
-        let of = |columns: Vec<Sampled>| TableSample { name: "t".to_owned(), key: Vec::new(), columns }.sketch().time;
+        let of = |columns: Vec<Sampled>| {
+            TableSample { name: "t".to_owned(), key: Vec::new(), columns, ..TableSample::default() }.sketch().time
+        };
         let times = ["2026-01-01 10:00:00", "2026-01-01 10:01:00", "2026-01-01 10:02:00"];
         let same = ["1900-01-01 00:00:00"; 3];
         assert_eq!(
@@ -621,17 +476,132 @@ mod tests {
             "jlgduration" => column(name, Holds::Interval, &["00:00:01"]),
             _ => column(name, Holds::Text, &["s", "f"]),
         });
-        let sketch = TableSample { name: "log".to_owned(), key: Vec::new(), columns: columns.to_vec() }.sketch();
+        let sketch = TableSample {
+            name: "log".to_owned(),
+            key: Vec::new(),
+            columns: columns.to_vec(),
+            ..TableSample::default()
+        }
+        .sketch();
         assert!(
             taken(&sketch).contains(&("status", "jlgstatus")) && taken(&sketch).contains(&("duration", "jlgduration")),
             "{sketch:?}"
         );
     }
 
+    /// Three rows of a table with one column that may be the outcome.
+    fn with_times(column_of_it: Sampled) -> Sketch {
+        let times = ["2026-01-01 10:00:00", "2026-01-01 10:01:00", "2026-01-01 10:02:00"];
+        let columns = vec![column("at", Holds::Time, &times.repeat(2)), column_of_it];
+        TableSample { name: "t".to_owned(), key: Vec::new(), columns, ..TableSample::default() }.sketch()
+    }
+
+    #[test]
+    fn few_known_words_are_the_outcome_whatever_their_column_is() {
+        for words in [
+            ["failed", "succeeded", "started", "failed", "succeeded", "succeeded"],
+            ["failure", "success", "success", "failure", "success", "success"],
+        ] {
+            let sketch = with_times(column("type", Holds::Text, &words));
+            assert!(taken(&sketch).contains(&("status", "type")), "{sketch:?}");
+        }
+        // Levels, and names of things, are none.
+        for other in [
+            ["error", "info", "error", "info", "info", "info"],
+            ["SAP", "DHL", "failed", "SAP", "SAP", "DHL"],
+            ["true", "false", "false", "true", "true", "true"],
+            // Why it failed, which only what failed has.
+            ["refused", "refused", "refused", "failed", "failed", "failed"],
+        ] {
+            let sketch = with_times(column("type", Holds::Text, &other));
+            assert!(!taken(&sketch).iter().any(|(target, _)| *target == "status"), "{sketch:?}");
+        }
+    }
+
+    #[test]
+    fn words_of_several_parts_are_told_to_the_schema() {
+        let words = ["SYSTEM_FAILURE", "COMPLETED_SUCCESSFULLY", "to retry", "Error!", "refused : Traceback", "ok"];
+        let sketch = with_times(column("status", Holds::Text, &words));
+        let sample = TableSample { name: "t".to_owned(), ..TableSample::default() };
+        let schema = Schema::from_toml(&sketch.toml("t", &sample), "draft").expect("a schema");
+        let meant = words.map(|word| schema.definition().word("status", word).to_owned());
+        assert_eq!(meant, ["failed", "success", "in_progress", "failed", "refused : Traceback", "success"]);
+        assert_eq!(sketch.unknown_words, ["refused : Traceback"]);
+        assert_eq!(meaning_of("not ready yet"), None);
+    }
+
+    #[test]
+    fn numbers_of_loggers_are_levels() {
+        let level = |name: &str, values: &[&str]| {
+            let sketch = with_times(column(name, Holds::Int, values));
+            let sample = TableSample { name: "t".to_owned(), ..TableSample::default() };
+            let schema = Schema::from_toml(&sketch.toml("t", &sample), "draft").expect("a schema");
+            let found = taken(&sketch).into_iter().any(|(target, _)| target == "level");
+            found.then(|| schema.definition().word("level", values[0]).to_owned())
+        };
+        assert_eq!(level("level", &["400", "200", "200"]).as_deref(), Some("error"));
+        assert_eq!(level("severity", &["3", "6", "6"]).as_deref(), Some("error"));
+        assert_eq!(level("level", &["3", "6", "6"]), None, "it may be the level of a tree");
+        assert_eq!(level("level", &["404", "200", "200"]), None);
+    }
+
+    #[test]
+    fn a_time_is_one_that_the_store_reads() {
+        let times = ["27/Nov/2026:10:15:00 +0000", "27/Nov/2026:10:16:00 +0000", "27/Nov/2026:10:17:00 +0000"];
+        let columns =
+            vec![column("time_local", Holds::Text, &times), column("status", Holds::Int, &["200", "502", "200"])];
+        let table = TableSample { name: "t".to_owned(), columns, ..TableSample::default() };
+        assert_eq!(table.sketch().score, 0, "a draft that its store refuses");
+        let documents = TableSample { reads_any_time: true, ..table };
+        assert_eq!(documents.sketch().time, "time_local");
+    }
+
+    #[test]
+    fn a_duration_is_as_long_as_what_passes_between_start_and_end() {
+        let columns = vec![
+            column("start_time", Holds::Time, &["2026-01-01 10:00:00", "2026-01-01 10:01:00", "2026-01-01 10:02:00"]),
+            column(
+                "end_time",
+                Holds::Time,
+                &["2026-01-01 10:00:00.045", "2026-01-01 10:01:00.07", "2026-01-01 10:02:00.1"],
+            ),
+            column("time_taken", Holds::Float, &["45.5", "70.1", "100.2"]),
+        ];
+        let sketch = TableSample { name: "t".to_owned(), columns, ..TableSample::default() }.sketch();
+        assert_eq!(sketch.duration_unit, Some("ms"));
+    }
+
+    #[test]
+    fn the_request_and_the_response_of_a_document_describe_the_call() {
+        let request = r#"{"method": "POST", "path": "/lab/1", "timestamp": "2026-01-01T10:00:00Z"}"#;
+        let columns = |request: &str| {
+            vec![
+                column("request", Holds::Json, &[request]),
+                column("response", Holds::Json, &[r#"{"status": 502, "body": "x"}"#]),
+                column("status", Holds::Text, &["Failed"]),
+                column("created_at", Holds::Time, &["2026-01-01T10:00:00Z"]),
+            ]
+        };
+        let of = |request: &str| {
+            TableSample { name: "t".to_owned(), columns: columns(request), ..TableSample::default() }.sketch()
+        };
+        for pair in [("http_status", "response.status"), ("method", "request.method"), ("url", "request.path")] {
+            assert!(taken(&of(request)).contains(&pair), "{pair:?}: {:?}", of(request));
+        }
+        // What was sent may have a status and a method of its own.
+        let sent = of(r#"{"method": "sepa", "amount": 12}"#);
+        assert!(!taken(&sent).iter().any(|(_, path)| path.contains('.')), "{sent:?}");
+    }
+
     #[test]
     fn what_has_no_time_is_no_activity() {
         let columns = vec![column("code", Holds::Text, &["EUR"]), column("name", Holds::Text, &["Euro"])];
-        let sample = TableSample { name: "currencies".to_owned(), key: vec!["code".to_owned()], columns };
+        let sample = TableSample {
+            name: "currencies".to_owned(),
+            key: vec!["code".to_owned()],
+            columns,
+            ..TableSample::default()
+        };
         assert_eq!(sample.sketch().score, 0);
     }
 }

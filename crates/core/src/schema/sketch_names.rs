@@ -31,7 +31,7 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
         "completed_at",
         Target::CompletedAt,
         "completedat completedon completed completiontime finishedat finishedon finished finishtime endedat enddttm timeend \
-         ended endtime enddate endat endtimestamp stoppedat respondedat responsetimestamp deliveredat \
+         ended endtime enddate endat endtimestamp stoppedat stopped respondedat responsetimestamp deliveredat \
          processedat processedon doneat datedone donetime dateprocessed closedat stoptime",
     ),
     (
@@ -50,7 +50,7 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
         "status",
         Target::Status,
         "status state outcome deliverystatus jobstatus runstatus executionstatus taskstatus messagestatus \
-         callstatus requeststatus integrationstatus processingstatus currentstatus statename statusname \
+         callstatus requeststatus integrationstatus processingstatus currentstatus currentstate statecurrent statename statusname \
          statetype jobstate success successful succeeded issucceed issuccess issuccessful wassuccessful isok ok \
          resolution result completionstatus finalstatus processstatus statusdesc statustext delivered phase",
     ),
@@ -78,7 +78,7 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
         Target::Error,
         "errormessage errormsg error jobexceptionmsg err errmsg lasterror lasterrormessage errortext errordetail errordetails \
          errordescription errorinfo exceptionmessage exception excinfo exc failurereason failuremessage \
-         failure failedreason faultstring fault incidentmsg responseerror errors errorlog returnmessage failreason internalerrormessage errormessages",
+         failure failedreason faultstring fault incidentmsg responseerror errors errorlog returnmessage failreason internalerrormessage errormessages failureexceptions currentreason",
     ),
     (
         "error_type",
@@ -95,7 +95,7 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
          channelid interface interfacename queue queuename taskqueue queuedjobclass pipeline pipelinename dagid \
          workflowid workflowname workflowtype workflow flow flowname flowid procdefkey processdefkey processdefinitionkey \
          project source sourcename origin subscription subscriptionname endpointid aggregatetype sys module component \
-         triggername target serviceid client clientname consumer producer host hostname remotehost category logger type",
+         triggername target serviceid routeid client clientname consumer producer host hostname remotehost category logger type",
     ),
     (
         "endpoint",
@@ -105,12 +105,12 @@ pub(super) const NAMES: &[(&str, Target, Names)] = &[
          taskidentifier jobsignature tasktype scriptpath scheduledjobtype handler action actionname activity activityname activityid actname actid event eventtype \
          eventname eventid topic topicname trigger triggername webhook hook function functionname func \
          procedure viewname view controller transaction transactioncode messagetype doctype model modelname \
-         kind type class classname name flowname",
+         kind type class classname name flowname jobid",
     ),
     (
         "message",
         Target::Message,
-        "message msg messagetext logmessage eventmessage summary description text detail details note notes \
+        "message msg messagetext logmessage renderedmessage eventmessage summary description text detail details note notes \
          comment info statusmessage statusdescription title subject resultmessage name",
     ),
     (
@@ -202,7 +202,7 @@ const STATUSES: &[(Status, Names)] = &[
         "success succeeded successful successfully ok okay done complete completed finished delivered sent \
          processed passed resolved accepted acknowledged ack acked applied imported exported synced \
          synchronized published executed consumed handled fulfilled true t yes y committed received closed \
-         good succes succeed completedok finishedok approved posted transmitted s c",
+         good normal succes succeed completedok finishedok approved posted transmitted s c",
     ),
     (
         Status::Failed,
@@ -234,6 +234,60 @@ pub(super) fn status_of(word: &str) -> Option<Status> {
     Status::parse(word).or_else(|| {
         STATUSES.iter().find(|(_, words)| words.split(' ').any(|known| known == plain)).map(|(status, _)| *status)
     })
+}
+
+/// What a word of a status means, also one of several parts, `SYSTEM_FAILURE` or `to retry`: its last part says it, or its first.
+pub(super) fn meaning_of(word: &str) -> Option<Status> {
+    const DENIALS: [&str; 5] = ["no", "not", "non", "without", "never"];
+    status_of(word).or_else(|| {
+        let parts: Vec<&str> = word.trim_end_matches('!').split(['_', '-', ' ']).collect();
+        let (first, last) = (parts.first()?, parts.last()?);
+        let is_word = |part: &&str| !part.is_empty() && part.chars().all(char::is_alphabetic);
+        // What is denied means something else.
+        let is_denied = parts.iter().any(|part| DENIALS.contains(&normalised(part).as_str()));
+        if !(2..=4).contains(&parts.len()) || is_denied || !parts.iter().all(is_word) {
+            return None;
+        }
+        let waits = |part: &str| status_of(part).filter(|status| part.len() > 2 && !status.is_finished());
+        [last, first].into_iter().find_map(|part| outcome_of(part).or_else(|| waits(part)))
+    })
+}
+
+/// Whether a drafted schema knows a word as it is written.
+pub(super) fn is_usual(word: &str) -> bool {
+    let lower = word.to_lowercase();
+    Status::parse(word).is_some() || usual_statuses().any(|(known, _)| known == lower)
+}
+
+/// The scales of numbers that loggers have for levels, each number with its level: Monolog's, and syslog's (RFC 5424).
+const LEVELS: [&[(&str, &str)]; 2] = [
+    &[
+        ("100", "debug"),
+        ("200", "info"),
+        ("250", "info"),
+        ("300", "warn"),
+        ("400", "error"),
+        // WooCommerce's scale is alike, and there it is an error.
+        ("500", "error"),
+        ("550", "fatal"),
+        ("600", "fatal"),
+    ],
+    &[
+        ("0", "fatal"),
+        ("1", "fatal"),
+        ("2", "fatal"),
+        ("3", "error"),
+        ("4", "warn"),
+        ("5", "info"),
+        ("6", "info"),
+        ("7", "debug"),
+    ],
+];
+
+/// The scale in which some numbers are levels.
+pub(super) fn levels_of(numbers: &[&str]) -> Option<&'static [(&'static str, &'static str)]> {
+    let has = |scale: &[(&str, &str)]| numbers.iter().all(|n| scale.iter().any(|(known, _)| known == n));
+    LEVELS.into_iter().find(|scale| !numbers.is_empty() && has(scale))
 }
 
 /// Words that logs use for more than an outcome: of a connection, a file, a message, a part of the work.

@@ -106,10 +106,22 @@ impl Sketch {
             out.push_str("\n[words.status]\ntrue = \"failed\"\nfalse = \"success\"\n1 = \"failed\"\n0 = \"success\"\n");
         } else if self.yes_or_no {
             out.push_str("\n[words.status]\n1 = \"success\"\n0 = \"failed\"\n");
-        } else if !self.unknown_words.is_empty() {
-            out.push_str("\n[words.status]\n# Not known: success, failed, timeout, cancelled or in_progress?\n");
+        } else if !self.unknown_words.is_empty() || !self.own_words.is_empty() {
+            out.push_str("\n[words.status]\n");
+            for (word, status) in &self.own_words {
+                let _ = writeln!(out, "{} = \"{status}\"", quoted(word));
+            }
+            if !self.unknown_words.is_empty() {
+                out.push_str("# Not known: success, failed, timeout, cancelled or in_progress?\n");
+            }
             for word in &self.unknown_words {
                 let _ = writeln!(out, "# {} = \"failed\"", quoted(word));
+            }
+        }
+        if !self.levels.is_empty() {
+            out.push_str("\n[words.level]\n");
+            for (number, level) in self.levels {
+                let _ = writeln!(out, "{number} = \"{level}\"");
             }
         }
         out

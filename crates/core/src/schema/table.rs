@@ -192,6 +192,9 @@ pub enum TimeUnit {
     Ns,
     /// RFC 3339 text in UTC, with the same number of digits throughout.
     Text,
+    /// Digits of a date and a time, `20261127101432`, which are no time since the epoch.
+    #[serde(skip)]
+    Digits,
 }
 
 impl TimeUnit {
@@ -215,13 +218,14 @@ impl TimeUnit {
             Self::S => "s",
             Self::Ns => "ns",
             Self::Text => "text",
+            Self::Digits => "digits",
         }
     }
 
     /// Microseconds of one; `None` where a microsecond has several.
     pub const fn us(self) -> Option<i64> {
         match self {
-            Self::Us => Some(1),
+            Self::Us | Self::Digits => Some(1),
             Self::Ms => Some(1000),
             Self::S | Self::Text => Some(1_000_000),
             Self::Ns => None,
@@ -240,6 +244,9 @@ impl TimeUnit {
     /// 1684 to 2255, with room for a sum.
     pub const fn bounds(self) -> (i64, i64) {
         const NANOS: i64 = 9_000_000_000_000_000_000;
+        if matches!(self, Self::Digits) {
+            return (0, 0);
+        }
         match self.us() {
             Some(us) => (Timestamp::FIRST.0 / us, Timestamp::BEYOND.0 / us),
             None => (-NANOS, NANOS),
@@ -251,7 +258,7 @@ impl TimeUnit {
         let sign = if us < 0 { "-" } else { "" };
         let size = us.unsigned_abs();
         match self {
-            Self::Us => us.to_string(),
+            Self::Us | Self::Digits => us.to_string(),
             Self::Ns => (i128::from(us) * 1000).to_string(),
             Self::Ms => format!("{sign}{}.{:03}", size / 1000, size % 1000),
             Self::S | Self::Text => format!("{sign}{}.{:06}", size / 1_000_000, size % 1_000_000),
@@ -260,12 +267,29 @@ impl TimeUnit {
 
     /// The unit that numbers have of which this is the largest, where this one gives no time of this century.
     pub fn corrected(self, largest: f64) -> Option<Self> {
-        super::epoch_unit_of(largest).and_then(Self::parse).filter(|found| *found != self)
+        let digits = || are_digits(largest).then_some(Self::Digits);
+        super::epoch_unit_of(largest).and_then(Self::parse).or_else(digits).filter(|found| *found != self)
     }
+}
+
+/// Whether a number is the digits of a date of this century, `20261127`, or of a date and a time.
+fn are_digits(number: f64) -> bool {
+    const CLOCK: f64 = 1e6;
+    let (date, clock) = if number >= 1e13 { (number / CLOCK, number % CLOCK) } else { (number, 0.0) };
+    let part = |number: f64, unit: f64| (number / unit).floor() % 100.0;
+    let is_date = (20_000_101.0..21_000_000.0).contains(&date.floor())
+        && (1.0..=12.0).contains(&part(date, 100.0))
+        && (1.0..=31.0).contains(&part(date, 1.0));
+    is_date && part(clock, 1e4) < 24.0 && part(clock, 100.0) < 60.0 && part(clock, 1.0) < 60.0
 }
 
 /// What is said of a unit that was corrected.
 pub fn other_unit(stated: TimeUnit, found: TimeUnit) -> String {
+    if found == TimeUnit::Digits {
+        return "the numbers of the time column are the digits of dates, such as 20261127101432, and none since the epoch: the rows have no time; \
+                name a column of times, or that of a view that makes them"
+            .to_owned();
+    }
     let (found, stated) = (found.name(), stated.name());
     format!("time_unit: the values are {found} since the epoch, not {stated}; write time_unit = \"{found}\"")
 }
@@ -283,6 +307,15 @@ mod tests {
             assert_eq!(unit.corrected(number), None);
         }
         assert_eq!(TimeUnit::Us.corrected(12.0), None);
+        // Digits of a date are none since the epoch, in whatever unit.
+        for number in [20_261_127_101_432.0, 20_261_127.0] {
+            assert_eq!(TimeUnit::Us.corrected(number), Some(TimeUnit::Digits));
+        }
+        for number in [20_261_327_101_432.0, 20_261_127_251_432.0, 1_234_567.0] {
+            assert_eq!(TimeUnit::Us.corrected(number), None, "{number}");
+        }
+        let (low, high) = TimeUnit::Digits.bounds();
+        assert!(low >= high, "no number is a time");
         let written: Vec<String> =
             [TimeUnit::S, TimeUnit::Ms, TimeUnit::Us, TimeUnit::Ns].map(|unit| unit.written(-1_500_001)).to_vec();
         assert_eq!(written, ["-1.500001", "-1500.001", "-1500001", "-1500001000"]);

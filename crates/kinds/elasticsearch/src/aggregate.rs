@@ -342,9 +342,10 @@ impl<'a> Plan<'a> {
 /// where the index may not know.
 fn error_at(mapping: &Mapping, path: &str) -> Option<(Value, Value)> {
     let said = any_value(mapping, path)?;
-    // An object says something where one of its fields does.
+    // An object says something where one of its fields does, and that is no empty text.
     if mapping.fields.is_object(path) {
-        return Some((said, nothing()));
+        let empty = mapping.fields.texts_below(path).map(|full| json!({ "term": { full: "" } }));
+        return Some((said, any(empty.collect())));
     }
     let words = |path: &str| {
         any(NO_ERROR.map(|word| json!({ "term": { path: { "value": word, "case_insensitive": true } } })).to_vec())

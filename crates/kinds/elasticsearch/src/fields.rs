@@ -143,6 +143,11 @@ impl Fields {
         self.known.range(below.clone()..).take_while(move |(name, _)| name.starts_with(&below))
     }
 
+    /// The paths below an object at which full texts are indexed.
+    pub(super) fn texts_below(&self, path: &str) -> impl Iterator<Item = &String> {
+        self.below(path).filter(|(_, field)| field.kind == Type::Keyword).map(|(name, _)| name)
+    }
+
     /// Whether the values of a field can be read from its index, without the document.
     pub(super) fn has_values(&self, path: &str) -> bool {
         self.valued.contains(path)

@@ -44,8 +44,29 @@ struct Shard {
     next: i64,
     /// Missing numbers before `next`.
     missing: BTreeSet<i64>,
-    /// The shard's primary term: it grows when another copy becomes the primary.
+    /// The shard's primary term: it grows when another copy becomes the primary, and when an index is opened again.
     term: i64,
+    /// What had been seen in the terms before.
+    #[serde(default)]
+    earlier: Option<Earlier>,
+}
+
+/// What had been seen of a shard before it had a new primary: numbers that are read again may be known.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Earlier {
+    next: i64,
+    missing: BTreeSet<i64>,
+    term: i64,
+}
+
+impl Shard {
+    /// Whether a document was seen in an earlier term: one that is written again has the new term.
+    fn has_seen(&self, hit: &Hit<'_>) -> bool {
+        let of = |earlier: &Earlier| {
+            hit.term <= earlier.term && hit.sequence < earlier.next && !earlier.missing.contains(&hit.sequence)
+        };
+        self.earlier.as_ref().is_some_and(of)
+    }
 }
 
 /// By shard number: the state of each index, by name.
@@ -101,7 +122,7 @@ async fn ends(cluster: &Elasticsearch, pattern: &str) -> Result<Shards, Error> {
                 let uuid = uuids.as_ref().and_then(|uuids| uuids.get(index).cloned());
                 let next = truncated_i64(last) + 1;
                 let missing = ((next - RECENT).max(0)..next).collect();
-                of_shard.insert(index.to_owned(), Shard { uuid, next, missing, term: 0 });
+                of_shard.insert(index.to_owned(), Shard { uuid, next, missing, ..Shard::default() });
             }
         }
         let recent = |(index, shard): (&String, &Shard)| {
@@ -134,7 +155,9 @@ fn path(pattern: &str, shard: usize) -> String {
 
 /// The identity of every index; `None` without the privilege to see it.
 async fn uuids(cluster: &Elasticsearch) -> Result<Option<BTreeMap<String, String>>, Error> {
-    let lenient = "ignore_unavailable=true&allow_no_indices=true&filter_path=*.settings.index.uuid";
+    // One that is closed is still there: it may be opened again.
+    let lenient =
+        "ignore_unavailable=true&allow_no_indices=true&expand_wildcards=open,closed&filter_path=*.settings.index.uuid";
     let path = format!("/{}/_settings/index.uuid?{lenient}", in_path(&cluster.pattern));
     let settings = match cluster.connection.json(Method::Get, &path, None).await {
         Ok(settings) => settings,
@@ -412,8 +435,9 @@ impl Follower<'_> {
             .or_insert_with(|| Shard { uuid: uuid.cloned(), ..Shard::default() });
         let since = self.since.entry((number, index.to_owned())).or_default();
         if shard.term != 0 && hit.term > shard.term {
+            let missing = std::mem::take(&mut shard.missing);
+            shard.earlier = Some(Earlier { next: shard.next, missing, term: shard.term });
             shard.next = (shard.next - REWIND).max(0).min(hit.sequence);
-            shard.missing.clear();
         }
         shard.term = shard.term.max(hit.term);
         let now = Instant::now();
@@ -427,6 +451,9 @@ impl Follower<'_> {
         } else if shard.missing.remove(&hit.sequence) {
             since.remove(&hit.sequence);
         } else {
+            return None;
+        }
+        if shard.has_seen(hit) {
             return None;
         }
         let resolved = self.resolved.as_ref()?;

@@ -33,6 +33,8 @@ pub(super) struct About {
     operation: Option<String>,
     correlation: Option<String>,
     request: Option<String>,
+    /// A trace id beside a correlation id.
+    trace: Option<String>,
 }
 
 impl About {
@@ -54,7 +56,7 @@ impl About {
         let folded: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
         let folded = folded.to_ascii_lowercase();
         let folded = folded.strip_prefix("kafka").unwrap_or(&folded);
-        // An explicit correlation id is what people look for; a trace id stands in for it.
+        // An explicit correlation id is what people look for; a trace id stands in for it, or beside it.
         match folded {
             "correlationid" | "xcorrelationid" | "cecorrelationid" => self.correlation = Some(value.to_owned()),
             "traceparent" | "cetraceparent" => self.trace(crosstail_core::model::trace_of_parent(value)),
@@ -74,7 +76,7 @@ impl About {
 
     fn trace(&mut self, id: Option<&str>) {
         if let Some(id) = id {
-            self.correlation.get_or_insert_with(|| id.to_owned());
+            self.trace.get_or_insert_with(|| id.to_owned());
         }
     }
 
@@ -87,6 +89,7 @@ impl About {
             operation: of(self.operation, &outer.operation),
             correlation: of(self.correlation, &outer.correlation),
             request: of(self.request, &outer.request),
+            trace: of(self.trace, &outer.trace),
         }
     }
 
@@ -104,6 +107,12 @@ impl About {
         fill(&mut activity.system, &self.system);
         fill(&mut activity.operation, &self.operation);
         fill(&mut activity.correlation_id, &self.correlation);
+        fill(&mut activity.correlation_id, &self.trace);
+        // A message has one correlation id, and its trace can be looked for, too.
+        if let Some(trace) = self.trace.as_deref().filter(|trace| activity.correlation_id.as_deref() != Some(*trace)) {
+            let tags = activity.tags.take().map(|tags| format!("{tags}, ")).unwrap_or_default();
+            activity.tags = Some(format!("{tags}{trace}").into());
+        }
         if activity.request_id.is_none() {
             activity.request_id = self.request.as_deref().map(crosstail_core::model::Id::parse);
         }
@@ -216,6 +225,12 @@ fn unwrapped(text: &str) -> Option<(String, About)> {
     if object.len() == 2 && object.contains_key("schema") {
         return Some((get("payload")?.to_owned(), About::default()));
     }
+    // A converter without schemas may leave the payload in its place. Only another envelope is known to be one.
+    if object.len() == 1
+        && let Some(payload) = get("payload").filter(|payload| payload.starts_with('{'))
+    {
+        return unwrapped(payload);
+    }
     if let Some(op) = word("op").filter(|_| object.contains_key("after") || object.contains_key("before")) {
         let source: BTreeMap<String, serde_json::Value> =
             get("source").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
@@ -248,7 +263,7 @@ fn unwrapped(text: &str) -> Option<(String, About)> {
             system: word("source"),
             operation: word("type"),
             request: word("id"),
-            correlation: None,
+            ..About::default()
         };
         for key in ["correlationid", "traceparent"] {
             if let Some(value) = word(key) {
@@ -283,6 +298,7 @@ mod tests {
             format!(r#"{{"before":null,"after":{inner},"op":"c","ts_ms":1}}"#),
             format!(r#"{{"before":{inner},"after":null,"op":"d","ts_ms":1}}"#),
             format!(r#"{{"schema":{{}},"payload":{{"before":null,"after":{inner},"op":"u"}}}}"#),
+            format!(r#"{{"payload":{{"before":null,"after":{inner},"op":"u"}}}}"#),
             format!(r#"{{"specversion":"1.0","type":"t","source":"/s","id":"1","data":{inner}}}"#),
             r#"{"specversion":"1.0","type":"t","id":"1","data_base64":"eyJtZXNzYWdlIjoibSJ9"}"#.to_owned(),
             serde_json::to_string(inner).expect("text"),
@@ -302,6 +318,7 @@ mod tests {
         for whole in [
             r#"{"schema":"s","payload":{"a":1},"message":"m"}"#,
             r#"{"op":"x","message":"before and after"}"#,
+            r#"{"payload":{"op":"x","note":"before and \"after\""}}"#,
             r#"{"specversion":"1.0","message":"no data"}"#,
             r#"{"schema":{},"payload":null}"#,
             r#"{"message":"a } { b"}"#,
@@ -319,7 +336,9 @@ mod tests {
             "traceparent":"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01","data":{"message":"m"}}"#;
         let found = records(event.as_bytes(), &About::default(), &decoder()).expect("records");
         let about = &found[0].about;
-        assert_eq!(about.correlation.as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
+        let mut activity = Activity::new(crosstail_core::model::Id::parse("1"), Timestamp(0));
+        about.complete(&mut activity);
+        assert_eq!(activity.correlation_id.as_deref(), Some("4bf92f3577b34da6a3ce929d0e0e4736"));
         assert_eq!((about.system.as_deref(), about.operation.as_deref()), (Some("/shop"), Some("order.made")));
         assert_eq!(about.at, parse_timestamp("2026-01-02T03:04:05Z"));
     }
@@ -338,7 +357,27 @@ mod tests {
         ] {
             let mut about = About::default();
             about.header(name, value);
-            assert_eq!(about.correlation.as_deref(), Some(id), "{name}");
+            let mut activity = Activity::new(crosstail_core::model::Id::parse("1"), Timestamp(0));
+            about.complete(&mut activity);
+            assert_eq!(activity.correlation_id.as_deref(), Some(id), "{name}");
+            assert_eq!(activity.tags, None);
+        }
+    }
+
+    #[test]
+    fn a_trace_beside_a_correlation_id_is_looked_for_by_its_tag() {
+        let trace = "0af7651916cd43dd8448eb211c80319c";
+        for order in [["traceparent", "X-Correlation-ID"], ["X-Correlation-ID", "traceparent"]] {
+            let mut about = About::default();
+            for name in order {
+                let parent = format!("00-{trace}-b7ad6b7169203331-01");
+                about.header(name, if name == "traceparent" { &parent } else { "corr-18" });
+            }
+            let mut activity = Activity::new(crosstail_core::model::Id::parse("1"), Timestamp(0));
+            activity.tags = Some("urgent".into());
+            about.complete(&mut activity);
+            assert_eq!(activity.correlation_id.as_deref(), Some("corr-18"));
+            assert_eq!(activity.tags.as_deref(), Some(format!("urgent, {trace}").as_str()));
         }
     }
 

@@ -158,7 +158,8 @@ fn columns(mapping: &Mapping, targets: &[Target], fields: &[Field]) -> Vec<(Stri
 /// Objects and lists that are an error because a value in them is one: which, does not matter. Others are told apart.
 fn objects_of_errors(value: &str) -> [Document; 2] {
     let values = |list: Bson, each: &str| {
-        let types = doc! { "$map": { "input": list, "in": { "$type": each } } };
+        let kind = doc! { "$cond": [{ "$eq": [each, ""] }, "null", { "$type": each }] };
+        let types = doc! { "$map": { "input": list, "in": kind } };
         let said = doc! { "$setDifference": [types, ["missing", "null", "undefined", "object", "array"]] };
         doc! { "$cond": [{ "$gt": [{ "$size": said }, 0] }, "1", value] }
     };

@@ -1,6 +1,6 @@
 //! First contact: a collection that no schema knows. Names, types and some documents decide what is what.
 
-use super::find::TIME_LIMIT;
+use super::find::{PAGE_BYTES, TIME_LIMIT};
 use super::mapping::{Mapping, plain};
 use super::{Database, Error, MongodbSource, definitions};
 use bson::{Bson, Document, doc};
@@ -61,9 +61,10 @@ pub(super) async fn sketches(
         };
         // One that cannot be read is none that can be shown.
         let Ok(Ok(mut cursor)) = tokio::time::timeout(TIME_LIMIT / 2, asking).await else { continue };
-        let mut documents = Vec::new();
+        let (mut documents, mut bytes) = (Vec::new(), 0);
         let reading = async {
-            while documents.len() < SAMPLE && matches!(cursor.advance().await, Ok(true)) {
+            while documents.len() < SAMPLE && bytes < PAGE_BYTES && matches!(cursor.advance().await, Ok(true)) {
+                bytes += cursor.current().as_bytes().len();
                 documents.extend(cursor.deserialize_current());
             }
         };
@@ -110,7 +111,7 @@ fn sample(name: String, documents: Vec<Document>) -> TableSample {
     columns.iter_mut().filter(|column| column.holds == Holds::Text && packed(column)).for_each(|column| {
         column.holds = Holds::Other;
     });
-    TableSample { name, key: vec!["_id".to_owned()], columns }
+    TableSample { name, key: vec!["_id".to_owned()], columns, reads_any_time: true }
 }
 
 fn holds(value: &Bson) -> Option<Holds> {

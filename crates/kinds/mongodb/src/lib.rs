@@ -96,6 +96,9 @@ impl Asking<'_> {
     }
 }
 
+/// Documents whose fields are compared with the user's schema.
+const CHECKED: usize = 20;
+
 /// A failure before it becomes a [`SourceError`].
 #[derive(Debug)]
 enum Error {
@@ -300,17 +303,26 @@ impl MongodbSource {
 
     /// Checks that the newest documents have the fields that the user's schema maps.
     async fn check_fields(&self, found: &mut Database, job: &Job) -> Result<(), Error> {
-        let mut unsorted = Vec::new();
+        let (mut unsorted, mut dotted) = (Vec::new(), Vec::new());
         for mapping in &found.mappings {
             let newest = find::Find {
                 filter: bson::Document::new(),
                 sort: Some(doc! { &mapping.table.time: -1 }),
-                limit: Some(20),
+                limit: Some(CHECKED),
                 whole: true,
             };
-            let newest = find::find(Asking { database: found, job }, mapping, newest).await?;
-            let newest: Vec<bson::Document> =
-                newest.into_iter().filter_map(|document| bson::Document::try_from(document).ok()).collect();
+            let (mut read, mut bytes) = (Vec::new(), 0);
+            // A few large documents tell their fields as well as many.
+            find::each(Asking { database: found, job }, mapping, newest, |document| {
+                bytes += document.as_bytes().len();
+                read.extend(bson::Document::try_from(document));
+                bytes < find::PAGE_BYTES
+            })
+            .await?;
+            let newest = read;
+            if newest.iter().any(|document| mapping.has_dotted(document)) {
+                dotted.push(mapping.index);
+            }
             let time = mapping.table.time.as_str();
             if !time.contains('.')
                 && !newest.is_empty()
@@ -355,6 +367,7 @@ impl MongodbSource {
                 }
             }
         }
+        found.mappings.iter_mut().filter(|one| dotted.contains(&one.index)).for_each(Mapping::read_whole);
         found.warnings.extend(unsorted);
         Ok(())
     }

@@ -56,6 +56,17 @@ impl Mapping {
         }
     }
 
+    /// Whether a name with dots stands where a mapped path leads: no expression of the server finds it.
+    pub(super) fn has_dotted(&self, document: &Document) -> bool {
+        let mut paths = self.schema.definition().fields.values().flat_map(|paths| paths.list());
+        paths.any(|path| path.contains('.') && document.contains_key(path))
+    }
+
+    /// Reads documents whole, and evaluates filters here.
+    pub(super) fn read_whole(&mut self) {
+        (self.is_local, self.projection) = (true, Document::new());
+    }
+
     /// The paths that fill a target, in order of preference.
     pub(super) fn paths(&self, target: Target) -> Vec<&str> {
         let fields = &self.schema.definition().fields;
@@ -150,10 +161,16 @@ pub(super) fn parse_key(text: &str) -> Option<Bson> {
     Bson::try_from(value).ok()
 }
 
+/// What a key leads to. Its own name may have dots: `http.status`.
+fn led_to<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
+    let steps = || key.split('.').try_fold(node, |node, step| node.child(step.as_bytes()));
+    node.child(key.as_bytes()).or_else(|| if key.contains('.') { steps() } else { None })
+}
+
 fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mut Assembler<'a>) -> Result<(), Error> {
     for element in document {
         let (key, value) = element?;
-        let Some(node) = node.child(key.as_str().as_bytes()) else { continue };
+        let Some(node) = led_to(node, key.as_str()) else { continue };
         if let RawBsonRef::Document(inner) = value {
             walk(mapping, node, inner, into)?;
         }

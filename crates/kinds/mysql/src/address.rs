@@ -28,7 +28,9 @@ pub(crate) struct Address {
 
 /// Reads an address.
 pub(crate) fn read(url: &str) -> Result<Address, String> {
-    let mut options = MySqlConnectOptions::from_str(url).map_err(|error| error.to_string())?;
+    // The driver says what kind of error it is, once for each of its layers.
+    let reason = |error: sqlx::Error| error.to_string().trim_start_matches("error with configuration: ").to_owned();
+    let mut options = MySqlConnectOptions::from_str(url).map_err(reason)?;
     let (head, query) = url.split_once('?').unwrap_or((url, ""));
     let mut zone_us = 0;
     for (name, value) in
@@ -108,6 +110,8 @@ mod tests {
         assert_eq!(zone("mysql://me@db/shop?timezone=-05:30"), Ok(-19_800_000_000));
         let wrong = zone("mysql://me@db/shop?sslmod=REQUIRED").expect_err("misspelt");
         assert!(wrong.contains("did you mean sslmode?"), "{wrong}");
+        let wrong = zone("mysql://me@db/shop?ssl-mode=perhaps").expect_err("no mode");
+        assert!(!wrong.contains("error with configuration") && wrong.contains("perhaps"), "{wrong}");
         assert!(zone("mysql://me@db/shop?timezone=Europe/Berlin").expect_err("no offset").contains("UTC"));
         let socket = read("mysql://me@localhost/shop?socket=/run/mysqld/mysqld.sock").map_err(|_| ()).expect("read");
         assert_eq!(

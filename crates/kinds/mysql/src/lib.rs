@@ -215,12 +215,12 @@ impl Source for MysqlSource {
         {
             return Ok(());
         }
-        let mut from = from;
+        let (mut from, mut open) = (from, follow::OpenKeys::new());
         loop {
-            let end = follow::follow(self.connections.for_job(job), &tables, &from, sink).await;
+            let end = follow::follow(self.connections.for_job(job), &tables, (&from, &open), sink).await;
             match end.map_err(|e| self.error("follow", e))? {
                 follow::End::Closed => return Ok(()),
-                follow::End::Changed(position) => from = position,
+                follow::End::Changed(position, keys) => (from, open) = (position, keys),
             }
             *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
             let now = self.tables(job).await?;

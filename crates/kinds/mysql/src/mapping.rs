@@ -290,6 +290,12 @@ impl Mapping {
         version(&self.relation, &read)
     }
 
+    /// The types of the columns that make the version: of others, the same value has another text.
+    pub(crate) fn types(&self) -> Vec<&str> {
+        let columns = self.base.iter().chain([&self.table.time]).filter_map(|column| self.relation.column(column));
+        columns.map(|column| column.type_name.as_str()).collect()
+    }
+
     /// The columns that make the version, each with a version of it alone.
     pub(crate) fn versions_of_columns(&self) -> Vec<(String, String)> {
         let unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);

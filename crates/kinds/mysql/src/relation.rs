@@ -34,6 +34,8 @@ pub(crate) const LOCAL: i64 = i64::MIN;
 pub(crate) struct Column {
     pub(crate) name: String,
     pub(crate) holds: ColumnType,
+    /// Its type as the server writes it: `datetime(6)`.
+    pub(crate) type_name: String,
     /// `datetime` and `date`.
     pub(crate) zoneless: bool,
     pub(crate) readable: bool,
@@ -163,6 +165,7 @@ pub(crate) async fn relations(
         let is_mariadb = text(13)?.contains("MariaDB");
         let column = Column {
             name: text(2)?,
+            type_name: text(4)?,
             zoneless: matches!(text(3)?.as_str(), "datetime" | "date"),
             holds: column_type_of(&text(3)?, &text(4)?, is_mariadb && collation == "utf8mb4_bin", zone_us),
             readable: text(8)?.split(',').any(|word| word == "select"),

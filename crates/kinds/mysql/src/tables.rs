@@ -299,7 +299,7 @@ async fn sample(reader: Reader<'_>, table: &str, relation: &Relation) -> Result<
         }
     }
     let key = relation.keys.first().cloned().unwrap_or_default();
-    Ok(Some(TableSample { name: table.to_owned(), key, columns: sampled }))
+    Ok(Some(TableSample { name: table.to_owned(), key, columns: sampled, ..TableSample::default() }))
 }
 
 /// The mapping of a table, or of the likeliest one, as TOML. `Err` with what to say where there is none.

@@ -165,8 +165,8 @@ fn text_us(column: &str) -> String {
     format!(
         "(CASE WHEN {text} REGEXP '^[0-9]{{4}}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9]([.][0-9]+)?)?[ ]?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?)?$' \
          THEN TIMESTAMPDIFF(MICROSECOND, '1970-01-01', CAST(REPLACE(REGEXP_SUBSTR({text}, '^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]{{1,6}})?)?)?'), 'T', ' ') AS DATETIME(6))) - {offset} \
-         WHEN {whole} REGEXP '^([0-9]{{10}}|[0-9]{{13}}|[0-9]{{16}}|[0-9]{{19}})$' THEN FLOOR(CAST({whole} AS DECIMAL(20)) * \
-         CASE LENGTH({whole}) WHEN 10 THEN 1000000 WHEN 13 THEN 1000 WHEN 16 THEN 1 ELSE 0.001 END) END)"
+         WHEN {whole} REGEXP '^([0-9]{{10}}|[0-9]{{13}}|[0-9]{{16}}|[0-9]{{19}})([.][0-9]+)?$' THEN FLOOR(CAST({whole} AS DECIMAL(30, 9)) * \
+         CASE LENGTH(SUBSTRING_INDEX({whole}, '.', 1)) WHEN 10 THEN 1000000 WHEN 13 THEN 1000 WHEN 16 THEN 1 ELSE 0.001 END) END)"
     )
 }
 

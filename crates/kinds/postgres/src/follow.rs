@@ -19,17 +19,17 @@ use super::connection::Reader;
 use super::listen::listen;
 use super::mapping::Mapping;
 use super::query::{PageOrder, Place};
+use super::resume::{self, ResumePoint, TIER_COUNT};
 use super::row::{Record, Wanted, by_halves, read};
 use super::shape::{Shape, shape};
+use super::state::{Before, TableState};
 use super::tables::Tables;
 use crosstail_core::model::{Activity, Status, Timestamp};
 use crosstail_core::number::saturating_i64;
 use crosstail_source::sql::Sql;
 use crosstail_source::{OpenRows, Position, Sink, SourceEvent};
-use serde::{Deserialize, Serialize};
 use sqlx::Row as _;
-use sqlx::postgres::PgConnection;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,15 +46,13 @@ const COALESCE: Duration = Duration::from_millis(15);
 /// How long delivered row versions are remembered.
 const DEDUPE_TTL: Duration = Duration::from_mins(20);
 
-/// Larger tables are not rescanned, because the last tier reads the table from end to end. In pages of 8 KB: 1 GB.
-const MAX_RESCAN_PAGES: i64 = 131_072;
 /// Rows without versions that are remembered of one table, at most.
 const MAX_REMEMBERED: usize = 200_000;
 /// A position younger than this needs no rescan at the start.
 const RECENT_US: i64 = 60_000_000;
 
 /// How far back each tier reads, and how often. The last tier covers everything.
-const TIERS: [(Duration, Duration); 4] = [
+const TIERS: [(Duration, Duration); TIER_COUNT] = [
     (Duration::from_mins(1), Duration::from_secs(1)),
     (Duration::from_mins(15), Duration::from_secs(15)),
     (Duration::from_hours(24), Duration::from_mins(5)),
@@ -62,75 +60,20 @@ const TIERS: [(Duration, Duration); 4] = [
 ];
 const RESCAN_TIER: usize = TIERS.len() - 1;
 
-/// Where following resumes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct ResumePoint {
-    /// For each tier: every version written by a transaction older than this one has been delivered.
-    horizons: [i64; TIERS.len()],
-    /// The server's time at that moment, in microseconds since the epoch.
-    time_us: i64,
-}
-
-/// The horizon and the time of the transaction's snapshot.
-async fn at(on: &mut PgConnection) -> Result<ResumePoint, sqlx::Error> {
-    let row = sqlx::query(
-        "SELECT txid_snapshot_xmin(txid_current_snapshot()), (extract(epoch FROM clock_timestamp()) * 1000000)::int8",
-    )
-    .persistent(false)
-    .fetch_one(on)
-    .await?;
-    Ok(ResumePoint { horizons: [row.try_get(0)?; TIERS.len()], time_us: row.try_get(1)? })
-}
-
-async fn now(reader: Reader<'_>) -> Result<ResumePoint, sqlx::Error> {
-    let mut reading = reader.read().await?;
-    let now = at(reading.on()?).await?;
-    reading.end().await?;
-    Ok(now)
-}
-
-pub(super) async fn position(reader: Reader<'_>) -> Result<Position, sqlx::Error> {
-    Ok(Position::new(now(reader).await?))
-}
-
 /// Why following ended.
 pub(super) enum End {
     /// Nobody receives any more.
     Closed,
-    /// The columns of a table have changed; following goes on from here.
-    Changed(Position, Shape),
-}
-
-/// What following remembers of one table.
-struct TableState<'a> {
-    mapping: &'a Mapping,
-    /// The first look is not told, but for what is later than this.
-    silent_until: Option<i64>,
-    /// It was not there at the position: all of it is new.
-    has_come: bool,
-    /// Whether the first look found more rows than are remembered, where there are no versions.
-    too_large: bool,
-    open: OpenRows,
-}
-
-impl TableState<'_> {
-    /// Whether the first look is for all rows, and not for what has changed since the position.
-    fn is_looked_at_whole(&self) -> bool {
-        self.has_come || self.silent_until.is_some()
-    }
-
-    /// Whether the table is small enough to be read from end to end.
-    fn is_small_enough_to_rescan(&self) -> bool {
-        self.mapping.relation.pages <= MAX_RESCAN_PAGES && !self.too_large
-    }
+    /// The columns of a table have changed, or it was written anew; following goes on from here.
+    Changed(Position, Before),
 }
 
 struct Follower<'a> {
     reader: Reader<'a>,
     /// What may come, change and go.
     watched: &'a [String],
-    /// The columns of the tables, as they were looked up.
-    columns: String,
+    /// The tables, as they were looked up.
+    shape: Shape,
     /// Whether they are others now.
     changed: bool,
     /// What was read and has not been sent.
@@ -157,112 +100,130 @@ fn since_horizon(mapping: &Mapping, horizon: i64, current: i64) -> Option<Sql> {
     (mapping.relation.versioned && known).then(|| Sql::raw(text()))
 }
 
-/// Follows until the receiver has gone, or a table has changed. `before`: the shape of the tables at the position, if it is
-/// known.
+/// Follows until the receiver has gone, or a table has changed. `before`: what is known of the tables at the position; `back`: those
+/// that were gone since.
 pub(super) async fn follow(
     reader: Reader<'_>,
-    Tables { mappings, watched, .. }: &Tables,
+    tables: &Tables,
     from: &Position,
-    before: Option<&Shape>,
+    (before, back): (Option<&Before>, &BTreeSet<String>),
     sink: &Sink,
 ) -> Result<End, sqlx::Error> {
+    let Tables { mappings, watched, .. } = tables;
     let start = match from.read::<ResumePoint>() {
         Some(at) => at,
-        None => now(reader).await?,
+        None => resume::here(reader, tables).await?,
     };
     let shaped = shape(reader, watched).await?;
     let woken = Arc::new(Notify::new());
     let listening = listen(reader, mappings, Arc::clone(&woken)).await?;
     let now = Instant::now();
+    let mut states = Vec::with_capacity(mappings.len());
+    for mapping in mappings {
+        let back = back.contains(&mapping.table.name);
+        states.push(TableState::new(reader, (mapping, back), &start, &shaped, before).await?);
+    }
     let mut follower = Follower {
         reader,
         watched,
-        columns: shaped.columns.clone(),
+        shape: shaped,
         changed: false,
         read: Vec::new(),
-        tables: mappings
-            .iter()
-            .map(|mapping| {
-                let anew = before.is_some_and(|before| before.is_written_anew(&shaped, mapping));
-                let silent = anew || !mapping.relation.versioned;
-                let silent_until = silent.then_some(start.time_us);
-                let has_come = before.is_some_and(|before| before.lacks(mapping));
-                TableState { mapping, silent_until, has_come, too_large: false, open: OpenRows::default() }
-            })
-            .collect(),
+        tables: states,
         sink,
         seen: HashMap::new(),
         pruned: now,
         hasher: foldhash::fast::FixedState::default(),
         due: TIERS.map(|(_, every)| now + every),
-        at: start,
         current: start.horizons[0],
+        at: start,
     };
-    let mut open_due = now + OPEN_EVERY;
-    follower.begin().await?;
-    if follower.changed {
-        return Ok(End::Changed(Position::new(start), shaped));
-    }
-    if sink.send(SourceEvent::CaughtUp).await.is_err() {
-        return Ok(End::Closed);
-    }
-    loop {
-        let due = follower.due.iter().copied().chain([open_due]).min().unwrap_or(now);
-        let notified = tokio::select! {
-            () = sink.closed() => return Ok(End::Closed),
-            () = woken.notified(), if listening => {
-                tokio::time::sleep(COALESCE).await;
-                true
-            }
-            () = tokio::time::sleep_until(due) => false,
-        };
-        let now = Instant::now();
-        let open = now >= open_due || notified;
-        if open {
-            open_due = now + OPEN_EVERY;
+    let ended = follower.run(&woken, listening).await;
+    match ended {
+        Ok(Some(at)) => Ok(follower.changed_since(at)),
+        Ok(None) => Ok(End::Closed),
+        // What was asked may be wrong because a column is another one now.
+        Err(error) if error.as_database_error().is_some() => {
+            follower.look().await?;
+            let at = follower.at.clone();
+            if follower.changed { Ok(follower.changed_since(at)) } else { Err(error) }
         }
-        let before = follower.at;
-        if follower.poll(now, notified, open).await? {
-            return Ok(End::Closed);
-        }
-        if follower.changed {
-            return Ok(End::Changed(Position::new(before), shaped));
-        }
-        if open && shape(reader, watched).await?.columns != shaped.columns {
-            return Ok(End::Changed(Position::new(follower.at), shaped));
-        }
+        Err(error) => Err(error),
     }
 }
 
 impl Follower<'_> {
+    /// Follows until nobody receives any more, or a table has changed: from where it goes on then.
+    async fn run(&mut self, woken: &Notify, listening: bool) -> Result<Option<ResumePoint>, sqlx::Error> {
+        let begun = Instant::now();
+        let mut open_due = begun + OPEN_EVERY;
+        let before = self.at.clone();
+        self.begin().await?;
+        if self.changed {
+            return Ok(Some(before));
+        }
+        if self.sink.send(SourceEvent::CaughtUp).await.is_err() {
+            return Ok(None);
+        }
+        loop {
+            let due = self.due.iter().copied().chain([open_due]).min().unwrap_or(begun);
+            let notified = tokio::select! {
+                () = self.sink.closed() => return Ok(None),
+                () = woken.notified(), if listening => {
+                    tokio::time::sleep(COALESCE).await;
+                    true
+                }
+                () = tokio::time::sleep_until(due) => false,
+            };
+            let now = Instant::now();
+            let open = now >= open_due || notified;
+            if open {
+                open_due = now + OPEN_EVERY;
+            }
+            let before = self.at.clone();
+            let gone = self.poll(now, notified, open).await?;
+            if self.changed {
+                return Ok(Some(before));
+            }
+            if gone {
+                return Ok(None);
+            }
+            if open {
+                self.look().await?;
+                if self.changed {
+                    return Ok(Some(self.at.clone()));
+                }
+            }
+        }
+    }
+
     /// The first poll. Reads back from the position, as far as each tier does, for what was written in the meantime,
     /// and lists the rows without an outcome.
     async fn begin(&mut self) -> Result<(), sqlx::Error> {
-        let since = self.at;
-        let now = crate::follow::now(self.reader).await?;
-        self.current = now.horizons[0];
+        let (since, since_us) = (self.at.horizons, self.at.time_us);
+        let mut after = resume::now(self.reader).await?;
+        let (horizons, time_us) = (after.horizons, after.time_us);
+        self.current = horizons[0];
         for index in 0..self.tables.len() {
             self.list_unfinished(index).await?;
+            self.read_closed(index).await?;
         }
-        let mut after = now;
-        for (tier, horizon) in since.horizons.into_iter().enumerate() {
-            let recent = tier == RESCAN_TIER && now.time_us - since.time_us < RECENT_US;
-            let silent = self.tables.iter().any(TableState::is_looked_at_whole);
+        for (tier, horizon) in since.into_iter().enumerate() {
+            let recent = tier == RESCAN_TIER && time_us - since_us < RECENT_US;
+            let anew = self.tables.iter().any(TableState::is_written_anew);
             if recent {
                 after.horizons[tier] = horizon;
             }
-            if !recent || silent {
-                self.read_tier(tier, horizon, since.time_us, recent).await?;
+            if !recent || anew || self.tables.iter().any(TableState::is_looked_at_whole) {
+                self.read_tier(tier, horizon, since_us, recent && !anew).await?;
             }
         }
-        for table in &mut self.tables {
-            table.has_come = false;
-            if table.silent_until.take().is_some() && table.mapping.relation.versioned {
-                // What was written anew has been looked at.
-                after.horizons[RESCAN_TIER] = now.horizons[RESCAN_TIER];
-            }
+        let looked: Vec<bool> = self.tables.iter_mut().map(TableState::looked).collect();
+        if looked.contains(&true) {
+            // What was written anew has been looked at, and all others with it.
+            after.horizons[RESCAN_TIER] = horizons[RESCAN_TIER];
         }
-        self.at = after;
+        self.at = self.with_tables(after);
         self.send().await?;
         self.send_position().await;
         Ok(())
@@ -270,14 +231,14 @@ impl Follower<'_> {
 
     /// Reads what is due; returns whether the receiver is gone.
     async fn poll(&mut self, now: Instant, notified: bool, open: bool) -> Result<bool, sqlx::Error> {
-        let snapshot = crate::follow::now(self.reader).await?;
+        let snapshot = resume::now(self.reader).await?;
         self.current = snapshot.horizons[0];
-        let mut at = self.at;
+        let mut at = self.at.clone();
         for (tier, (_, every)) in TIERS.iter().enumerate() {
             if now < self.due[tier] && !(notified && tier == 0) {
                 continue;
             }
-            self.read_tier(tier, self.at.horizons[tier], snapshot.time_us, false).await?;
+            self.read_tier(tier, at.horizons[tier], snapshot.time_us, false).await?;
             at.horizons[tier] = snapshot.horizons[tier];
             if tier == 0 {
                 // What is later has not been looked for.
@@ -290,7 +251,7 @@ impl Follower<'_> {
                 self.reread_unfinished(index).await?;
             }
         }
-        self.at = at;
+        self.at = self.with_tables(at);
         self.prune(now);
         self.send().await?;
         Ok(!self.send_position().await)
@@ -301,7 +262,7 @@ impl Follower<'_> {
     async fn send(&mut self) -> Result<(), sqlx::Error> {
         let read = std::mem::take(&mut self.read);
         if !read.is_empty() {
-            self.changed |= shape(self.reader, self.watched).await?.columns != self.columns;
+            self.look().await?;
         }
         if !read.is_empty() && !self.changed {
             // The loop notices a closed channel.
@@ -310,12 +271,40 @@ impl Follower<'_> {
         Ok(())
     }
 
+    /// Looks at the shape of the tables.
+    async fn look(&mut self) -> Result<(), sqlx::Error> {
+        let now = shape(self.reader, self.watched).await?;
+        if self.shape.has_changed(&now) {
+            self.changed = true;
+        } else if !self.changed {
+            // A new partition may be written anew, too.
+            self.shape = now;
+        }
+        Ok(())
+    }
+
+    /// Why following ends, and from where it goes on.
+    fn changed_since(self, at: ResumePoint) -> End {
+        let open = |table: TableState<'_>| {
+            (table.mapping.relation.sql.clone(), table.open.keys().map(str::to_owned).collect())
+        };
+        let open = self.tables.into_iter().map(open).collect();
+        End::Changed(Position::new(at), Before { shape: self.shape, open })
+    }
+
+    /// A position with how the tables are.
+    fn with_tables(&self, at: ResumePoint) -> ResumePoint {
+        let versioned = self.tables.iter().filter(|table| table.mapping.relation.versioned);
+        let tables = versioned.map(|table| (table.mapping.relation.sql.clone(), table.at.clone())).collect();
+        ResumePoint { tables, ..at }
+    }
+
     /// Says that everything before the position was sent; returns whether somebody receives it.
     async fn send_position(&self) -> bool {
         if self.changed {
             return true;
         }
-        self.sink.send(SourceEvent::Batch(Vec::new(), Some(Position::new(self.at)))).await.is_ok()
+        self.sink.send(SourceEvent::Batch(Vec::new(), Some(Position::new(&self.at)))).await.is_ok()
     }
 
     fn prune(&mut self, now: Instant) {
@@ -360,6 +349,7 @@ impl Follower<'_> {
             let mut parts = vec![Sql::raw(mapping.time.dated()), mapping.time_is(">=", from)];
             parts.extend(until.map(|at| mapping.time_is("<", at)));
             parts.extend(version.clone());
+            parts.extend(self.tables[index].unsilenced());
             parts.extend(beyond.as_ref().map(|place| order.after(mapping, place)));
             let rest = order.rest(mapping, parts, CHUNK);
             let (records, _) = read(self.reader, &Wanted { mapping, extra: "", rest: &rest, bare: &rest }).await?;
@@ -418,8 +408,8 @@ impl Follower<'_> {
             } else {
                 table.open.remove(&key);
             }
-            let told = table.silent_until.is_none_or(|until| at.is_some_and(|at| at >= until));
-            if fresh && told {
+            if fresh && table.is_new(at, version) {
+                table.at.passes(at);
                 self.read.push(activity);
             }
         }
@@ -449,6 +439,21 @@ impl Follower<'_> {
         for row in &rows {
             let key = super::row::text(row, 0)?.unwrap_or_default().into_owned();
             self.tables[index].open.insert(key, row.try_get(1)?);
+        }
+        Ok(())
+    }
+
+    /// Reads what had no outcome before the table changed, and delivers what has one now: where every row looks new, nothing
+    /// else would tell it.
+    async fn read_closed(&mut self, index: usize) -> Result<(), sqlx::Error> {
+        let table = &mut self.tables[index];
+        let keys = std::mem::take(&mut table.open_before);
+        let closed: Vec<String> = keys.into_iter().filter(|key| table.open.version(key).is_none()).collect();
+        let mapping = table.mapping;
+        for keys in closed.chunks(CHUNK) {
+            let heads = keys.iter().map(|key| (key.clone(), 0, None)).collect();
+            let records = by_halves(self.reader, mapping, "", heads).await?;
+            self.read.extend(records.into_iter().map(|record| record.activity));
         }
         Ok(())
     }

@@ -19,11 +19,13 @@ mod payload;
 mod plan;
 mod query;
 mod relation;
+mod resume;
 mod row;
 mod row_security;
 mod server;
 mod shape;
 mod sql;
+mod state;
 mod statements;
 mod tables;
 mod text;
@@ -43,8 +45,9 @@ use crosstail_source::{
     RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer, Taken, TooLarge,
 };
 use sqlx::Row as _;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tables::Tables;
 
 /// A source in one `PostgreSQL` database.
@@ -59,6 +62,8 @@ pub struct PostgresSource {
     tables: Mutex<Option<Arc<Tables>>>,
     /// What they were, whenever they were looked up.
     read_before: Mutex<Taken>,
+    /// What of them was gone since it was followed last: when it is back, all of it is new.
+    gone: Mutex<BTreeSet<String>>,
 }
 
 /// A failure before it becomes a [`SourceError`]: an error of the driver, or a mapping that does not fit.
@@ -87,8 +92,8 @@ impl PostgresSource {
             ),
         })?;
         let connections = Connections::new(address.options.clone(), &address.schemas, address.roots.clone());
-        let (tables, read_before) = (Mutex::default(), Mutex::default());
-        Ok(Self { name: name.to_owned(), id, names, schema, connections, address, tables, read_before })
+        let (tables, read_before, gone) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { name: name.to_owned(), id, names, schema, connections, address, tables, read_before, gone })
     }
 
     fn error(&self, operation: &'static str, error: impl Into<Error>) -> SourceError {
@@ -99,9 +104,9 @@ impl PostgresSource {
                 (kind, cause, Some("correct the schema file".to_owned()))
             }
             Error::Driver(error) => {
-                // A table or column no longer exists or has changed: look all of them up again.
+                // A table or column no longer exists or has changed its type: look all of them up again.
                 let code = error.as_database_error().and_then(|db| db.code()).unwrap_or_default().into_owned();
-                if ["42P01", "42703", "42804", "42883"].contains(&code.as_str()) {
+                if ["42P01", "42703", "42804", "42883", "22P02", "22007"].contains(&code.as_str()) {
                     *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 }
                 let (kind, hint) = classify(&error);
@@ -129,6 +134,7 @@ impl PostgresSource {
         let (owner, before) = ((self.id, self.name.as_str()), self.before());
         let tables = tables::look_up(reader, &self.names, self.schema.as_ref(), owner, &before).await;
         let mut tables = tables.map_err(|e| self.error("read tables", e))?;
+        self.lock_gone().extend(before.absent(&tables.names()));
         if tables.mappings.is_empty() {
             return Err(self.unmapped(&tables, job).await?);
         }
@@ -185,6 +191,18 @@ impl PostgresSource {
             }
         }
         error
+    }
+
+    fn lock_gone(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.gone.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Those of some tables that were gone, and are back.
+    fn back(&self, now: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut gone = self.lock_gone();
+        let (back, still) = std::mem::take(&mut *gone).into_iter().partition(|name| now.contains(name));
+        *gone = still;
+        back
     }
 
     fn before(&self) -> Taken {
@@ -274,8 +292,8 @@ impl Source for PostgresSource {
     }
 
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {
-        self.tables(job).await?;
-        follow::position(self.connections.for_job(job)).await.map_err(|e| self.error("read position", e))
+        let tables = self.tables(job).await?;
+        resume::position(self.connections.for_job(job), &tables).await.map_err(|e| self.error("read position", e))
     }
 
     async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
@@ -288,19 +306,26 @@ impl Source for PostgresSource {
         }
         loop {
             let reader = self.connections.for_job(job);
-            let end = follow::follow(reader, &tables, &from, before.as_ref(), sink).await;
+            let back = self.back(&tables.names());
+            let end = follow::follow(reader, &tables, &from, (before.as_ref(), &back), sink).await;
             match end.map_err(|e| self.error("follow", e))? {
                 follow::End::Closed => return Ok(()),
-                follow::End::Changed(position, shape) => {
+                follow::End::Changed(position, known) => {
                     *self.tables.lock().unwrap_or_else(PoisonError::into_inner) = None;
                     let now = self.tables(job).await?;
                     let text = Taken::changes(&tables.names(), &now.names());
-                    let text =
-                        text.unwrap_or_else(|| "columns of a table have changed, and were looked up again".to_owned());
+                    let columns = known.has_other_columns(self.connections.for_job(job), &now).await;
+                    let text = text.unwrap_or_else(|| {
+                        let what = match columns {
+                            Ok(false) => "a table was written anew, and was looked up again",
+                            _ => "columns of a table have changed, and were looked up again",
+                        };
+                        what.to_owned()
+                    });
                     if sink.send(SourceEvent::Notice(text)).await.is_err() {
                         return Ok(());
                     }
-                    (tables, from, before) = (now, position, Some(shape));
+                    (tables, from, before) = (now, position, Some(known));
                 }
             }
         }

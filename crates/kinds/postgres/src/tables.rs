@@ -358,7 +358,7 @@ async fn sample(reader: Reader<'_>, relation: &Relation) -> Result<Option<TableS
         }
     }
     let key = relation.keys.first().cloned().unwrap_or_default();
-    Ok(Some(TableSample { name: relation.title(), key, columns: sampled }))
+    Ok(Some(TableSample { name: relation.title(), key, columns: sampled, ..TableSample::default() }))
 }
 
 /// The mapping of a table, or of the likeliest one, as TOML. `Err` with what to say where there is none.

@@ -41,8 +41,8 @@ const LOCAL_SLACK: &str = "interval '26 hours'";
 /// An ISO 8601 text: date, time, fraction, zone.
 const ISO: &str = "'^\\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\\d|3[01])([T ]([01]\\d|2[0-3]):[0-5]\\d(:[0-5]\\d([.,]\\d+)?)?\\s*(Z|UTC|GMT|[+-]\\d\\d(:?\\d\\d)?( UTC)?)?)?\\s*$'";
 
-/// Digits since the epoch, whose number says the unit.
-const DIGITS: &str = "'^(\\d{10}|\\d{13}|\\d{16}|\\d{19})$'";
+/// Digits since the epoch, whose number before the point says the unit.
+const DIGITS: &str = "'^(\\d{10}|\\d{13}|\\d{16}|\\d{19})(\\.\\d+)?$'";
 
 impl TimeColumn {
     /// The time column of a table; an error says what is wrong with its type.
@@ -306,7 +306,7 @@ fn text_us(column: &str, digits: bool) -> String {
     );
     let digits = if digits {
         format!(
-            " WHEN {text} ~ {DIGITS} THEN floor({text}::numeric * CASE length({text}) WHEN 10 THEN 1000000 WHEN 13 THEN 1000 WHEN 16 THEN 1 \
+            " WHEN {text} ~ {DIGITS} THEN floor({text}::numeric * CASE length(split_part({text}, '.', 1)) WHEN 10 THEN 1000000 WHEN 13 THEN 1000 WHEN 16 THEN 1 \
              ELSE 0.001 END)::int8"
         )
     } else {

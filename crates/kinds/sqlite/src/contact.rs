@@ -84,7 +84,15 @@ async fn sample(reader: Reader<'_>, table: &str) -> Result<(TableSample, i64), s
         sampled.push(Sampled { path: column.clone(), holds: holds(declared, &types), values });
     }
     let key = relation.keys.first().cloned().or_else(|| relation.has_rowid.then(|| vec!["rowid".to_owned()]));
-    Ok((TableSample { name: table.to_owned(), key: key.unwrap_or_default(), columns: sampled }, count))
+    Ok((
+        TableSample {
+            name: table.to_owned(),
+            key: key.unwrap_or_default(),
+            columns: sampled,
+            ..TableSample::default()
+        },
+        count,
+    ))
 }
 
 /// What a column holds: what it is declared to hold decides only what its values leave open.

@@ -48,6 +48,14 @@ impl Selected {
     }
 }
 
+/// What is shown of a message or an error in a list, in characters. The payload has the whole text.
+const SHOWN: usize = 10_000;
+
+/// SQL for the beginning of a text.
+fn beginning(value: &str) -> String {
+    format!("CASE WHEN typeof({value}) IN ('text', 'blob') THEN substr({value}, 1, {SHOWN}) ELSE {value} END")
+}
+
 /// UTF-8, as the digits of its bytes (RFC 3629, 4).
 const UTF8: &str = "^(?:[0-7].|(?:C[2-9A-F]|D.)[89AB].|E0[AB].[89AB].|(?:E[1-9A-CEF][89AB].|ED[89].)[89AB].|F0[9AB].(?:[89AB].){2}\
                     |F[123](?:[89AB].){3}|F48.(?:[89AB].){2})*$";
@@ -241,17 +249,19 @@ impl Mapping {
                 if !canonical && (target == Target::StartedAt || is_none) {
                     continue;
                 }
+                let is_long = matches!(target, Target::Message | Target::Error | Target::Url | Target::Tags);
+                let shown = |sql: String| if is_long && !canonical { beginning(&sql) } else { sql };
                 let target = (target, saturating_u16(rank));
                 if columns.contains(path) {
                     let is_number = is_number(relation.declared(path));
-                    selected.push(Selected { sql: name(path), target, column: path.clone(), is_number });
+                    selected.push(Selected { sql: shown(name(path)), target, column: path.clone(), is_number });
                 } else if let Some((column, inner)) = path.split_once('.')
                     && columns.iter().any(|known| known == column)
                 {
                     let path = inner.replace('\'', "''");
                     let sql = name(column);
                     let sql = format!("CASE WHEN json_valid({sql}) THEN json_extract({sql}, '$.{path}') END");
-                    selected.push(Selected { sql, target, column: column.to_owned(), is_number: false });
+                    selected.push(Selected { sql: shown(sql), target, column: column.to_owned(), is_number: false });
                 }
             }
         }
@@ -364,7 +374,7 @@ impl Mapping {
 
     const fn canonical_unit(&self) -> i64 {
         match self.table.time_unit {
-            TimeUnit::Us | TimeUnit::Ns => 1,
+            TimeUnit::Us | TimeUnit::Ns | TimeUnit::Digits => 1,
             TimeUnit::Ms | TimeUnit::Text => 1000,
             TimeUnit::S => 1_000_000,
         }

@@ -84,7 +84,7 @@ pub(super) fn time_us(table: &Table, whole: bool) -> String {
          WHEN 'real' THEN CASE WHEN {column} >= {first} AND {column} < {last} \
          THEN CAST(round(({column} - 2440587.5) * 86400000) AS INTEGER) * 1000 WHEN {within} CAST({us} AS INTEGER) END \
          WHEN 'text' THEN CASE WHEN length({column}) >= 10 AND substr({column}, 5, 1) = '-' THEN (SELECT {text} FROM (SELECT {} AS x)) \
-         WHEN {column} NOT GLOB '*[^0-9]*' THEN {} END END",
+         WHEN {column} NOT GLOB '*[^0-9.]*' AND {column} NOT GLOB '*.*.*' AND {column} NOT GLOB '.*' THEN {} END END",
         spelt(&column),
         digits(&column)
     )
@@ -99,10 +99,18 @@ fn spelt(column: &str) -> String {
     )
 }
 
-/// SQL for the time of digits, whose number says the unit.
+/// SQL for the time of digits, whose number before the point says the unit.
 fn digits(column: &str) -> String {
+    let whole = format!("substr({column}, 1, instr({column} || '.', '.') - 1)");
+    let of = |unit: u32| {
+        format!(
+            "CAST({whole} AS INTEGER) * {unit} + CAST(CAST('0' || substr({column}, instr({column} || '.', '.')) AS REAL) * {unit} + 0.000001 AS INTEGER)"
+        )
+    };
     format!(
-        "CASE length({column}) WHEN 10 THEN CAST({column} AS INTEGER) * 1000000 WHEN 13 THEN CAST({column} AS INTEGER) * 1000 \
-         WHEN 16 THEN CAST({column} AS INTEGER) WHEN 19 THEN CAST({column} AS INTEGER) / 1000 END"
+        "CASE length({whole}) WHEN 10 THEN {} WHEN 13 THEN {} WHEN 16 THEN CAST({whole} AS INTEGER) \
+         WHEN 19 THEN CAST({whole} AS INTEGER) / 1000 END",
+        of(1_000_000),
+        of(1000)
     )
 }

@@ -17,6 +17,7 @@
 //! more than a day behind.
 
 mod numbers;
+mod open;
 mod rows;
 mod state;
 mod sums;
@@ -29,22 +30,20 @@ use crate::error::{is_of_tables, number};
 use crate::mapping::Mapping;
 use crate::one::is_of_data;
 use crate::query::by_keys;
-use crate::relation::relations;
 use crate::row::Record;
 use crate::tables::Tables;
 use crosstail_core::model::{Activity, Status};
-use crosstail_core::schema::Target;
-use crosstail_source::sql::{Sql, literal};
 use crosstail_source::{OpenRows, Position, Sink, SourceEvent};
 use numbers::Numbers;
+pub(crate) use open::OpenKeys;
 use rows::{RowVersion, undated, versions};
 use state::{ResumePoint, TableResumePoint, made, now_at};
 pub(crate) use state::{position, with_new};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 use sums::{Found, Span};
-use survey::{is_small, now};
+use survey::{has_changed, is_small, now};
 use tiers::{DAY, SWEEP, TIERS, Tier};
 use tokio::time::Instant;
 use unread::leave_out;
@@ -80,6 +79,10 @@ struct TableState<'a> {
 
 struct Follower<'a> {
     reader: Reader<'a>,
+    /// The tables as they were looked up.
+    looked_up: &'a Tables,
+    /// Whether they are others now.
+    changed: bool,
     /// The transaction in which is read.
     reading: Option<ReadTransaction>,
     /// What was read in it and has not been sent.
@@ -108,20 +111,20 @@ pub(crate) enum End {
     /// Nobody receives any more.
     Closed,
     /// The shape of a table has changed; following goes on from here.
-    Changed(Position),
+    Changed(Position, OpenKeys),
 }
 
 /// Follows until nobody receives, or a table has changed.
 pub(crate) async fn follow(
     reader: Reader<'_>,
     tables: &Tables,
-    from: &Position,
+    (from, open): (&Position, &OpenKeys),
     sink: &Sink,
 ) -> Result<End, sqlx::Error> {
-    let mut from = from.clone();
+    let (mut from, mut open) = (from.clone(), open.clone());
     loop {
         let mut last = from.clone();
-        match run(reader, tables, &from, &mut last, sink).await {
+        match run(reader, tables, (&from, &mut open), &mut last, sink).await {
             Err(error) if is_of_data(&error) => {
                 let notices = leave_out(reader, &tables.mappings).await?;
                 if notices.is_empty() {
@@ -133,25 +136,18 @@ pub(crate) async fn follow(
                 }
                 from = last;
             }
-            Err(error) if is_of_tables(&error) && has_changed(reader, tables).await? => return Ok(End::Changed(last)),
+            Err(error) if is_of_tables(&error) && has_changed(reader, tables).await? => {
+                return Ok(End::Changed(last, open));
+            }
             end => return end,
         }
     }
 }
 
-/// Whether a table has another shape than when it was looked up, has gone, or has come.
-async fn has_changed(reader: Reader<'_>, tables: &Tables) -> Result<bool, sqlx::Error> {
-    let names: Vec<String> = tables.shapes.keys().cloned().collect();
-    let mut reading = reader.read().await?;
-    let now = relations(&mut reading, &names, 0).await?;
-    reading.end().await?;
-    Ok(tables.shapes.iter().any(|(name, shape)| now.get(name).map(|relation| &relation.shape) != shape.as_ref()))
-}
-
 async fn run(
     reader: Reader<'_>,
     tables: &Tables,
-    from: &Position,
+    (from, open_before): (&Position, &mut OpenKeys),
     last: &mut Position,
     sink: &Sink,
 ) -> Result<End, sqlx::Error> {
@@ -178,6 +174,8 @@ async fn run(
     });
     let mut follower = Follower {
         reader,
+        looked_up: tables,
+        changed: false,
         reading: None,
         unsent: Vec::new(),
         unsent_rows: 0,
@@ -192,31 +190,54 @@ async fn run(
         delivered: true,
         last,
     };
-    follower.begin().await?;
-    if sink.send(SourceEvent::CaughtUp).await.is_err() {
-        return Ok(End::Closed);
-    }
-    loop {
-        let due = follower.due.iter().copied().min().unwrap_or(now);
-        tokio::select! {
-            () = sink.closed() => return Ok(End::Closed),
-            () = tokio::time::sleep_until(due) => {}
-        }
-        if Instant::now() >= follower.open_due && has_changed(reader, tables).await? {
-            return Ok(End::Changed(follower.last.clone()));
-        }
-        follower.poll().await?;
-    }
+    let ended = follower.run(std::mem::take(open_before)).await;
+    *open_before = follower.open_keys();
+    Ok(if ended? { End::Changed(follower.last.clone(), std::mem::take(open_before)) } else { End::Closed })
 }
 
 impl Follower<'_> {
+    /// Follows until nobody receives any more, or, which is the flag, a table has changed.
+    async fn run(&mut self, open_before: OpenKeys) -> Result<bool, sqlx::Error> {
+        let begun = Instant::now();
+        self.begin(open_before).await?;
+        if self.changed {
+            return Ok(true);
+        }
+        if self.sink.send(SourceEvent::CaughtUp).await.is_err() {
+            return Ok(false);
+        }
+        loop {
+            let due = self.due.iter().copied().min().unwrap_or(begun);
+            tokio::select! {
+                () = self.sink.closed() => return Ok(false),
+                () = tokio::time::sleep_until(due) => {}
+            }
+            if Instant::now() >= self.open_due {
+                self.look().await?;
+            }
+            if !self.changed {
+                self.poll().await?;
+            }
+            if self.changed {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Looks at the shape of the tables.
+    async fn look(&mut self) -> Result<(), sqlx::Error> {
+        self.changed |= has_changed(self.reader, self.looked_up).await?;
+        Ok(())
+    }
+
     /// Looks back from the position as each tier would have: what was written while nobody listened is delivered, and of
     /// what did not change the versions are learnt, so that it is not delivered later.
-    async fn begin(&mut self) -> Result<(), sqlx::Error> {
+    async fn begin(&mut self, open_before: OpenKeys) -> Result<(), sqlx::Error> {
         let since = self.time_us;
         self.time_us = now(self.reading().await?).await?;
         for index in 0..self.tables.len() {
             self.list_unfinished(index).await?;
+            self.read_closed(index, &open_before).await?;
             self.read_numbers(index).await?;
             self.read_undated(index, true).await?;
         }
@@ -337,12 +358,19 @@ impl Follower<'_> {
         Ok(self.reading.insert(open))
     }
 
-    /// Ends the transaction, and then sends what was read in it: the receiver may take as long as it likes.
+    /// Ends the transaction, and then sends what was read in it: the receiver may take as long as it likes. Where a table has
+    /// changed meanwhile, what was read may be all of it, written in another way: then nothing is sent, and following begins again.
     async fn send(&mut self) -> Result<(), sqlx::Error> {
         if let Some(reading) = self.reading.take() {
             reading.end().await?;
         }
+        if self.unsent_rows > 0 && !self.changed {
+            self.look().await?;
+        }
         self.unsent_rows = 0;
+        if self.changed {
+            self.unsent.clear();
+        }
         for event in std::mem::take(&mut self.unsent) {
             // A closed channel is noticed by the loop.
             let _ = self.sink.send(event).await;
@@ -351,6 +379,9 @@ impl Follower<'_> {
     }
 
     async fn hand_on(&mut self) {
+        if self.changed {
+            return;
+        }
         self.delivered = false;
         self.handed_on = Instant::now();
         let tables = self.tables.iter().map(|table| (table.mapping.table.name.clone(), table.at.clone())).collect();
@@ -433,38 +464,6 @@ impl Follower<'_> {
             if self.unsent_rows >= CHUNK {
                 self.send().await?;
             }
-        }
-        Ok(())
-    }
-
-    /// The rows that are open now, so that their end is seen however old they are.
-    async fn list_unfinished(&mut self, index: usize) -> Result<(), sqlx::Error> {
-        let mapping = self.tables[index].mapping;
-        let Some(raw) = mapping.sources(Target::Status).first().map(|(sql, _)| (*sql).to_owned()) else {
-            return Ok(());
-        };
-        let words: Vec<String> = mapping.schema.definition().open_words().iter().map(|word| literal(word)).collect();
-        let mut condition = Sql::raw(format!("{raw} IN ({})", words.join(", ")));
-        condition.append(" AND ", &mapping.timed(true));
-        condition.push(&format!(" ORDER BY {} DESC LIMIT {}", mapping.time(), OpenRows::MOST), []);
-        for one in versions(self.reading().await?, mapping, &condition).await? {
-            self.tables[index].open.insert(one.key, one.version);
-        }
-        Ok(())
-    }
-
-    /// Reads the open rows again and delivers those that changed.
-    async fn reread_unfinished(&mut self, index: usize) -> Result<(), sqlx::Error> {
-        let mapping = self.tables[index].mapping;
-        let known = self.tables[index].open.turn(OPEN);
-        for keys in known.chunks(CHUNK) {
-            let mut rows = versions(self.reading().await?, mapping, &mapping.with_keys(keys)).await?;
-            let there: HashSet<&str> = rows.iter().map(|one| one.key.as_str()).collect();
-            for key in keys.iter().filter(|key| !there.contains(key.as_str())) {
-                self.tables[index].open.remove(key);
-            }
-            rows.retain(|one| self.tables[index].open.version(&one.key) != Some(one.version));
-            self.deliver(index, rows).await?;
         }
         Ok(())
     }

@@ -51,7 +51,7 @@ impl TableResumePoint {
 /// How the versions of a table are made.
 pub(super) fn made(mapping: &Mapping) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (mapping.version(), mapping.time_us()).hash(&mut hasher);
+    (mapping.version(), mapping.time_us(), mapping.types()).hash(&mut hasher);
     hasher.finish()
 }
 
