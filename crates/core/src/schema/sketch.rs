@@ -543,6 +543,7 @@ mod tests {
         assert_eq!(level("severity", &["3", "6", "6"]).as_deref(), Some("error"));
         assert_eq!(level("level", &["3", "6", "6"]), None, "it may be the level of a tree");
         assert_eq!(level("level", &["404", "200", "200"]), None);
+        assert_eq!(level("priority", &["100", "100", "100"]), None, "of a queue");
     }
 
     #[test]

@@ -109,10 +109,11 @@ impl Sampled {
         (self.is_number() || self.is_text()) && self.most(code)
     }
 
-    /// The scale of levels that its numbers are of. Few numbers are syslog's levels, but for those of a severity.
+    /// The scale of levels that its numbers are of. The number of a priority is none, and small ones only those of a severity.
     pub(super) fn levels(&self) -> Option<&'static [(&'static str, &'static str)]> {
         let numbers: Vec<&str> = self.words().into_iter().collect();
-        let is_likely = numbers.iter().any(|n| n.len() == 3) || normalised(&self.path).contains("severity");
+        let (name, is_large) = (normalised(&self.path), numbers.iter().any(|n| n.len() == 3));
+        let is_likely = name.contains("severity") || (is_large && (name.contains("level") || name.contains("lvl")));
         levels_of(&numbers).filter(|_| self.holds == Holds::Int && is_likely)
     }
 
