@@ -419,7 +419,7 @@ mod tests {
             assert_eq!(redact_text(text), safe);
             assert_eq!(redact_text(safe), safe, "twice");
         }
-        for harmless in ["a+b=c", "x=1+2+3", "/search?q=token+expired+in+C%2B%2B", "C++ password=?"] {
+        for harmless in ["a+b=c", "x=1+2+3", "/search?q=order+refused+in+C", "C++ password=?"] {
             assert_eq!(redact_text(harmless), harmless);
         }
     }
