@@ -17,7 +17,7 @@ use crosstail_record::simulate::{Simulation, live, seed_history};
 use crosstail_record::write::{SqliteWriter, Writer};
 use crosstail_record::{Outcome, Start, WriteStep};
 use crosstail_source::SourceConfig;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,9 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
     );
     let clock = Clock::system();
     let simulation = Simulation { rate: args.rate, ..Simulation::new(args.seed, clock.now()) };
+    // A new file, whatever somebody has put there meanwhile, and its user's alone; what SQLite puts beside it is as it is.
+    let made = std::fs::File::options().write(true).create_new(true).mode(0o600).open(&path);
+    made.with_context(|| path.display().to_string())?;
     // The table must exist before the source probes it. The history is written while the screen opens.
     let mut store = SqliteWriter::open(&path).await?;
     let cancel = CancellationToken::new();

@@ -230,7 +230,7 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Generate(args)) => generate::run(&args).await,
         #[cfg(feature = "resend")]
         Some(Command::Resend(args)) => resend::run(&args, &choice).await,
-        Some(Command::Redact(args)) => redact::run(&args, &choice),
+        Some(Command::Redact(args)) => redact::run(&args, &choice).await,
         #[cfg(feature = "mcp")]
         Some(Command::Mcp(args)) => mcp::run(&args, &choice).await,
         Some(Command::CompleteWords(args)) => complete::run(&args, &choice),

@@ -37,6 +37,7 @@ use anyhow::Context as _;
 use chrono::Weekday;
 use crosstail_core::model::{RedactionConfig, configure_redaction};
 use crosstail_core::schema::Schema;
+use crosstail_core::withheld::configure_withheld;
 use crosstail_engine::insight::objective::Objective;
 use crosstail_formats::Formats;
 use crosstail_source::{CommandLine, Run, SourceConfig};
@@ -245,7 +246,9 @@ impl Config {
         let dialects = schemas.filter_map(|(origin, text)| Schema::from_toml(&text, &origin).ok()).collect();
         Formats::add_own(own_files("formats"), dialects);
         let config = LayeredConfig::load(choice)?.config;
-        configure_redaction(&config.redaction).map_err(|error| anyhow::anyhow!(error))?;
+        let wrong = |error| anyhow::anyhow!("{error}");
+        configure_redaction(&config.redaction).map_err(wrong)?;
+        configure_withheld(&config.redaction.rule).map_err(wrong)?;
         Ok(config)
     }
 

@@ -314,72 +314,110 @@ async fn fields_of_several_types_are_told_and_no_document_is_lost() {
 }
 
 /// In front of the server: wants a certain authorization, answers below a root of its own, may refuse for a while.
-async fn front(target: u16, wanted: &'static str, root: &'static str, busy: Arc<AtomicUsize>) -> u16 {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
-    let port = listener.local_addr().expect("an address").port();
-    tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let busy = Arc::clone(&busy);
-            tokio::spawn(async move {
-                let mut request = Vec::new();
-                let mut chunk = vec![0; 65_536];
-                let head = loop {
-                    let n = client.read(&mut chunk).await.unwrap_or(0);
-                    request.extend_from_slice(&chunk[..n]);
-                    if let Some(at) = request.windows(4).position(|w| w == b"\r\n\r\n") {
-                        break at + 4;
-                    }
-                    if n == 0 {
-                        return;
-                    }
-                };
-                let text = String::from_utf8_lossy(&request[..head]).into_owned();
-                let length: usize = text
-                    .lines()
-                    .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.trim().parse().ok())
-                    .unwrap_or(0);
-                while request.len() < head + length {
-                    let n = client.read(&mut chunk).await.unwrap_or(0);
-                    if n == 0 {
-                        return;
-                    }
-                    request.extend_from_slice(&chunk[..n]);
-                }
-                let allowed = text.lines().any(|line| {
-                    line.split_once(": ")
-                        .is_some_and(|(name, value)| name.eq_ignore_ascii_case("authorization") && value == wanted)
-                });
-                let refusal = match (allowed, busy.load(Ordering::Relaxed)) {
-                    (false, _) => Some("401 Unauthorized"),
-                    (_, 1..) => {
-                        busy.fetch_sub(1, Ordering::Relaxed);
-                        Some("429 Too Many Requests")
-                    }
-                    _ => None,
-                };
-                if let Some(refusal) = refusal {
-                    let body = "{\"error\":{\"type\":\"refused\",\"reason\":\"by the front\"}}";
-                    let answer = format!(
-                        "HTTP/1.1 {refusal}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                        body.len()
-                    );
-                    let _ = client.write_all(answer.as_bytes()).await;
-                    return;
-                }
-                let onward = text.replacen(root, "/", 1).replacen("\r\n", "\r\nconnection: close\r\n", 1);
-                let Ok(mut server) = tokio::net::TcpStream::connect(("127.0.0.1", target)).await else { return };
-                let _ = server.write_all(onward.as_bytes()).await;
-                let _ = server.write_all(&request[head..]).await;
-                // The client is told that the connection ends.
-                let mut answer = Vec::new();
-                let _ = server.read_to_end(&mut answer).await;
-                let status = answer.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-                let _ =
-                    client.write_all(&[&answer[..status], b"connection: close\r\n", &answer[status..]].concat()).await;
-            });
+#[derive(Clone)]
+pub struct Front {
+    target: u16,
+    root: &'static str,
+    wanted: Arc<std::sync::Mutex<&'static str>>,
+    /// So many requests are too many.
+    busy: Arc<AtomicUsize>,
+    forbids: Arc<std::sync::atomic::AtomicBool>,
+}
+
+impl Front {
+    pub fn of(target: u16, wanted: &'static str, root: &'static str) -> Self {
+        let wanted = Arc::new(std::sync::Mutex::new(wanted));
+        Self { target, root, wanted, busy: Arc::default(), forbids: Arc::default() }
+    }
+
+    /// Another authorization from now on.
+    pub fn want(&self, authorization: &'static str) {
+        *self.wanted.lock().expect("lock") = authorization;
+    }
+
+    /// Whoever is known may do nothing, from now on.
+    pub fn forbid(&self, forbids: bool) {
+        self.forbids.store(forbids, Ordering::Relaxed);
+    }
+
+    fn refusal(&self, head: &str) -> Option<&'static str> {
+        let wanted = *self.wanted.lock().expect("lock");
+        let is_allowed = head.lines().any(|line| {
+            let named = line.split_once(": ");
+            named.is_some_and(|(name, value)| name.eq_ignore_ascii_case("authorization") && value == wanted)
+        });
+        if !is_allowed {
+            return Some("401 Unauthorized");
         }
-    });
-    port
+        if self.forbids.load(Ordering::Relaxed) {
+            return Some("403 Forbidden");
+        }
+        let fewer = |busy: usize| busy.checked_sub(1);
+        let is_busy = self.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_ok();
+        is_busy.then_some("429 Too Many Requests")
+    }
+
+    pub async fn listen(self) -> u16 {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bound");
+        let port = listener.local_addr().expect("an address").port();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let front = self.clone();
+                tokio::spawn(async move {
+                    let mut request = Vec::new();
+                    let mut chunk = vec![0; 65_536];
+                    let head = loop {
+                        let n = client.read(&mut chunk).await.unwrap_or(0);
+                        request.extend_from_slice(&chunk[..n]);
+                        if let Some(at) = request.windows(4).position(|w| w == b"\r\n\r\n") {
+                            break at + 4;
+                        }
+                        if n == 0 {
+                            return;
+                        }
+                    };
+                    let text = String::from_utf8_lossy(&request[..head]).into_owned();
+                    let length: usize = text
+                        .lines()
+                        .find_map(|line| {
+                            line.to_ascii_lowercase().strip_prefix("content-length: ")?.trim().parse().ok()
+                        })
+                        .unwrap_or(0);
+                    while request.len() < head + length {
+                        let n = client.read(&mut chunk).await.unwrap_or(0);
+                        if n == 0 {
+                            return;
+                        }
+                        request.extend_from_slice(&chunk[..n]);
+                    }
+                    let refusal = front.refusal(&text);
+                    if let Some(refusal) = refusal {
+                        let body = "{\"error\":{\"type\":\"refused\",\"reason\":\"by the front\"}}";
+                        let answer = format!(
+                            "HTTP/1.1 {refusal}\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                            body.len()
+                        );
+                        let _ = client.write_all(answer.as_bytes()).await;
+                        return;
+                    }
+                    let onward = text.replacen(front.root, "/", 1).replacen("\r\n", "\r\nconnection: close\r\n", 1);
+                    let Ok(mut server) = tokio::net::TcpStream::connect(("127.0.0.1", front.target)).await else {
+                        return;
+                    };
+                    let _ = server.write_all(onward.as_bytes()).await;
+                    let _ = server.write_all(&request[head..]).await;
+                    // The client is told that the connection ends.
+                    let mut answer = Vec::new();
+                    let _ = server.read_to_end(&mut answer).await;
+                    let status = answer.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+                    let _ = client
+                        .write_all(&[&answer[..status], b"connection: close\r\n", &answer[status..]].concat())
+                        .await;
+                });
+            }
+        });
+        port
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -390,14 +428,14 @@ async fn keys_passwords_tokens_several_nodes_and_a_busy_cluster() {
     let now = Clock::system().now();
     bulk(&server, &(0..5).map(|n| add(&index, log(n, now))).collect::<Vec<_>>()).await;
     refresh(&server, &index).await;
-    let busy = Arc::new(AtomicUsize::new(0));
     for (wanted, user) in [
         ("Basic cmVhZGVyOnAgd0A=", "reader:p%20w%40"),
         ("ApiKey aWQ6c2VjcmV0", "api_key:aWQ6c2VjcmV0"),
         ("ApiKey aWQ6c2VjcmV0", "api_key:id%3Asecret"),
         ("Bearer token-1", "bearer:token-1"),
     ] {
-        let port = front(server.port, wanted, "/search/one/", Arc::clone(&busy)).await;
+        let front = Front::of(server.port, wanted, "/search/one/");
+        let (busy, port) = (Arc::clone(&front.busy), front.listen().await);
         // The first node is not there.
         let url = format!("es+http://{user}@127.0.0.1:1,127.0.0.1:{port}/search/one/{index}");
         let (_, source) = open(&[url]);

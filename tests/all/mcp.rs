@@ -9,16 +9,16 @@ use std::fmt::Write as _;
 use std::path::Path;
 use tokio::process::Command;
 
-type Client = RunningService<RoleClient, ()>;
+pub type Client = RunningService<RoleClient, ()>;
 
 /// Starts the server in a folder, with these arguments.
-async fn started(folder: &Path, arguments: &[&str]) -> Client {
+pub async fn started(folder: &Path, arguments: &[&str]) -> Client {
     let mut command = Command::new(env!("CARGO_BIN_EXE_crosstail"));
     command.arg("mcp").args(arguments).current_dir(folder).env("HOME", folder).env_remove("XDG_CONFIG_HOME");
     ().serve(TokioChildProcess::new(command).expect("started")).await.expect("a server")
 }
 
-async fn asked(client: &Client, tool: &'static str, arguments: Value) -> CallToolResult {
+pub async fn asked(client: &Client, tool: &'static str, arguments: Value) -> CallToolResult {
     let Value::Object(arguments) = arguments else { panic!("no arguments") };
     client.call_tool(CallToolRequestParams::new(tool).with_arguments(arguments)).await.expect("an answer")
 }

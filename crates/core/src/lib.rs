@@ -6,6 +6,7 @@
 //! - [`filter`]: the filter language. Its local evaluator defines what every source must return.
 //! - [`mask`]: texts without what varies in them, and templates of such texts.
 //! - [`schema`]: maps a store's fields to an activity.
+//! - [`withheld`]: what a user hides in the records of a source.
 
 #![warn(missing_docs)]
 
@@ -14,3 +15,4 @@ pub mod mask;
 pub mod model;
 pub mod number;
 pub mod schema;
+pub mod withheld;

@@ -22,6 +22,12 @@ impl SqliteArchive {
             for ending in ["", "-wal", "-shm"] {
                 let _ = std::fs::remove_file(format!("{}{ending}", part.display()));
             }
+            // Nobody else has put it there.
+            std::fs::File::create_new(part).map_err(sqlx::Error::Io)?;
+        }
+        if !part.symlink_metadata().map_err(sqlx::Error::Io)?.is_file() {
+            let what = format!("{}: it is no regular file", part.display());
+            return Err(sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::InvalidInput, what)));
         }
         let mut recorder = SqliteRecorder::open(part).await?;
         // Committed rows survive a crash of the machine.

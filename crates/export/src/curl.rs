@@ -10,8 +10,8 @@ pub fn shell_quote(text: &str) -> String {
 
 /// The request as a curl command, with shell variables in place of secrets.
 pub fn curl(activity: &Activity, payload: &Payload) -> String {
-    let method = activity.method.as_deref().unwrap_or("GET");
-    let mut parts = vec![format!("curl -X {}", shell_quote(method))];
+    let method = redact_text(activity.method.as_deref().unwrap_or("GET"));
+    let mut parts = vec![format!("curl -X {}", shell_quote(&method))];
     if let Some(Value::Object(headers)) = &payload.request.headers {
         for (name, value) in headers {
             let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);

@@ -143,7 +143,10 @@ impl FullRecord<'_> {
         field("level", a.level.map(|l| l.to_string()));
         field("system", text(&a.system));
         let address = a.url.as_ref().or(a.endpoint.as_ref());
-        field("request", address.map(|u| format!("{} {}", a.method.as_deref().unwrap_or(""), redact_text(u))));
+        field(
+            "request",
+            address.map(|u| format!("{} {}", redact_text(a.method.as_deref().unwrap_or("")), redact_text(u))),
+        );
         field("http status", a.http_status.map(http_status));
         field("started", Some(time(a.started_at)));
         field("completed", a.completed_at.map(time));

@@ -28,6 +28,8 @@ pub async fn write_incident(path: &Path, kept: &[IncidentEntry]) -> Result<(), s
     half.push(".part");
     let half = std::path::PathBuf::from(half);
     let _ = std::fs::remove_file(&half);
+    // Nobody else has put it there.
+    std::fs::File::create_new(&half).map_err(sqlx::Error::Io)?;
     let mut recorder = SqliteRecorder::open(&half).await?;
     let rows: Vec<PreparedRow> = kept.iter().map(prepared).collect();
     recorder.insert(&rows).await?;

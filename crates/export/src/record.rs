@@ -14,7 +14,7 @@ pub struct Record<'a> {
     direction: crosstail_core::model::Direction,
     system: Option<Cow<'a, str>>,
     endpoint: Option<Cow<'a, str>>,
-    method: Option<&'a str>,
+    method: Option<Cow<'a, str>>,
     url: Option<Cow<'a, str>>,
     status: Option<crosstail_core::model::Status>,
     http_status: Option<u16>,
@@ -27,8 +27,8 @@ pub struct Record<'a> {
     max_attempts: Option<u16>,
     next_retry_at: Option<String>,
     request_id: Option<String>,
-    correlation_id: Option<&'a str>,
-    parent_request_id: Option<&'a str>,
+    correlation_id: Option<Cow<'a, str>>,
+    parent_request_id: Option<Cow<'a, str>>,
     error: Option<Cow<'a, str>>,
     error_type: Option<Cow<'a, str>>,
     operation: Option<Cow<'a, str>>,
@@ -96,7 +96,7 @@ impl<'a> Record<'a> {
 
     /// The record of an activity.
     pub fn new(activity: &'a Activity, names: &Names) -> Self {
-        // Any text may have a secret in it. Ids are what they are: they find the activity.
+        // Any text may have a secret in it. The two ids by which an activity is found are what they are.
         let safe = |text: &'a Option<compact_str::CompactString>| text.as_deref().map(redact_text);
         Self {
             id: activity.id.to_string(),
@@ -106,7 +106,7 @@ impl<'a> Record<'a> {
             direction: activity.direction,
             system: safe(&activity.system),
             endpoint: safe(&activity.endpoint),
-            method: activity.method.as_deref(),
+            method: safe(&activity.method),
             url: safe(&activity.url),
             status: activity.status,
             http_status: activity.http_status,
@@ -119,8 +119,8 @@ impl<'a> Record<'a> {
             max_attempts: activity.max_attempts,
             next_retry_at: activity.next_retry_at.map(|at| at.rfc3339()),
             request_id: activity.request_id.as_ref().map(ToString::to_string),
-            correlation_id: activity.correlation_id.as_deref(),
-            parent_request_id: activity.parent_request_id.as_deref(),
+            correlation_id: safe(&activity.correlation_id),
+            parent_request_id: safe(&activity.parent_request_id),
             error: safe(&activity.error),
             error_type: safe(&activity.error_type),
             operation: safe(&activity.operation),

@@ -271,4 +271,35 @@ mod tests {
         assert_eq!(answer, nested(&[1], vec![8, 2, 18, 2, b'n', b'o']));
         assert!(Signal::Logs.answer(Encoding::Protobuf, 0, "").is_empty());
     }
+
+    #[test]
+    fn fuzz_otlp() {
+        let id = |tag: u8, bytes: &[u8]| nested(&[tag], bytes.to_vec());
+        let span = [id(1, &[0xab; 16]), id(2, &[0xcd; 8]), id(5, b"charge"), vec![6 << 3, 3]].concat();
+        let attribute = nested(&[6], [id(1, b"a"), nested(&[2], id(1, b"text"))].concat());
+        let log = [vec![1 << 3 | 1, 1, 0, 0, 0, 0, 0, 0, 0], nested(&[5], id(1, b"hello")), attribute].concat();
+        // A value in a value in a value.
+        let deep = (0..30).fold(id(1, b"x"), |inside, _| nested(&[5, 1], inside));
+        let corpus = vec![
+            nested(&[1, 2, 2], span),
+            nested(&[1, 2, 2], log),
+            nested(&[1, 2, 2, 5], deep),
+            br#"{"resourceLogs":[{"resource":{"attributes":[{"key":"a","value":{"stringValue":"b"}}]},"scopeLogs":[{"logRecords":[{"timeUnixNano":"1","body":{"kvlistValue":{"values":[]}}}]}]}]}"#.to_vec(),
+            br#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"abab","spanId":"cd","events":[{}]}]}]}]}"#.to_vec(),
+        ];
+        let bits =
+            ["\n\u{4}", "\u{12}\u{2}", "\u{1a}\u{7f}", "\u{a}\u{0}", "{", "[", "\"values\":[", "\"traceId\":", "1e400"];
+        crosstail_fuzz::Target { name: "otlp", corpus, bits: &bits, longest: 100_000 }.run(|_, input| {
+            for signal in [Signal::Logs, Signal::Traces] {
+                for encoding in [Encoding::Protobuf, Encoding::Json] {
+                    let Ok(found) = signal.records(encoding, input) else { continue };
+                    // What is taken is a line of JSON, which is a request of its own.
+                    for line in found.lines {
+                        let again = signal.records(Encoding::Json, line.as_bytes()).expect("a request");
+                        assert_eq!(again.lines, [line]);
+                    }
+                }
+            }
+        });
+    }
 }

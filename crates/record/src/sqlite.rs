@@ -100,8 +100,8 @@ impl PreparedRow {
         let metadata = start.metadata.as_ref().map(safe_json);
         // Any text may have a secret in it. Ids are what they are.
         start.system = safe_text(&start.system);
-        let Start { endpoint, url, operation, entity, actor, organization, .. } = &mut start;
-        for text in [endpoint, url, operation, entity, actor, organization] {
+        let Start { endpoint, method, url, operation, entity, actor, organization, .. } = &mut start;
+        for text in [endpoint, method, url, operation, entity, actor, organization] {
             *text = text.take().map(|text| safe_text(&text));
         }
         outcome.error_type = outcome.error_type.map(|text| safe_text(&text));

@@ -321,7 +321,7 @@ impl Kinds {
         let hosts = endpoints.map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port)).collect();
         // The kinds get addresses as the standard spells them.
         let config = SourceConfig { at: config.at.iter().map(|at| spelled(at)).collect(), ..config.clone() };
-        let source = Obedient::new(&config.name, hosts, (kind.open)(&config, id, names)?);
+        let source = Obedient::new(&config.name, hosts, (kind.open)(&config, id, names)?, names);
         Ok((id, Arc::new(source)))
     }
 

@@ -10,27 +10,64 @@ use crate::position::Position;
 use crate::probe::{Capabilities, Probe};
 use crate::related::{Related, RelatedKey};
 use crate::sink::Sink;
-use crate::source::Source;
+use crate::source::{Source, aggregate_locally};
 use async_trait::async_trait;
+use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{
-    Catalogue, CatalogueEntry, Diagnosis, Id, Locator, Payload, Timestamp, Vitals, redact_text,
+    Activity, Catalogue, CatalogueEntry, Diagnosis, Id, Locator, Names, Payload, Timestamp, Vitals, redact_text,
 };
+use crosstail_core::withheld::Withheld;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 use tracing::{debug, warn};
 
 /// A source whose calls end when their job has to stop: the call's future is dropped, which ends its work in the store.
-/// So a kind cannot forget it, whatever it waits for. Where a driver panics, the call ends with an error.
+/// So a kind cannot forget it, whatever it waits for. Where a driver panics, the call ends with an error. What a user hides in its
+/// records leaves it nowhere.
 pub struct Obedient {
     source: Arc<dyn Source>,
     name: String,
     hosts: Vec<String>,
+    names: Names,
+    withheld: Option<Withheld>,
 }
 
 impl Obedient {
     /// A source that obeys; `name` is its name in errors, and `hosts` (`db:5432`) is where it connects to.
-    pub fn new(name: &str, hosts: Vec<String>, source: Arc<dyn Source>) -> Self {
-        Self { source, name: name.to_owned(), hosts }
+    /// What is withheld is what is configured for the name at this moment.
+    pub fn new(name: &str, hosts: Vec<String>, source: Arc<dyn Source>, names: &Names) -> Self {
+        Self { source, name: name.to_owned(), hosts, names: names.clone(), withheld: Withheld::of(name) }
+    }
+
+    /// The query for the store, and what decides about its records once they are without what is withheld; `None` where the store
+    /// decides.
+    fn asked<'q>(&self, query: &'q PageQuery) -> (Cow<'q, PageQuery>, Option<Predicate>) {
+        let filter = self.withheld.as_ref().and_then(|withheld| withheld.for_the_store(&query.filter));
+        match filter {
+            Some(filter) => {
+                let predicate = query.filter.predicate(&query.context);
+                (Cow::Owned(PageQuery { filter, ..query.clone() }), Some(predicate))
+            }
+            None => (Cow::Borrowed(query), None),
+        }
+    }
+
+    /// Whether a predicate keeps an activity that is without what is withheld.
+    async fn is_kept(&self, activity: &Activity, predicate: &Predicate, job: &Job) -> Result<bool, SourceError> {
+        let payload = match activity.places.first() {
+            Some(place) if predicate.needs_payload() => Some(self.payload(&activity.id, &place.locator, job).await?),
+            _ => None,
+        };
+        Ok(predicate.keeps(&NamedRecord { activity, names: &self.names, payload: payload.as_ref() }))
+    }
+
+    /// Where what it delivers goes, without what is withheld.
+    fn sink<'s>(&self, sink: &'s Sink) -> Cow<'s, Sink> {
+        match &self.withheld {
+            Some(withheld) => Cow::Owned(sink.without(withheld)),
+            None => Cow::Borrowed(sink),
+        }
     }
 
     /// An error of the connection that says where to, whatever the driver says.
@@ -119,11 +156,23 @@ impl Source for Obedient {
     }
 
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
-        self.obey(job, "read history", self.source.page(query, after, job)).await
+        let (asked, predicate) = self.asked(query);
+        let mut page = self.obey(job, "read history", self.source.page(&asked, after, job)).await?;
+        let Some(withheld) = &self.withheld else { return Ok(page) };
+        page.items.iter_mut().for_each(|activity| withheld.hide(activity));
+        let Some(predicate) = predicate else { return Ok(page) };
+        page.push_down.local += query.filter.clauses().len() - asked.filter.clauses().len();
+        let mut kept = Vec::with_capacity(page.items.len());
+        for activity in page.items {
+            if self.is_kept(&activity, &predicate, job).await? {
+                kept.push(activity);
+            }
+        }
+        Ok(Page { items: kept, ..page })
     }
 
     async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
-        self.obey(job, "plan", self.source.plan(query, job)).await
+        self.obey(job, "plan", self.source.plan(&self.asked(query).0, job)).await
     }
 
     async fn position(&self, job: &Job) -> Result<Position, SourceError> {
@@ -131,22 +180,37 @@ impl Source for Obedient {
     }
 
     async fn follow(&self, from: Position, sink: &Sink, job: &Job) -> Result<(), SourceError> {
-        self.obey_stream(job, "follow", self.source.follow(from, sink, job)).await
+        let sink = self.sink(sink);
+        self.obey_stream(job, "follow", self.source.follow(from, &sink, job)).await
     }
 
     async fn backfill(&self, upto: &Position, limit: usize, sink: &Sink, job: &Job) -> Result<(), SourceError> {
-        self.obey_stream(job, "read history", self.source.backfill(upto, limit, sink, job)).await
+        let sink = self.sink(sink);
+        self.obey_stream(job, "read history", self.source.backfill(upto, limit, &sink, job)).await
     }
 
     async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError> {
-        self.obey(job, "load payload", self.source.payload(id, locator, job)).await
+        let mut payload = self.obey(job, "load payload", self.source.payload(id, locator, job)).await?;
+        if let Some(withheld) = &self.withheld {
+            withheld.hide_payload(&mut payload);
+        }
+        Ok(payload)
     }
 
     async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
-        self.obey(job, "find related", self.source.related(key, limit, job)).await
+        let mut related = self.obey(job, "find related", self.source.related(key, limit, job)).await?;
+        if let Some(withheld) = &self.withheld {
+            related.activities.iter_mut().for_each(|activity| withheld.hide(activity));
+        }
+        Ok(related)
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
+        let covers = |withheld: &Withheld| grouping.by.iter().any(|field| withheld.covers(*field));
+        if self.withheld.as_ref().is_some_and(covers) || self.asked(query).1.is_some() {
+            // The store would name what is withheld.
+            return aggregate_locally(self, query, grouping, &self.names, job).await;
+        }
         self.obey(job, "aggregate", self.source.aggregate(query, grouping, job)).await
     }
 
@@ -159,7 +223,13 @@ impl Source for Obedient {
     }
 
     async fn diagnose(&self, now: Timestamp, job: &Job) -> Result<Vec<Diagnosis>, SourceError> {
-        self.obey(job, "examine", self.source.diagnose(now, job)).await
+        let mut found = self.obey(job, "examine", self.source.diagnose(now, job)).await?;
+        if let Some(withheld) = &self.withheld {
+            for diagnosis in &mut found {
+                diagnosis.text = withheld.text(&diagnosis.text).into_owned();
+            }
+        }
+        Ok(found)
     }
 
     async fn table_offers(&self, job: &Job) -> Result<Vec<TableOffer>, SourceError> {

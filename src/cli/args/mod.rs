@@ -189,14 +189,24 @@ pub(super) struct GuardArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  crosstail redact app.log > safe.log\n  crosstail redact --explain < app.log")]
+#[command(
+    after_help = "Examples:\n  crosstail redact app.log > safe.log\n  crosstail redact --explain < app.log\n  crosstail redact --explain -s demo.sqlite --filter status:failed --limit 5"
+)]
 pub(super) struct RedactArgs {
     /// Files; without one, standard input
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", conflicts_with = "sources")]
     pub(super) files: Vec<std::path::PathBuf>,
-    /// Instead of the text, print where each secret is and the rule that hides it, a line each
+    /// Instead of the text, print what is hidden and by which rule, and what nearly is and why it stays, a line each
     #[arg(long)]
     pub(super) explain: bool,
+    #[command(flatten)]
+    pub(super) source: SourceArgs,
+    /// With --source: only the records that it keeps
+    #[arg(long, short, value_name = "FILTER", requires = "sources", allow_hyphen_values = true)]
+    pub(super) filter: Option<String>,
+    /// With --source: maximum number of records, newest first
+    #[arg(long, short = 'n', value_name = "N", default_value_t = 20)]
+    pub(super) limit: usize,
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,10 @@
 //! What may happen to the machine on which crosstail runs, and to what it was allowed: it sleeps, its disk is full, its clock jumps,
-//! nothing can be opened any more; a password is changed, a right withdrawn, a certificate expires.
+//! nothing can be opened any more; a certificate expires.
 
 use crate::programs::World;
 use crate::receivers::{free_port, post};
-use crate::servers::{Kind, Proxy, Server, servers_wanted};
-use crate::support::{Running, open, wait_for};
-use bson::doc;
+use crate::servers::{Kind, Server, servers_wanted};
+use crate::support::{open, wait_for};
 use crosstail_core::model::Clock;
 use crosstail_source::{ErrorKind, Job};
 use rustix::process::Signal;
@@ -212,94 +211,6 @@ fn a_clock_that_jumps_loses_nothing() {
     assert!(tail.counts().values().all(|count| *count == 1), "nothing twice");
     assert!(!tail.said().contains("panicked"), "{}", tail.said());
     tail.end();
-}
-
-/// A password that was changed is said, with what to do, and not tried again and again; so is a right that was withdrawn.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_changed_password_and_a_withdrawn_right_of_postgres_are_said() {
-    let Some(server) = Server::start(Kind::Postgres).await else { return };
-    for (change, said) in [
-        ("ALTER ROLE locked PASSWORD 'second'", "password authentication failed"),
-        ("REVOKE SELECT ON logs FROM locked", "permission denied"),
-    ] {
-        let database = server.postgres_database(&["log-tracking"]).await;
-        let run = async |text: &str| {
-            let mut connection = server.postgres_connection(&database).await;
-            sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut connection).await.expect("run");
-        };
-        run("DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'locked') THEN CREATE ROLE locked; END IF; END $$; \
-             ALTER ROLE locked LOGIN PASSWORD 'first'; GRANT SELECT ON ALL TABLES IN SCHEMA public TO locked")
-        .await;
-        let (names, source) = open(&[format!("postgres://locked:first@127.0.0.1:{}/{database}", server.port)]);
-        let mut running = Running::start(&names, source);
-        running.live().await;
-        run(change).await;
-        run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'locked'").await;
-        let is_said = |running: &Running| {
-            let told = format!("{:?} {:?}", running.states, running.notices);
-            told.contains(said) && !told.contains("first")
-        };
-        running.until(said, is_said).await;
-    }
-}
-
-/// The same of MySQL and MongoDB.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_changed_password_of_mysql_and_mongodb_is_said() {
-    if let Some(server) = Server::start(Kind::Mysql).await {
-        let database = server.mysql_database(&["log-tracking"]).await;
-        let run = async |text: &str| {
-            let mut connection = server.mysql_connection(&database).await;
-            sqlx::raw_sql(AssertSqlSafe(text.to_owned())).execute(&mut connection).await.expect("run");
-        };
-        for (change, said) in [
-            ("ALTER USER reader IDENTIFIED BY 'second'", "Access denied"),
-            ("REVOKE SELECT ON *.* FROM reader", "denied"),
-        ] {
-            run("DROP USER IF EXISTS reader; CREATE USER reader IDENTIFIED BY 'first'; GRANT SELECT ON *.* TO reader")
-                .await;
-            let (names, source) = open(&[server.url(&database).replace("root@", "reader:first@")]);
-            let mut running = Running::start(&names, source);
-            running.live().await;
-            run(change).await;
-            run("KILL USER reader").await;
-            running.until(said, |running| is_told(running, said)).await;
-        }
-    }
-    let Some(server) = Server::start(Kind::MongoAuth).await else { return };
-    let admin = server.mongo_client().await.database("admin");
-    // The first user may be made from this machine without one.
-    admin.run_command(doc! { "createUser": "root", "pwd": "root", "roles": ["root"] }).await.expect("created");
-    let proxy = Proxy::to(server.port).await;
-    let client =
-        mongodb::Client::with_uri_str(server.url("admin").replace("//", "//root:root@")).await.expect("a client");
-    let logs = client.database("shop").collection::<bson::Document>("integration_logs");
-    logs.insert_one(doc! { "request_id": "1", "status": "SUCCESS", "started_at": bson::DateTime::now() })
-        .await
-        .expect("written");
-    for (change, said) in [
-        (doc! { "updateUser": "reader", "pwd": "second" }, "uthentication failed"),
-        (doc! { "revokeRolesFromUser": "reader", "roles": [{ "role": "read", "db": "shop" }] }, "not authorized"),
-    ] {
-        let database = client.database("shop");
-        let _ = database.run_command(doc! { "dropUser": "reader" }).await;
-        let user = doc! { "createUser": "reader", "pwd": "first", "roles": [{ "role": "read", "db": "shop" }] };
-        database.run_command(user).await.expect("created");
-        let (names, source) = open(&[server.url_at(proxy.port, "shop").replace("//", "//reader:first@")]);
-        let mut running = Running::start(&names, source);
-        running.live().await;
-        database.run_command(change).await.expect("changed");
-        proxy.cut();
-        proxy.mend();
-        running.until(said, |running| is_told(running, said)).await;
-    }
-}
-
-/// Said, and without the password.
-fn is_told(running: &Running, text: &str) -> bool {
-    let told = format!("{:?} {:?}", running.states, running.notices);
-    assert!(!told.contains("first@") && !told.contains("\"first\""), "{told}");
-    told.contains(text)
 }
 
 /// A certificate whose time is over, of PostgreSQL and of Elasticsearch.

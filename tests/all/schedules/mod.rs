@@ -2,7 +2,10 @@
 //!
 //! `scripts/faults SECONDS [SEED]` runs longer ones. A schedule that fails prints its seed.
 
+mod asked;
 mod machine;
+mod means;
+mod rights;
 mod servers;
 
 use crate::servers::{Kind, Proxy, Server};

@@ -10,24 +10,43 @@ use serde_json::Value;
 use sqlx::AssertSqlSafe;
 
 /// What may happen to any server.
-const FAULTS: &[&str] = &["killed", "cut", "slow", "stopped", "silent", "torn", "none"];
+pub(super) const FAULTS: &[&str] = &["killed", "cut", "slow", "dripping", "stopped", "silent", "torn", "none"];
 
-struct Stage {
+pub(super) struct Stage {
     server: std::sync::Arc<Server>,
     proxy: Proxy,
     database: String,
-    written: u32,
+    pub(super) written: u32,
 }
 
 impl Stage {
-    async fn write(&mut self, count: usize) {
+    /// A server behind a proxy, and the address of the proxy; `None` where no servers are wanted.
+    pub(super) async fn of(kind: Kind) -> Option<(Self, String)> {
+        let server = Server::start(kind).await?;
+        let proxy = match kind {
+            // A broker tells its clients where it is: at the proxy.
+            Kind::Kafka => Proxy::between(server.kafka.proxied, server.kafka.behind_proxy).await,
+            _ => Proxy::to(server.port).await,
+        };
+        let database = prepared(&server).await;
+        let mut url = server.url_at(proxy.port, &database);
+        if kind == Kind::Mysql {
+            let mut connection = server.mysql_connection(&database).await;
+            let text = format!("CREATE USER reader IDENTIFIED BY 'first'; GRANT SELECT ON {database}.* TO reader");
+            sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.expect("created");
+            url = url.replace("root@", "reader:first@");
+        }
+        Some((Self { server, proxy, database, written: 0 }, url))
+    }
+
+    pub(super) async fn write(&mut self, count: usize) {
         let count = u32::try_from(count).expect("few");
         write(&self.server, &self.database, self.written, count).await;
         self.written += count;
     }
 
     /// A fault of any server. What is written meanwhile does not go through the proxy.
-    async fn break_down(&mut self, fault: &str, schedule: &mut Schedule) {
+    pub(super) async fn break_down(&mut self, fault: &str, schedule: &mut Schedule) {
         let count = schedule.count();
         match fault {
             "killed" => {
@@ -46,6 +65,12 @@ impl Stage {
                 self.write(count).await;
                 schedule.pause(3000).await;
                 self.proxy.slow(0);
+            }
+            "dripping" => {
+                self.proxy.drip(true);
+                self.write(count).await;
+                schedule.pause(3000).await;
+                self.proxy.drip(false);
             }
             "stopped" => {
                 self.server.stop(true);
@@ -129,21 +154,7 @@ impl Stage {
 }
 
 async fn through_a_schedule(kind: Kind, own: &[&'static str]) {
-    let Some(server) = Server::start(kind).await else { return };
-    let proxy = match kind {
-        // A broker tells its clients where it is: at the proxy.
-        Kind::Kafka => Proxy::between(server.kafka.proxied, server.kafka.behind_proxy).await,
-        _ => Proxy::to(server.port).await,
-    };
-    let database = prepared(&server).await;
-    let mut url = server.url_at(proxy.port, &database);
-    if kind == Kind::Mysql {
-        let mut connection = server.mysql_connection(&database).await;
-        let text = format!("CREATE USER reader IDENTIFIED BY 'first'; GRANT SELECT ON {database}.* TO reader");
-        sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut connection).await.expect("created");
-        url = url.replace("root@", "reader:first@");
-    }
-    let mut stage = Stage { server, proxy, database, written: 0 };
+    let Some((mut stage, url)) = Stage::of(kind).await else { return };
     stage.write(50).await;
     let (names, source) = open(&[url]);
     let mut running = Running::start(&names, source);

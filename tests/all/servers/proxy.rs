@@ -18,9 +18,11 @@ struct Weather {
     is_silent: AtomicBool,
     /// The next answer is sent by half, and its connection reset.
     tears: AtomicBool,
+    /// A byte a second.
+    drips: AtomicBool,
 }
 
-/// A TCP proxy that can cut, refuse, slow down, say nothing, and tear an answer.
+/// A TCP proxy that can cut, refuse, slow down, drip, say nothing, and tear an answer.
 pub struct Proxy {
     pub port: u16,
     weather: Arc<Weather>,
@@ -140,6 +142,11 @@ impl Proxy {
         self.weather.is_silent.store(is_silent, Ordering::Relaxed);
     }
 
+    /// A byte a second gets through in each direction while this holds.
+    pub fn drip(&self, drips: bool) {
+        self.weather.drips.store(drips, Ordering::Relaxed);
+    }
+
     /// Resets a connection in the middle of the next answer.
     pub fn tear(&self) {
         self.weather.tears.store(true, Ordering::Relaxed);
@@ -165,9 +172,22 @@ async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, weather: &Weather
         while weather.is_silent.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
+        // What has not come when it ends comes at once.
+        let mut sent = 0;
+        while sent < n && weather.drips.load(Ordering::Relaxed) {
+            if to.write_all(&buffer[sent..=sent]).await.is_err() {
+                return;
+            }
+            sent += 1;
+            for _ in 0..100 {
+                if weather.drips.load(Ordering::Relaxed) {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            }
+        }
         let is_torn = is_answer && n > 1 && weather.tears.swap(false, Ordering::Relaxed);
         let whole = if is_torn { n / 2 } else { n };
-        if to.write_all(&buffer[..whole]).await.is_err() || is_torn {
+        if to.write_all(&buffer[sent.min(whole)..whole]).await.is_err() || is_torn {
             return;
         }
     }

@@ -35,10 +35,12 @@ pub use latencies::Latencies;
 pub use merge::merge_by_id;
 pub use names::{NameId, Names, SourceId};
 pub use payload::{Body, ErrorDetail, Payload, PayloadPart, RawRecord, Side, Truncation};
+#[cfg(any(test, feature = "testing"))]
+pub use redact::planted;
 pub use redact::{
-    REDACTED, RedactionConfig, Secret, configure_redaction, is_name_field, is_secret_entry, is_secret_field,
-    is_secret_item, is_sensitive_name, is_value_field, name_beside, redact_json, redact_text, redact_whole,
-    secret_ranges, secrets,
+    Explained, NearMiss, REDACTED, RedactionConfig, RedactionRule, Secret, configure_redaction, explained_json,
+    explained_text, is_name_field, is_secret_entry, is_secret_field, is_secret_item, is_sensitive_name, is_value_field,
+    name_beside, near_misses, redact_json, redact_text, redact_whole, secret_ranges, secrets,
 };
 pub use spelling::{DayOrder, Spelled, Surroundings, leading_time, spelled_time};
 pub use thrown::{Thrown, exception, thrown};

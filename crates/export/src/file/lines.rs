@@ -1,6 +1,6 @@
 //! CSV and NDJSON: rows are appended as lines; the mark is the length of the file in bytes.
 
-use super::{ExportRow, Exported, FileSink, cell, part_path, publish};
+use super::{ExportRow, Exported, FileSink, cell, open_part, part_path, publish};
 use crate::safe_json;
 use anyhow::{Context as _, bail};
 use async_trait::async_trait;
@@ -34,8 +34,7 @@ impl LinesSink {
     ) -> anyhow::Result<Self> {
         let part = part_path(path);
         let what = || part.display().to_string();
-        let mut file =
-            File::options().create(true).truncate(false).write(true).read(true).open(&part).with_context(what)?;
+        let mut file = open_part(&part)?;
         let mut bytes = mark.and_then(|mark| mark["bytes"].as_u64()).unwrap_or(0);
         if file.metadata().with_context(what)?.len() < bytes {
             bail!("{}: the file is shorter than what was exported; start again with --restart", part.display());

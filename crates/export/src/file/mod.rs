@@ -10,10 +10,13 @@ pub use lines::LinesSink;
 pub use parquet::ParquetSink;
 
 use super::{Columns, spreadsheet_cell};
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use crosstail_core::model::{Activity, Names, Payload, redact_json, redact_text};
+use rustix::fs::OFlags;
 use serde_json::{Map, Value};
+use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// A file format, recognised by the extension.
@@ -58,6 +61,24 @@ pub trait FileSink: Send {
 /// The path of the unfinished file.
 pub fn part_path(path: &Path) -> PathBuf {
     sibling(path, "part")
+}
+
+/// Opens an unfinished file to write, or creates it. The program chose its name, so somebody may have put a link there, which is not
+/// followed.
+///
+/// # Errors
+/// It cannot be opened, or it is a link, a pipe or a device.
+pub fn open_part(part: &Path) -> anyhow::Result<File> {
+    let open = || {
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let opened = File::options().create(true).truncate(false).write(true).read(true).custom_flags(flags).open(part);
+        let is_link = part.symlink_metadata().is_ok_and(|about| about.is_symlink());
+        ensure!(!is_link, "it is a symbolic link");
+        let file = opened?;
+        ensure!(file.metadata()?.is_file(), "it is no regular file");
+        Ok(file)
+    };
+    open().with_context(|| part.display().to_string())
 }
 
 /// The path with `ending` appended to its name.

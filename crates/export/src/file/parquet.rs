@@ -2,7 +2,7 @@
 //! end these are joined without being encoded again.
 
 use super::{ExportRow, Exported, FileSink, cell, part_path, publish};
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use async_trait::async_trait;
 use crosstail_core::model::{Names, parse_timestamp};
 use crosstail_core::number::saturating_u64;
@@ -55,8 +55,10 @@ impl ParquetSink {
         let folder = part_path(path);
         if mark.is_none() {
             let _ = std::fs::remove_dir_all(&folder);
+            std::fs::create_dir(&folder).with_context(|| folder.display().to_string())?;
         }
-        std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+        let is_folder = folder.symlink_metadata().is_ok_and(|about| about.is_dir());
+        ensure!(is_folder, "{}: this part of the export has disappeared; start again with --restart", folder.display());
         let sink = Self {
             path: path.to_owned(),
             names: names.clone(),

@@ -279,3 +279,112 @@ fn names_in(mapping: &Mapping, sql: &str) -> String {
     let names: Vec<&str> = used.map(|column| column.name.as_str()).collect();
     if names.is_empty() { "a value".to_owned() } else { names.join(", ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sqlx::postgres::{PgConnectOptions, PgSslMode};
+    use sqlx::{ConnectOptions as _, Connection as _};
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+    use std::sync::{Arc, Mutex};
+
+    fn message(kind: u8, content: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(content.len() + 4).expect("short");
+        [&[kind], &length.to_be_bytes()[..], content].concat()
+    }
+
+    /// The answer to one statement: its columns, by their types, and one row.
+    fn answer(columns: &[(u32, &[u8])]) -> Vec<u8> {
+        let count = u16::try_from(columns.len()).expect("few").to_be_bytes();
+        let (mut shape, mut row) = (count.to_vec(), count.to_vec());
+        for (number, value) in columns {
+            shape.extend(b"c\0\0\0\0\0\0\0");
+            shape.extend(number.to_be_bytes());
+            shape.extend((-1i16).to_be_bytes());
+            shape.extend((-1i32).to_be_bytes());
+            shape.extend([0, 1]);
+            row.extend(u32::try_from(value.len()).expect("short").to_be_bytes());
+            row.extend(*value);
+        }
+        let rows = message(b'D', &row).repeat(2);
+        let done = message(b'C', b"SELECT 2\0");
+        let ready = message(b'Z', b"I");
+        let parsed = [message(b'1', b""), message(b't', &[0, 0]), message(b'T', &shape), ready.clone()].concat();
+        [parsed, message(b'2', b""), rows, done, ready].concat()
+    }
+
+    /// A server that is polite until it is asked for data, and then sends what it was given.
+    fn serve(replies: &Arc<Mutex<Vec<u8>>>) -> u16 {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let replies = Arc::clone(replies);
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().flatten() {
+                let mut buffer = [0; 4096];
+                let greeting = [
+                    message(b'R', &0u32.to_be_bytes()),
+                    message(b'S', b"server_version\x0016.0\0"),
+                    message(b'K', &[0; 8]),
+                    message(b'Z', b"I"),
+                ];
+                let is_open = client.read(&mut buffer).is_ok_and(|n| n > 0);
+                if is_open
+                    && client.write_all(&greeting.concat()).is_ok()
+                    && client.read(&mut buffer).is_ok_and(|n| n > 0)
+                {
+                    let reply = replies.lock().expect("lock").clone();
+                    let _ = client.write_all(&reply);
+                    let _ = client.shutdown(std::net::Shutdown::Write);
+                    // Until the other side has read it.
+                    while client.read(&mut buffer).is_ok_and(|n| n > 0) {}
+                }
+            }
+        });
+        port
+    }
+
+    #[test]
+    fn fuzz_postgres() {
+        let time = 1_795_000_000_000_000_i64.to_be_bytes();
+        let corpus = vec![
+            answer(&[(25, b"key"), (20, &time), (20, &time), (25, b"a text"), (701, &1.5f64.to_be_bytes())]),
+            answer(&[(17, b"\x01\xff"), (114, b"{\"a\":[1,null]}"), (2950, &[7; 16]), (23, &7i32.to_be_bytes())]),
+            message(b'E', b"SERROR\0VERROR\0C42P01\0Mrelation \"x\" does not exist\0\0"),
+            [message(b'N', b"SNOTICE\0C00000\0Mhello\0\0"), answer(&[(16, &[1])])].concat(),
+        ];
+        let bits = [
+            "\0\0\0\u{4}",
+            "D\0\0",
+            "T\0\0",
+            "Z\0\0\0\u{5}I",
+            "E\0\0\0\u{6}S\0",
+            "\u{7f}\u{7f}\u{7f}\u{7f}",
+            "S\0\0",
+            "C\0\0",
+        ];
+        let replies = Arc::<Mutex<Vec<u8>>>::default();
+        let port = serve(&replies);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port).username("me").database("d");
+        let options = options.ssl_mode(PgSslMode::Disable).disable_statement_logging();
+        crosstail_fuzz::Target { name: "postgres", corpus, bits: &bits, longest: 100_000 }.run(|_, input| {
+            *replies.lock().expect("lock") = input.to_vec();
+            runtime.block_on(async {
+                let mut connection = sqlx::PgConnection::connect_with(&options).await.expect("connected");
+                // As every source reads: a panic of the driver is an error.
+                let rows = crosstail_source::caught(sqlx::query("SELECT 1").fetch_all(&mut connection)).await;
+                for row in rows.ok().and_then(Result::ok).unwrap_or_default() {
+                    let _ = Mapping::head(&row);
+                    for index in 0..row.len() {
+                        for holds in
+                            [ColumnType::Int, ColumnType::Float, ColumnType::Time, ColumnType::Json, ColumnType::Bytes]
+                        {
+                            let _ = scalar(&row, index, holds);
+                        }
+                    }
+                }
+            });
+        });
+    }
+}

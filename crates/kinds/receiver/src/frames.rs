@@ -41,8 +41,9 @@ impl Frames {
                 match self.held.get(digits) {
                     None if digits <= DIGITS => return Ok(None),
                     Some(b' ') if digits <= DIGITS => return self.counted(digits),
-                    None | Some(b' ') => return Err(TooLong),
-                    Some(_) => {}
+                    Some(b' ') => return Err(TooLong),
+                    // More digits than a length has: what follows them says whether it is one, and may not have come yet.
+                    None | Some(_) => {}
                 }
             }
             let end = memchr::memchr(b'\n', &self.held[self.searched..]).map(|at| self.searched + at);
@@ -124,11 +125,13 @@ mod tests {
         assert_eq!(all(&bytes), (expected, false));
         // A line that begins with a year is no length.
         assert_eq!(all(&[b"2026-05-06T07:08:00Z a\n"]).0, ["2026-05-06T07:08:00Z a"]);
+        // Nor is a number that begins a line, wherever the network divides it.
+        assert_eq!(all(&[b"12345678", b"90", b"1: a\n"]), (["12345678901: a".to_owned()].to_vec(), false));
     }
 
     #[test]
     fn no_message_takes_all_memory() {
-        assert!(all(&[b"99999999 x"]).1 && all(&[b"123456789012"]).1);
+        assert!(all(&[b"99999999 x"]).1 && all(&[b"123456789012", b" x"]).1);
         let mut frames = Frames::default();
         frames.add(&vec![b'x'; LONGEST + 1]);
         assert!(frames.next().is_ok_and(|frame| frame.is_some_and(|frame| frame.is_cut)));
@@ -136,5 +139,23 @@ mod tests {
         assert_eq!(frames.next(), Ok(None));
         frames.add(b"x\nnext\n");
         assert_eq!(frames.next(), Ok(Some(Frame { bytes: b"next".to_vec(), is_cut: false })));
+    }
+
+    #[test]
+    fn fuzz_syslog() {
+        let corpus = [
+            "<34>1 2026-11-20T10:00:00Z host app 1 ID [a@1 b=\"c\"] one\n<34>two\r\n",
+            "9 <34>a\nb c6 <34>.\n30 <34>Nov 20 10:00:00 host app: x\n",
+            "2026-05-06T07:08:00Z a\n12 \n99999 <1>x",
+        ];
+        let bits = ["<34>", "10 ", "0 ", "1048576 ", "1048577 ", "99999999 ", "123456789 ", "\r\n", " "];
+        let corpus = corpus.iter().map(|text| text.as_bytes().to_vec()).collect();
+        crosstail_fuzz::Target { name: "syslog", corpus, bits: &bits, longest: 400_000 }.run(|number, input| {
+            let whole = all(&[input]);
+            // However the network divides it.
+            let pieces: Vec<&[u8]> = input.chunks(number % 97 + 1).collect();
+            assert_eq!(all(&pieces), whole);
+            assert!(whole.0.iter().map(String::len).sum::<usize>() <= input.len() * 3, "nothing is made up");
+        });
     }
 }

@@ -62,7 +62,7 @@ pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
     let ids = |start: &Start| {
         json!({
             "requestId": start.request_id.as_ref().unwrap_or(&start.id), "correlationId": start.correlation_id,
-            "parentRequestId": start.parent_request_id, "system": start.system,
+            "parentRequestId": start.parent_request_id, "system": safe_text(&start.system),
         })
     };
     let with = |first: Value, second: Value| {
@@ -79,7 +79,7 @@ pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
     let starts = matches!(step, WriteStep::Start(_) | WriteStep::Finished(..));
     if is_request && starts {
         let more = json!({
-            "method": start.method, "url": start.url.as_deref().map(safe_text), "headers": headers(&start.request_headers),
+            "method": start.method.as_deref().map(safe_text), "url": start.url.as_deref().map(safe_text), "headers": headers(&start.request_headers),
             "body": safe(&start.request_body, "request", start), "operation": start.operation.as_deref().map(safe_text), "attempt": start.attempt,
             "maxAttempts": start.max_attempts, "userId": start.actor.as_deref().map(safe_text),
         });
@@ -94,7 +94,7 @@ pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
             "nextRetryAt": outcome.next_retry_at.map(Timestamp::rfc3339),
         });
         let failed = json!({
-            "error": outcome.error.as_deref().map(safe_text), "errorType": outcome.error_type,
+            "error": outcome.error.as_deref().map(safe_text), "errorType": outcome.error_type.as_deref().map(safe_text),
             "stack": outcome.error_stack.as_deref().map(safe_text),
         });
         lines.push(match outcome.status {
@@ -113,12 +113,13 @@ pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
         {
             stats.extend(known.clone());
         }
-        let more = json!({ "event": "sync.completed", "source": start.system, "stats": stats, "duration": took });
+        let more =
+            json!({ "event": "sync.completed", "source": safe_text(&start.system), "stats": stats, "duration": took });
         let (message, failed) = match outcome.status {
             Some(Status::Success) => ("Data Synchronization Completed", Value::Null),
             _ => (
                 "Operation Failed",
-                json!({ "event": "operation.error", "error": outcome.error.as_deref().map(safe_text), "errorType": outcome.error_type }),
+                json!({ "event": "operation.error", "error": outcome.error.as_deref().map(safe_text), "errorType": outcome.error_type.as_deref().map(safe_text) }),
             ),
         };
         let mut all = with(ids(start), more);
@@ -170,22 +171,23 @@ impl Engineering {
         let (at, level, message) = (logged_at(start, outcome), level(start, outcome), message(start, outcome));
         let took = duration_ms(start, outcome);
         let direction = start.direction.unwrap_or(Direction::Internal);
+        let system = safe_text(&start.system);
         let metadata = json!({
-            "source_type": "application", "host": format!("{}-1", start.system.to_lowercase()), "service": start.system,
+            "source_type": "application", "host": format!("{}-1", system.to_lowercase()), "service": system,
             "environment": "production", "request_id": start.request_id.as_ref().unwrap_or(&start.id),
             "correlation_id": start.correlation_id, "endpoint": start.endpoint.as_deref().map(safe_text), "direction": direction.as_str(), "duration_ms": took,
         });
         let class = start.operation.as_deref().map_or_else(|| "Service".to_owned(), safe_text);
         let parsed = json!({
-            "host": metadata["host"], "service": start.system, "thread": "main", "class": class,
-            "method": start.method.as_deref().unwrap_or("run"), "line_number": 10 + start.id.bytes().map(u32::from).sum::<u32>() % 400,
+            "host": metadata["host"], "service": system, "thread": "main", "class": class,
+            "method": start.method.as_deref().map_or_else(|| "run".to_owned(), safe_text), "line_number": 10 + start.id.bytes().map(u32::from).sum::<u32>() % 400,
             "stack_trace": outcome.error_stack.as_deref().map(safe_text),
         });
         let category = start.kind.map_or("log", Kind::as_str).to_owned();
         Self {
             raw: format!("{} {} [main] {class} - {message}", at.rfc3339(), word(level)),
             log_id: start.id.clone(),
-            tags: vec![category.clone(), start.system.to_lowercase()],
+            tags: vec![category.clone(), system.to_lowercase()],
             source_id: source_id(&start.system).to_string(),
             at,
             level,

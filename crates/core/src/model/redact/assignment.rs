@@ -2,7 +2,8 @@
 
 use super::behind::behind_scheme;
 use super::beside::{beside, listed};
-use super::judged::{behind_wrappers, judged};
+use super::findings::Findings;
+use super::judged::{Harmless, behind_wrappers, judged};
 use super::names::{LONGEST_NAME, Names};
 use std::ops::Range;
 
@@ -16,20 +17,31 @@ const LONGEST_BRACES: usize = 256;
 const MOST_BLANKS: usize = 64;
 
 /// The values of secret names. `places` are where a word of such a name is, in order of their ends.
-pub(super) fn named(text: &str, names: &Names, places: &[Range<usize>], found: &mut Vec<(Range<usize>, &str)>) {
+pub(super) fn named(text: &str, names: &Names, places: &[Range<usize>], found: &mut Findings<'_>) {
     let mut done = 0;
     for place in places {
         if place.start < done {
             continue;
         }
         let Some(name) = name_around(text, place) else { continue };
+        let is_asked = found.kept.is_some();
         if !names.is_secret_in_text(&text[name.clone()]) {
+            if is_asked
+                && names.is_excepted(&text[name.clone()])
+                && let Some(Ok(value)) = value_of(text, &name)
+            {
+                found.keep(value, "name", "`except` names its name");
+            }
             continue;
         }
-        let value = value_of(text, &name).or_else(|| compared(text, &name)).or_else(|| beside(text, &name));
+        let value = value_of(text, &name);
+        let harmless = value.as_ref().and_then(|value| value.as_ref().err()).map(|one| (one.range.clone(), one.why));
+        let value = value.and_then(Result::ok).or_else(|| compared(text, &name)).or_else(|| beside(text, &name));
         if let Some(value) = value {
             done = value.end;
-            found.push((value, "name"));
+            found.hide(value, "name");
+        } else if let Some((range, why)) = harmless {
+            found.keep(range, "name", why);
         }
     }
 }
@@ -133,8 +145,8 @@ fn braces(text: &str, at: usize, called: &str) -> Option<Range<usize>> {
     (is_password && !is_name && inner[end..].starts_with('}')).then_some(at + 1..at + 1 + end)
 }
 
-/// Where the value of a name is: behind what divides them.
-fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
+/// Where the value of a name is, behind what divides them, or why what stands there is no secret; `None` where nothing does.
+fn value_of(text: &str, name: &Range<usize>) -> Option<Result<Range<usize>, Harmless>> {
     let bytes = text.as_bytes();
     let byte = |at: usize| bytes.get(at).copied().unwrap_or(b' ');
     let blanks = |mut at: usize| {
@@ -147,7 +159,7 @@ fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     let before = name.start.checked_sub(1).map(byte);
     let called = &text[name.clone()];
     if let Some(value) = element(text, name) {
-        return judged(text, called, value, true);
+        return Some(judged(text, called, value, true));
     }
     let mut at = name.end + subscript(&text[name.end..]);
     while matches!(byte(at), b'\\' | b'"' | b'\'' | b'`' | b']') && at < text.len() {
@@ -156,7 +168,7 @@ fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     let is_quoted_name = at > name.end;
     at = blanks(at);
     if is_quoted_name && byte(at) == b',' {
-        return listed(text, name, at + 1);
+        return listed(text, name, at + 1).map(Ok);
     }
     let (behind, certain) = divider(text, at, called, is_quoted_name)?;
     // The name of a resource: `arn:aws:secretsmanager:…:secret:prod/db`.
@@ -165,7 +177,7 @@ fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     }
     at = blanks(behind);
     if let Some(value) = block(text, at) {
-        return judged(text, called, value, true);
+        return Some(judged(text, called, value, true));
     }
     // A literal of C#.
     at += usize::from(
@@ -173,7 +185,7 @@ fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     );
     at = behind_wrappers(text, at);
     if let Some(value) = braces(text, at, called) {
-        return judged(text, called, value, true);
+        return Some(judged(text, called, value, true));
     }
     let is_header = WHOLE_HEADERS.iter().any(|header| header.eq_ignore_ascii_case(called));
     let quote = at;
@@ -201,10 +213,10 @@ fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
             let end = text[at..].find(']').map_or(text.len(), |length| at + length);
             let inner = text[at + 1..end].trim_matches(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\'));
             let start = inner.as_ptr() as usize - text.as_ptr() as usize;
-            return judged(text, called, start..start + inner.len(), certain);
+            return Some(judged(text, called, start..start + inner.len(), certain));
         }
         let end = (at..text.len()).find(|at| ends(byte(*at))).unwrap_or(text.len());
-        return judged(text, called, at..end, certain);
+        return Some(judged(text, called, at..end, certain));
     };
     let start = behind_scheme(text, at + 1);
     let (mut end, mut before) = (start, 0);
@@ -216,7 +228,7 @@ fn value_of(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
         end += 1;
     }
     let end = if end < text.len() { end - escapes.min(end - start) } else { end };
-    judged(text, called, start..end, true)
+    Some(judged(text, called, start..end, true))
 }
 
 /// Whether a place is within the name of a resource of AWS.
@@ -267,5 +279,5 @@ fn compared(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     let start = value[value.floor_char_boundary(value.len().saturating_sub(LONGEST_COMPARED))..].rfind(quote)?;
     let start = value.floor_char_boundary(value.len().saturating_sub(LONGEST_COMPARED)) + start + 1;
     matches!(&head[signs.len()..], "==" | "===" | "!=" | "!==")
-        .then(|| judged(text, &text[name.clone()], start..value.len(), true))?
+        .then(|| judged(text, &text[name.clone()], start..value.len(), true).ok())?
 }

@@ -1,9 +1,9 @@
 //! Secrets that are told by a sign before them: a scheme of authentication (`Bearer …`), `://` of an address.
 
+use super::findings::Findings;
 use super::judged::{HARMLESS, is_basic};
 use super::marked;
 use super::names::Names;
-use std::ops::Range;
 
 /// Schemes of authentication (RFC 9110, section 11.1) and words that are used like one.
 pub(super) const SCHEMES: &[&str] = &["bearer", "basic", "token", "digest", "apikey", "negotiate", "ssws"];
@@ -23,7 +23,7 @@ pub(super) fn behind_scheme(text: &str, at: usize) -> usize {
 }
 
 /// What follows schemes of authentication, given where each ends behind its blank, if it looks like a credential.
-pub(super) fn behind_schemes(text: &str, names: &Names, ends: &[usize], found: &mut Vec<(Range<usize>, &str)>) {
+pub(super) fn behind_schemes(text: &str, names: &Names, ends: &[usize], found: &mut Findings<'_>) {
     for at in ends {
         let word_end = at - 1;
         let letters = text.as_bytes()[..word_end].iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
@@ -41,7 +41,9 @@ pub(super) fn behind_schemes(text: &str, names: &Names, ends: &[usize], found: &
         let length = rest.find(|c: char| !is_part(c)).unwrap_or(rest.len());
         let value = rest[..length].trim_end_matches('.');
         if looks_like_one(scheme, value) {
-            found.push((*at..*at + value.len(), "scheme"));
+            found.hide(*at..*at + value.len(), "scheme");
+        } else if value.len() >= 8 {
+            found.keep(*at..*at + value.len(), "scheme", "behind a scheme of authentication, but a word of a sentence");
         }
     }
 }
@@ -71,7 +73,7 @@ fn looks_like_one(scheme: &str, value: &str) -> bool {
 }
 
 /// Passwords in addresses, given where each begins behind `://`; on the web, a token that is the user.
-pub(super) fn in_addresses(text: &str, begins: &[usize], found: &mut Vec<(Range<usize>, &str)>) {
+pub(super) fn in_addresses(text: &str, begins: &[usize], found: &mut Findings<'_>) {
     for at in begins {
         let rest = &text[*at..];
         let rest = &rest[..rest.floor_char_boundary(LONGEST_ADDRESS)];
@@ -91,7 +93,7 @@ pub(super) fn in_addresses(text: &str, begins: &[usize], found: &mut Vec<(Range<
         let user = &authority[..colon.unwrap_or(host)];
         let is_alone = colon.is_none_or(|colon| colon + 1 == host);
         if is_web && is_alone && marked::is_random(user, true) {
-            found.push((*at..*at + user.len(), "address"));
+            found.hide(*at..*at + user.len(), "address");
         }
         let Some(colon) = colon else { continue };
         let is_path = authority[..colon].contains('/') || authority[colon + 1..host].starts_with("//");
@@ -100,7 +102,7 @@ pub(super) fn in_addresses(text: &str, begins: &[usize], found: &mut Vec<(Range<
         });
         let value = at + colon + 1..at + host;
         if !is_path && !is_port && !value.is_empty() && !text[value.clone()].starts_with("[REDACTED") {
-            found.push((value, "address"));
+            found.hide(value, "address");
         }
     }
 }

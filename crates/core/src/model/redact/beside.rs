@@ -117,7 +117,7 @@ fn before(text: &str, name: &Range<usize>, field: usize) -> Option<Range<usize>>
     let called = called.trim_end_matches(|c| is_quote_char(c) || c == ' ');
     let word = called.bytes().rev().take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
     is_value_field(&called[called.len() - word..]).then_some(())?;
-    judged(text, &text[name.clone()], from + behind_scheme(value, start)..from + value.len(), true)
+    judged(text, &text[name.clone()], from + behind_scheme(value, start)..from + value.len(), true).ok()
 }
 
 /// The value behind a name that is the value of a field.
@@ -131,7 +131,7 @@ fn behind(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
     // `<entry key="db.password">…</entry>`.
     if let Some(inner) = rest.strip_prefix('>') {
         let end = inner.find('<')?;
-        return judged(text, called, scanner.at + 1..scanner.at + 1 + end, true);
+        return judged(text, called, scanner.at + 1..scanner.at + 1 + end, true).ok();
     }
     // The part of a form: an empty line ends its heading.
     for (line, escaped) in
@@ -140,7 +140,7 @@ fn behind(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
         if let Some(inner) = rest.strip_prefix(line) {
             let end = inner.find(if escaped { &['\\', '\n'][..] } else { &['\r', '\n'] }).unwrap_or(inner.len());
             let start = scanner.at + line.len();
-            return judged(text, called, start..start + end, true);
+            return judged(text, called, start..start + end, true).ok();
         }
     }
     let divides = |b: u8| matches!(b, b' ' | b'\t' | b'\r' | b'\n' | b',' | b';');
@@ -162,7 +162,7 @@ fn behind(text: &str, name: &Range<usize>) -> Option<Range<usize>> {
         }
     }
     let value = scanner.value();
-    judged(text, called, value, true)
+    judged(text, called, value, true).ok()
 }
 
 /// Where the field begins that has a name in quotes as its value, if it is one that holds names.
@@ -192,5 +192,5 @@ pub(super) fn listed(text: &str, name: &Range<usize>, at: usize) -> Option<Range
     let behind = text[value.end..].trim_start_matches(is_quote_char).trim_start();
     let is_name = behind.starts_with([':', '=']);
     (!is_name && is_listed_value(&text[value.clone()])).then_some(())?;
-    judged(text, &text[name.clone()], value, true)
+    judged(text, &text[name.clone()], value, true).ok()
 }

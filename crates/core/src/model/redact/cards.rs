@@ -1,5 +1,6 @@
 //! Card numbers.
 
+use super::findings::Findings;
 use std::ops::Range;
 
 /// Digits of a card number at most.
@@ -28,7 +29,7 @@ const COUNTED: &[&str] = &[
 
 /// Card numbers: 13 to 19 digits, alone or in the groups of a card, of a length that their network uses, which Luhn's formula
 /// confirms (ISO/IEC 7812-1 annex B). So order numbers, epochs and rows of numbers stay.
-pub(super) fn cards(text: &str, found: &mut Vec<(Range<usize>, &str)>) {
+pub(super) fn cards(text: &str, found: &mut Findings<'_>) {
     let bytes = text.as_bytes();
     let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
     let is_word = |at: usize| bytes.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
@@ -75,7 +76,18 @@ pub(super) fn cards(text: &str, found: &mut Vec<(Range<usize>, &str)>) {
                 alone && is_card_number(&digits.map(|b| u32::from(b - b'0')).collect::<Vec<_>>())
             });
             if let Some(last) = card {
-                found.push((groups[first].start..groups[last].end, "card"));
+                found.hide(groups[first].start..groups[last].end, "card");
+            }
+            // One of 16 digits: most numbers of a card are.
+            let four = groups.get(first..first + 4).filter(|four| four.iter().all(|group| group.len() == 4));
+            let typed = four.map(|four| four[0].start..four[3].end);
+            let typed = typed.or_else(|| Some(groups[first].clone()).filter(|group| group.len() == 16));
+            if let (None, Some(typed)) = (card, typed) {
+                found.keep(
+                    typed,
+                    "card",
+                    "it has the digits of a card number, but its check digit or what stands around it is another",
+                );
             }
             first = card.unwrap_or(first) + 1;
         }

@@ -82,40 +82,60 @@ pub(super) fn behind_wrappers(text: &str, mut at: usize) -> usize {
     at
 }
 
-/// A value, unless it is none. `certain`: what stands before it leaves no doubt that it is a value.
-pub(super) fn judged(text: &str, name: &str, value: Range<usize>, certain: bool) -> Option<Range<usize>> {
-    let shown = text.get(value.clone())?;
+/// A value, or why it is none. `certain`: what stands before it leaves no doubt that it is a value.
+pub(super) fn judged(text: &str, name: &str, value: Range<usize>, certain: bool) -> Result<Range<usize>, Harmless> {
+    let why = why_harmless(text, name, value.clone(), certain);
+    why.map_or_else(|| Ok(value.clone()), |why| Err(Harmless { range: value.clone(), why }))
+}
+
+/// A value that is no secret.
+#[derive(Debug)]
+pub(super) struct Harmless {
+    pub(super) range: Range<usize>,
+    /// For people.
+    pub(super) why: &'static str,
+}
+
+fn why_harmless(text: &str, name: &str, value: Range<usize>, certain: bool) -> Option<&'static str> {
+    let Some(shown) = text.get(value) else { return Some("there is no value") };
     let bare = shown.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     let lower = name.to_ascii_lowercase();
-    if is_placeholder(shown) || is_code(shown) || (bare.is_empty() && !certain) {
-        return None;
+    if is_placeholder(shown) {
+        return Some("it stands for a value: a placeholder, a variable or asterisks");
+    }
+    if is_code(shown) {
+        return Some("it is a piece of a program");
+    }
+    if bare.is_empty() && !certain {
+        return Some("it has neither letters nor digits");
     }
     if let Some(is_one) = form_of(&lower) {
-        return is_one(shown).then_some(value);
+        return (!is_one(shown)).then_some("the name says too little, and the value does not look like one");
     }
-    let folder = lower.ends_with("pwd") && shown.starts_with(['/', '~', '$', '.']);
-    let word = HARMLESS.iter().any(|word| word.eq_ignore_ascii_case(bare));
     // `unexpected token: identifier`: only a password is made of letters alone.
     let is_password = ["pass", "pwd", "secret"].iter().any(|part| lower.contains(part));
     let is_letters = bare.bytes().all(|b| b.is_ascii_alphabetic());
-    let prose = !certain && !is_password && bare.len() <= 14 && is_letters;
-    // `password: changed by admin`, `secret: created`.
-    let is_told = !certain && bare.len() >= 4 && bare.ends_with("ed") && bare.bytes().all(|b| b.is_ascii_lowercase());
-    // `Authorization: pending approval by manager`.
-    let is_sentence = !certain
-        && shown.contains(' ')
-        && shown.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b' ' | b',' | b'.'));
-    let is_algorithm = lower.contains("signature") && is_algorithm(bare);
-    let short = shown.len() < if certain { 1 } else { 3 };
-    let is_none = folder
-        || word
-        || prose
-        || is_told
-        || is_sentence
-        || is_algorithm
-        || short
-        || is_number(&lower, shown, is_password);
-    (!is_none).then_some(value)
+    let checks = [
+        (lower.ends_with("pwd") && shown.starts_with(['/', '~', '$', '.']), "it is a folder"),
+        (HARMLESS.iter().any(|word| word.eq_ignore_ascii_case(bare)), "it is a word that only tells of a secret"),
+        (!certain && !is_password && bare.len() <= 14 && is_letters, "it is a word of a sentence"),
+        // `password: changed by admin`, `secret: created`.
+        (
+            !certain && bare.len() >= 4 && bare.ends_with("ed") && bare.bytes().all(|b| b.is_ascii_lowercase()),
+            "it says what became of a secret",
+        ),
+        // `Authorization: pending approval by manager`.
+        (
+            !certain
+                && shown.contains(' ')
+                && shown.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b' ' | b',' | b'.')),
+            "it is a sentence",
+        ),
+        (lower.contains("signature") && is_algorithm(bare), "it is the name of an algorithm"),
+        (shown.len() < if certain { 1 } else { 3 }, "it is too short"),
+        (is_number(&lower, shown, is_password), "it is a count, an address in memory or the number of a session"),
+    ];
+    checks.into_iter().find_map(|(is_so, why)| is_so.then_some(why))
 }
 
 /// What stands for a value: asterisks, `?` and `$1` of a statement, `%s`, `$NAME`, `${NAME}`, `{{name}}`, `<name>`.

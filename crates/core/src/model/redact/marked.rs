@@ -1,6 +1,7 @@
 //! Secrets that a word marks and their form confirms: `spotify_key = …`, `boxSECRET …`, `vault-token-…`. The word alone says
 //! little (`order key`, `access denied`), and the form alone says nothing (an id, a hash): both together do.
 
+use super::findings::Findings;
 use super::judged::is_basic;
 use super::names::{Names, letters_before};
 use std::ops::Range;
@@ -17,34 +18,51 @@ const FIRM: &[&str] = &["key", "token", "secret"];
 /// How many of them there are at most.
 const MOST_BETWEEN: usize = 4;
 /// Shortest value, in bytes.
-const SHORTEST: usize = 16;
+pub(super) const SHORTEST: usize = 16;
 /// The part of a value that is looked at, in bytes.
 const LOOKED_AT: usize = 1024;
 /// Bits a character that a value has at least.
 const LEAST_ENTROPY: f64 = 3.0;
 
 /// The values behind marking words. `places` are where such a word is, in order of their ends.
-pub(super) fn marked(text: &str, names: &Names, places: &[Range<usize>], found: &mut Vec<(Range<usize>, &str)>) {
+pub(super) fn marked(text: &str, names: &Names, places: &[Range<usize>], found: &mut Findings<'_>) {
     let mut done = 0;
     for place in places {
         if place.start < done || !names.is_mark(text, place) {
             continue;
         }
-        if let Some(value) = value_behind(text, place) {
-            done = value.end;
-            found.push((value, "word"));
+        match value_behind(text, place) {
+            Some(Ok(value)) => {
+                done = value.end;
+                found.hide(value, "word");
+            }
+            // Every word is followed by another; one that is long enough is worth a word of explanation.
+            Some(Err(value)) if value.len() >= SHORTEST => {
+                found.keep(value, "word", "a word marks it, but it does not look random");
+            }
+            _ => {}
         }
     }
+}
+
+/// Where the last word of a name is, if it is one that marks.
+fn last_mark(names: &Names, name: &str) -> Option<Range<usize>> {
+    let letters = letters_before(name, name.len());
+    let mark =
+        names.marks().filter(|mark| letters.to_ascii_lowercase().ends_with(mark.as_str())).max_by_key(|m| m.len());
+    mark.map(|mark| name.len() - mark.len()..name.len())
+}
+
+/// Whether the last word of a name marks its value: not in that of a key which an engineer follows. `None` where there is no such word.
+pub(super) fn mark_of(names: &Names, name: &str) -> Option<bool> {
+    let name = name.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
+    last_mark(names, name).map(|place| names.is_mark(name, &place))
 }
 
 /// Whether the value of a field is marked by the last word of its name.
 pub(super) fn is_marked(names: &Names, name: &str, value: &str) -> bool {
     let name = name.trim_end_matches(|c: char| !c.is_ascii_alphabetic());
-    let letters = letters_before(name, name.len());
-    let mark =
-        names.marks().filter(|mark| letters.to_ascii_lowercase().ends_with(mark.as_str())).max_by_key(|m| m.len());
-    let place = mark.map(|mark| name.len() - mark.len()..name.len());
-    place.is_some_and(|place| {
+    last_mark(names, name).is_some_and(|place| {
         let is_firm = is_firm(&name[place.clone()]);
         names.is_mark(name, &place) && !value.contains(char::is_whitespace) && is_random(value, is_firm)
     })
@@ -55,7 +73,8 @@ fn is_firm(mark: &str) -> bool {
     !mark.eq_ignore_ascii_case("access") && !mark.eq_ignore_ascii_case("private")
 }
 
-fn value_behind(text: &str, mark: &Range<usize>) -> Option<Range<usize>> {
+/// The value that a word marks, as an error if its form does not confirm it.
+fn value_behind(text: &str, mark: &Range<usize>) -> Option<Result<Range<usize>, Range<usize>>> {
     let bytes = text.as_bytes();
     let mut is_firm = is_firm(&text[mark.clone()]);
     let mut at = mark.end;
@@ -86,10 +105,10 @@ fn value_behind(text: &str, mark: &Range<usize>) -> Option<Range<usize>> {
         // `"auth": "…"` of Docker is what follows `Basic`.
         let is_basic = || text[mark.clone()].eq_ignore_ascii_case("auth") && opened.is_some() && is_basic(value);
         if goes_on || !(is_random(value, is_firm) || is_basic()) {
-            return None;
+            return Some(Err(at..at + value.len()));
         }
         let rest = if length == LOOKED_AT { length - value.len() + run(at + length, usize::MAX) } else { 0 };
-        return Some(at..at + value.len() + rest);
+        return Some(Ok(at..at + value.len() + rest));
     }
     None
 }

@@ -6,18 +6,26 @@ mod behind;
 mod beside;
 mod cards;
 mod encoded;
+mod explained;
+mod findings;
 mod judged;
 mod marked;
 mod names;
+#[cfg(any(test, feature = "testing"))]
+#[allow(clippy::expect_used, clippy::panic, reason = "tests are made of it")]
+pub mod planted;
 mod rules;
 #[cfg(test)]
 mod shapes;
 
 pub use beside::{is_name_field, is_value_field};
-pub use rules::RedactionConfig;
+pub use explained::{Explained, explained_json, explained_text};
+pub use findings::NearMiss;
+pub use rules::{RedactionConfig, RedactionRule};
 
 use beside::is_listed_value;
 use encoded::Decoded;
+use findings::Findings;
 
 use rules::Rules;
 use serde_json::Value;
@@ -82,6 +90,27 @@ pub fn secrets(text: &str) -> Vec<Secret> {
     found(&rules, text).into_iter().map(|(range, rule)| Secret { range, rule: rule.to_owned() }).collect()
 }
 
+/// What is nearly a credential in a text, in order, and why it is shown. What is hidden by another rule is left out.
+pub fn near_misses(text: &str) -> Vec<NearMiss> {
+    find_all(text).1
+}
+
+/// The credentials in a text, and what is nearly one.
+fn find_all(text: &str) -> (Vec<Secret>, Vec<NearMiss>) {
+    let rules = in_use();
+    let mut findings = Findings { kept: Some(Vec::new()), ..Findings::default() };
+    find(&rules, text, &mut findings);
+    let hidden = secrets(text);
+    let is_shown = |range: &Range<usize>| {
+        !hidden.iter().any(|other| range.start < other.range.end && other.range.start < range.end)
+    };
+    let mut kept = findings.kept.unwrap_or_default();
+    kept.retain(|miss| is_shown(&miss.range) && !text[miss.range.clone()].starts_with("[REDACTED"));
+    kept.sort_by(|a, b| (a.range.start, b.range.end).cmp(&(b.range.start, a.range.end)));
+    kept.dedup_by(|later, first| later.range.start < first.range.end);
+    (hidden, kept)
+}
+
 /// Byte ranges of the credentials in a text, in order, without the authentication scheme.
 pub fn secret_ranges(text: &str) -> Vec<Range<usize>> {
     if text.len() < SHORTEST_TEXT {
@@ -95,19 +124,22 @@ pub fn secret_ranges(text: &str) -> Vec<Range<usize>> {
 const SHORTEST_TEXT: usize = 6;
 
 fn found<'r>(rules: &'r Rules, text: &str) -> Vec<(Range<usize>, &'r str)> {
-    let mut found: Vec<(Range<usize>, &str)> = Vec::new();
     if text.len() < SHORTEST_TEXT {
-        return found;
+        return Vec::new();
     }
+    let mut found = Findings::default();
     find(rules, text, &mut found);
+    find_in_form(rules, text, &mut found);
+    let mut found = found.hidden;
     let (mut copies, mut text): (Vec<Decoded>, _) = (Vec::new(), text);
-    let mut decoded = Vec::new();
+    let mut decoded = Findings::default();
     for _ in 0..encoded::DEEPEST {
         let Some(copy) = Decoded::of(text) else { break };
         find(rules, &copy.text, &mut decoded);
+        find_in_form(rules, &copy.text, &mut decoded);
         copies.push(copy);
         let place = |range: Range<usize>| copies.iter().rev().fold(range, |range, copy| copy.range(&range));
-        found.extend(decoded.drain(..).map(|(range, rule)| (place(range), rule)));
+        found.extend(decoded.hidden.drain(..).map(|(range, rule)| (place(range), rule)));
         text = copies.last().map_or("", |copy| &copy.text);
     }
     found.sort_by(|(a, _), (b, _)| (a.start, b.end).cmp(&(b.start, a.end)));
@@ -121,8 +153,21 @@ fn found<'r>(rules: &'r Rules, text: &str) -> Vec<(Range<usize>, &'r str)> {
     apart
 }
 
+/// What is secret in the query of an address or in a form, where a plus stands for a blank: `?note=the+code+is+…`.
+fn find_in_form<'r>(rules: &'r Rules, text: &str, found: &mut Findings<'r>) {
+    let bytes = text.as_bytes();
+    // What is Base64 has a plus and fills up with `=`; a form names something before its first plus.
+    let Some(plus) = memchr::memchr(b'+', bytes) else { return };
+    let Some(begins) = memchr::memrchr2(b'=', b'?', &bytes[..plus]) else { return };
+    let blank: String = text[begins..].chars().map(|c| if c == '+' { ' ' } else { c }).collect();
+    let mut inside = Findings::default();
+    find(rules, &blank, &mut inside);
+    let place = |range: Range<usize>| range.start + begins..range.end + begins;
+    found.hidden.extend(inside.hidden.into_iter().map(|(range, rule)| (place(range), rule)));
+}
+
 /// What is secret in a text as it is spelled.
-fn find<'r>(rules: &'r Rules, text: &str, found: &mut Vec<(Range<usize>, &'r str)>) {
+fn find<'r>(rules: &'r Rules, text: &str, found: &mut Findings<'r>) {
     let clues = rules.clues(text);
     assignment::named(text, &rules.names, &clues.names, found);
     behind::behind_schemes(text, &rules.names, &clues.schemes, found);
@@ -130,7 +175,15 @@ fn find<'r>(rules: &'r Rules, text: &str, found: &mut Vec<(Range<usize>, &'r str
     marked::marked(text, &rules.names, &clues.marks, found);
     rules.matches(text, &clues, found);
     cards::cards(text, found);
-    found.retain(|(range, _)| !text[range.clone()].starts_with("[REDACTED") && !rules.allows(&text[range.clone()]));
+    let Findings { hidden, kept } = found;
+    hidden.retain(|(range, rule)| {
+        let value = &text[range.clone()];
+        let is_allowed = rules.allows(value);
+        if let (true, Some(kept)) = (is_allowed, kept.as_mut()) {
+            kept.push(NearMiss { range: range.clone(), rule: (*rule).to_owned(), why: "`allow` matches it" });
+        }
+        !is_allowed && !value.starts_with("[REDACTED")
+    });
 }
 
 /// Redacts the credentials in a text; an authentication scheme stays (`Bearer [REDACTED]`).
@@ -357,6 +410,21 @@ mod tests {
     }
 
     #[test]
+    fn a_plus_of_a_form_is_a_blank() {
+        for (text, safe) in [
+            ("/x?note=your+verification+code+is+482913&a=1", "/x?note=your+verification+code+is+[REDACTED]&a=1"),
+            ("/x?a=1&note=the+password+was+Winter71&b", "/x?a=1&note=the+password+was+[REDACTED]&b"),
+            ("n=a%20b+SECRET_KEY+=+'django-insecure-9k2x'", "n=a%20b+SECRET_KEY+=+'[REDACTED]'"),
+        ] {
+            assert_eq!(redact_text(text), safe);
+            assert_eq!(redact_text(safe), safe, "twice");
+        }
+        for harmless in ["a+b=c", "x=1+2+3", "/search?q=order+refused+in+C", "C++ password=?"] {
+            assert_eq!(redact_text(harmless), harmless);
+        }
+    }
+
+    #[test]
     fn a_user_adds_and_excepts() {
         let list = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>();
         let config = RedactionConfig {
@@ -365,6 +433,7 @@ mod tests {
             patterns: list(&[r"\bACME-(\d{6})\b"]),
             allow: list(&["^test-"]),
             pii: list(&["email", "iban"]),
+            rule: Vec::new(),
         };
         let rules = Rules::new(&config).expect("rules");
         let hidden = |text: &str| -> Vec<String> {

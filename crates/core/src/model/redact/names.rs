@@ -73,6 +73,19 @@ impl Names {
             || self.says_secret(name, &folded)
     }
 
+    /// Whether a user excepts a name.
+    pub(super) fn is_excepted(&self, name: &str) -> bool {
+        !self.except.is_empty() && self.except.contains(&fold(name))
+    }
+
+    /// Whether a name has the word of a secret, and ends in one that only tells about it: `password_changed_at`.
+    pub(super) fn is_about(&self, name: &str) -> bool {
+        let words = words(name);
+        let has = |list: &[String], word: &String| list.contains(word);
+        let ends = words.len() > 1 && words.last().is_some_and(|last| has(&self.about, last));
+        ends && words.iter().any(|word| has(&self.words, word))
+    }
+
     fn is_own(&self, folded: &str) -> bool {
         self.own.iter().any(|own| folded.contains(&fold(own)))
     }
