@@ -92,6 +92,7 @@ const PHRASES: &[&str] = &[
     "for",
     "from",
     "by",
+    "after",
 ];
 
 /// One part of a message.
