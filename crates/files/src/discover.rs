@@ -221,7 +221,8 @@ fn is_rotation(other: &str, name: &str) -> bool {
         return true;
     }
     if let Some(rest) = bare.strip_prefix(name) {
-        let Some(tail) = rest.strip_prefix(['.', '-', '_']) else { return false };
+        // log4net sets no mark before the date.
+        let Some(tail) = rest.strip_prefix(['.', '-', '_']) else { return rest.starts_with("20") && is_date(rest) };
         let counts = rest.starts_with('.') && tail.len() <= 5 && tail.bytes().all(|b| b.is_ascii_digit());
         return number(tail) || counts || is_date(tail) || matches!(tail, "old" | "bak" | "prev" | "previous" | "0");
     }
@@ -230,7 +231,11 @@ fn is_rotation(other: &str, name: &str) -> bool {
         return false;
     };
     match middle.strip_prefix(['.', '-', '_']) {
-        Some(tail) => is_date(tail) || (middle.starts_with('.') && number(tail)),
+        Some(tail) => {
+            // NLog fills its numbers up.
+            let filled = tail.len() == 4 && tail.starts_with('0') && tail.bytes().all(|b| b.is_ascii_digit());
+            is_date(tail.trim_start_matches('_')) || (middle.starts_with('.') && (number(tail) || filled))
+        }
         // Winston appends the number.
         None => number(middle) && !stem.ends_with(|c: char| c.is_ascii_digit() || c == '-'),
     }
@@ -255,7 +260,8 @@ fn is_date(text: &str) -> bool {
     let is_day =
         |text: &str| (1..=2).contains(&text.len()) && text.parse::<u8>().is_ok_and(|day| (1..=31).contains(&day));
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let shaped = text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b'.' | b'Z'));
+    let shaped =
+        text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'T' | b'.' | b'Z' | b':' | b'+'));
     if shaped && digits >= 6 && (text.starts_with("20") || text.starts_with("19")) {
         return true;
     }
@@ -334,6 +340,10 @@ pub(super) fn family(path: &Path) -> String {
     if let Some(at) = marks.find(|at| is_date(&name[at + 1..])) {
         name = &name[..at];
     }
+    // `app.log20261120`: no mark stands between.
+    if let Some((at, _)) = name.rmatch_indices(".log20").next().filter(|(at, _)| is_date(&name[at + 4..])) {
+        name = &name[..at + 4];
+    }
     if let Some((head, tail)) = name.rsplit_once(['.', '-', '_'])
         && (number(tail) && name.as_bytes()[head.len()] == b'.' || name.contains(".log-") && number(tail))
         && !head.is_empty()
@@ -346,8 +356,16 @@ pub(super) fn family(path: &Path) -> String {
         // `app-2026-11-20.log`: the whole date goes, with the mark in front of it.
         let starts = stem.match_indices(mark).map(|(at, _)| at);
         if let Some(at) = starts.filter(|at| is_date(&stem[at + 1..])).min() {
-            bare = &bare[..at.min(bare.len())];
+            bare = bare[..at.min(bare.len())].trim_end_matches('_');
         }
+    }
+    // `app.0001.log`: NLog fills its numbers up.
+    if let Some((before, tail)) = bare.rsplit_once('.')
+        && tail.len() == 4
+        && tail.starts_with('0')
+        && number(tail)
+    {
+        bare = before;
     }
     let unnumbered = bare.trim_end_matches(|c: char| c.is_ascii_digit());
     // `node-1.log` is a file of its own; `combined1.log` is Winston's rotation of `combined.log`.
@@ -382,6 +400,11 @@ mod tests {
             "combined.log.1000",
             "combined-11-20-2026-1.log.gz",
             "combined-20-Nov-2026.log",
+            "combined.log20261120",
+            "combined.log2026-11-20",
+            "combined__2026-11-20_00-00-00.log",
+            "combined.log.2026-11-20T00:00:00Z",
+            "combined.0001.log",
         ] {
             assert_eq!(family(Path::new(name)), "combined.log", "{name}");
         }
@@ -417,6 +440,11 @@ mod tests {
             "a.log.1795132800",
             "a-11-20-2026-1.log.gz",
             "a.20-Nov-2026.log",
+            "a.log20261120",
+            "a.log2026-11-20",
+            "a__2026-11-20_00-00-00.log",
+            "a.log.2026-11-20T00:00:00Z",
+            "a.0001.log",
         ] {
             assert!(is_rotation(name, "a.log"), "{name}");
         }
@@ -433,6 +461,8 @@ mod tests {
             "a-1-2-3.log",
             "a.log.123456",
             "a-40-12-2026.log",
+            "a.log2",
+            "a.1001.log",
         ] {
             assert!(!is_rotation(name, "a.log"), "{name}");
         }

@@ -34,7 +34,8 @@ impl Layer {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [b'B', b'Z', b'h', b'1'..=b'9', 0x31 | 0x17, ..] => Self::Bzip2,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
-            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            // A file may begin with a frame that is to be skipped (RFC 8878, section 3.1.2): that of pzstd does.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,
             [b'P', b'K', 3, 4, ..] => Self::Zip,
             _ if head.len() >= 262 && &head[257..262] == b"ustar" => Self::Tar,
             _ => return None,
@@ -147,6 +148,9 @@ fn decoded(reader: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     })
 }
 
+/// Bytes at the beginning of a frame that is to be skipped: its mark and its length.
+const SKIPPED_BYTES: usize = 8;
+
 /// Reads the frames of a zstd file, of which there may be several.
 struct Zstd {
     frame: Option<Box<ruzstd::decoding::StreamingDecoder<Box<dyn Read + Send>, ruzstd::decoding::FrameDecoder>>>,
@@ -163,9 +167,16 @@ impl Read for Zstd {
                 }
             }
             let Some(source) = self.source.take() else { return Ok(0) };
-            let (head, rest) = peek(source, 4)?;
+            let (head, mut rest) = peek(source, SKIPPED_BYTES)?;
             if head.len() < 4 {
                 return Ok(0);
+            }
+            if let [0x50..=0x5f, 0x2a, 0x4d, 0x18, length @ ..] = head.as_slice() {
+                let length = length.try_into().map(u32::from_le_bytes).map_err(io::Error::other)?;
+                let all = u64::from(length) + SKIPPED_BYTES as u64;
+                io::copy(&mut rest.by_ref().take(all), &mut io::sink())?;
+                self.source = Some(rest);
+                continue;
             }
             let frame = ruzstd::decoding::StreamingDecoder::new(rest).map_err(io::Error::other)?;
             self.frame = Some(Box::new(frame));

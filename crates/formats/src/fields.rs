@@ -16,6 +16,9 @@ pub(crate) struct Fields<'t> {
     /// The JSON object behind the message.
     pub(crate) behind: Option<String>,
     pub(crate) partial: bool,
+    /// The date and the time of day, where they stand apart.
+    day: Option<String>,
+    clock: Option<String>,
     pub(crate) facts: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -25,7 +28,9 @@ impl<'t> Fields<'t> {
         let absent = matches!(text.trim(), "" | "-" | "\"-\"");
         match meaning {
             Group::Target(Target::StartedAt) => {
-                if !absent {
+                if !absent && is_date(&text) {
+                    self.day = Some(text.into_owned());
+                } else if !absent {
                     let time = at.moment(spelled_time(&text)?);
                     self.assembler.set((Target::StartedAt, 0), Scalar::Time(time));
                 }
@@ -45,6 +50,7 @@ impl<'t> Fields<'t> {
             Group::Priority => self.priority = Some(level_of_severity(text.parse::<u8>().ok()? & 7)),
             Group::Partial => self.partial = &*text == "P",
             Group::Rest => self.rest = Some(text.into_owned()),
+            Group::Clock => self.clock = Some(text.into_owned()),
             Group::Fields => self.behind = Some(text.into_owned()),
             Group::Fact(name) if !absent => {
                 // A level in the place of a host shows that the line is no syslog.
@@ -59,6 +65,28 @@ impl<'t> Fields<'t> {
         }
         Some(())
     }
+
+    /// Makes one time of a date and a time of day that stand apart; `None` where they are none.
+    pub(crate) fn join_clock(&mut self, at: &Surrounding<'_>) -> Option<()> {
+        if self.day.is_none() && self.clock.is_none() {
+            return Some(());
+        }
+        let (day, clock) = (self.day.take()?, self.clock.take()?);
+        let (clock, to_utc) = match clock.rfind(['+', '-']) {
+            Some(sign) => (&clock[..sign], clock[sign..].parse::<i64>().ok()?),
+            None => (clock.as_str(), 0),
+        };
+        // The month comes first.
+        let time = at.moment(spelled_time(&format!("{} {clock}", day.replace('-', "/")))?);
+        self.assembler.set((Target::StartedAt, 0), Scalar::Time(time.plus_us(to_utc * 60_000_000)));
+        Some(())
+    }
+}
+
+/// Whether a text is three numbers between the same marks.
+fn is_date(text: &str) -> bool {
+    let parts: Vec<&str> = text.split(['-', '/']).collect();
+    parts.len() == 3 && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// The level of a severity of syslog: RFC 5424, section 6.2.1.

@@ -101,6 +101,9 @@ pub(crate) enum Group {
     Partial,
     /// What follows an access log's usual fields.
     Rest,
+    /// The time of day of a record whose `started_at` is a date alone. Three digits behind it are the minutes to add for UTC,
+    /// as CMTrace writes them.
+    Clock,
     /// A JSON object behind the message, whose fields are the record's.
     Fields,
     /// A further fact, shown with the record.
@@ -248,6 +251,7 @@ fn group(name: &str) -> Group {
         "partial" => Group::Partial,
         "rest" => Group::Rest,
         "fields" => Group::Fields,
+        "clock" => Group::Clock,
         _ => Target::parse(name).map_or_else(|| Group::Fact(name.to_owned()), Group::Target),
     }
 }

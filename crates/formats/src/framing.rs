@@ -3,6 +3,8 @@
 //! A line is judged by itself and by what is open before it, so that reading may begin anywhere: after a few lines the
 //! state is the same as from the beginning of the file.
 
+use crate::columns;
+use crate::crash::{crash, is_node_crash};
 use crate::format::{Format, compile};
 use crate::generic;
 use crate::line::Open;
@@ -60,6 +62,8 @@ enum Stack {
     Go,
     /// Rust's says behind the place of a panic, in a line of its own, what happened.
     Panic,
+    /// Node's names the place first, and then what was thrown.
+    Node,
 }
 
 /// The open record of one writer: that of a container or process, where wrappers name them.
@@ -169,6 +173,9 @@ impl Framer {
         let goes_on = before.is_some_and(|strand| strand.is_open() && strand.lines > 1);
         let kind = match classify(reader, inner, wrapped, before.map_or(Open::Nothing, |strand| strand.open)) {
             Line::Whole if in_head => Line::Continues,
+            Line::Plain if self.is_record(reader, own, inner, if wrapped { inner.as_bytes() } else { line }) => {
+                Line::Start
+            }
             // A blank line inside a stack is a part of it, whatever its wrapper says.
             Line::Blank if unwrapped.as_ref().is_some_and(|inner| inner.speaks) && !goes_on => Line::Start,
             kind => kind,
@@ -208,6 +215,8 @@ impl Framer {
             strand.stack = Stack::Python;
         } else if is_panic(inner) {
             strand.stack = Stack::Panic;
+        } else if is_node_crash(inner) {
+            strand.stack = Stack::Node;
         }
         if matches!(open, Open::Started | Open::Whole) {
             strand.first = std::mem::take(&mut self.spare);
@@ -215,6 +224,14 @@ impl Framer {
             strand.first.push_str(&inner[..inner.floor_char_boundary(HEAD)]);
         }
         self.begin(strand)
+    }
+
+    /// Whether a line that begins as no format says is a record all the same: it has its time in the same column as the
+    /// first line of the open record, or is JSON behind a few words. `whole`: the line up to its end.
+    fn is_record(&self, reader: &Reader, own: Option<usize>, line: &str, whole: &[u8]) -> bool {
+        let first = own.map_or("", |at| self.strands[at].first.as_str());
+        columns::are_alike(first, line)
+            || (whole.trim_ascii_end().ends_with(b"}") && reader.is_object_behind(&crate::decoding::text(whole)))
     }
 
     /// Begins a record: in a frame of its own, unless another writer is likely to go on with the one that it has.
@@ -297,10 +314,10 @@ impl Strand {
                     self.stack = Stack::Python;
                     return true;
                 }
-                if generic::crash(text).is_some() {
+                if crash(text).is_some() {
                     return begun && self.level(reader).is_some_and(Level::is_failure);
                 }
-                if begun || chained {
+                if begun || chained || self.stack == Stack::Node {
                     return true;
                 }
             }
@@ -329,8 +346,13 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
         // Levels of four letters that are padded to five, and what programs pad behind a wrapper.
         let padded = text[1..].split_once(' ').is_some_and(|(word, _)| matches!(word, "INFO" | "WARN"));
         let own = wrapped && reader.format_of(text).is_some_and(|format| !format.wraps);
-        if padded || own || is_indented_head(text) {
+        // Where the first line is set in, the others are.
+        let alike = || reader.is_indented() && generic::head(text).is_found() && !continues(text.trim_start());
+        if padded || own || is_indented_head(text) || alike() {
             return Line::Start;
+        }
+        if let Some(format) = reader.seen_format_of(text) {
+            return if format.single { Line::Single } else { Line::Start };
         }
         // Next.js sets its lines one space in. A stack is deeper, or its words are small.
         let second = text.as_bytes().get(1).copied().unwrap_or(b' ');
@@ -370,12 +392,15 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
     }
 }
 
-/// Whether an indented line is a record by itself: a whole time and a level, as Consul and Vault print them.
+/// Whether an indented line is a record by itself: it begins with a whole time, as Consul and Vault print them, or with a
+/// level that is set to the right, and a whole time behind it.
 fn is_indented_head(text: &str) -> bool {
     let text = text.trim_start();
-    text.starts_with(|c: char| c.is_ascii_digit() || c == '[') && {
+    let timed = text.starts_with(|c: char| c.is_ascii_digit() || c == '[');
+    (timed || text.starts_with(|c: char| c.is_ascii_uppercase())) && {
         let head = generic::head(text);
-        head.level.is_some() && head.time.is_some_and(|time| time.is_whole() && !time.is_epoch())
+        let whole = head.time.is_some_and(|time| time.is_whole() && !time.is_epoch());
+        whole && (head.level.is_some() || (timed && generic::begins_with_time(text)))
     }
 }
 
@@ -408,6 +433,9 @@ const CONTINUATIONS: &[&str] = &[
     "Last message: ",
     "Last message (from ",
     "State: %{",
+    "Node.js v",
+    "Stacktrace:",
+    "in expression starting at ",
 ];
 
 fn continues(text: &str) -> bool {
@@ -443,7 +471,7 @@ fn is_panic(text: &str) -> bool {
 
 /// Whether a line names an exception: `java.lang.IllegalStateException: no route`, `ValueError`, `panic: …`.
 fn is_exception(text: &str) -> bool {
-    if generic::crash(text).is_some() {
+    if crash(text).is_some() {
         return true;
     }
     let text = ["Exception in thread ", "Uncaught ", "Unhandled exception. ", "Unhandled ", "thread '"]

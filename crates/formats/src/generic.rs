@@ -3,6 +3,7 @@
 //! A level counts only where the line's head ends in it or it is marked (`ERROR`, `[error]`, `error:`), never as a word
 //! of a sentence. The message is what follows, unaltered.
 
+use crate::crash::crash;
 use crate::level::{Marked, is_used_word, level_at, word_level};
 use crate::token::{TOKEN_BYTES, separators, token};
 use crosstail_core::model::{Level, Spelled, leading_time};
@@ -18,12 +19,15 @@ pub struct Head<'a> {
     pub logger: Option<&'a str>,
     /// Everything after the head.
     pub message: &'a str,
+    /// Whether a date stands in front of a time of day whose spelling is not known: the time is unknown, not one of
+    /// another day.
+    pub has_unread_date: bool,
 }
 
 impl Head<'_> {
     /// Whether the line begins as a record does.
     pub const fn is_found(&self) -> bool {
-        self.time.is_some() || self.level.is_some()
+        self.time.is_some() || self.level.is_some() || self.has_unread_date
     }
 }
 
@@ -47,17 +51,21 @@ pub fn head(line: &str) -> Head<'_> {
         && (set_apart || !is_used_word(text))
     {
         let found = find_time(rest, 3);
-        let Some((time, rest)) = found else {
+        let Some((time, _, rest)) = found else {
             let (logger, message) = logger_and_message(rest);
-            return Head { time: None, level: Some(level), logger, message };
+            return Head { level: Some(level), logger, message, ..Head::default() };
         };
         let (logger, message) = logger_and_message(separators(rest));
-        return Head { time: Some(time), level: Some(level), logger, message };
+        return Head { time: Some(time), level: Some(level), logger, message, ..Head::default() };
     }
     let numbered = text.starts_with(|c: char| c.is_ascii_digit());
     if (text.starts_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '[' | '(' | '<')))
-        && let Some((time, rest)) = find_time(text, 3).filter(|(time, _)| numbered || !time.lacks_date())
+        && let Some((time, start, rest)) = find_time(text, 3).filter(|(time, ..)| numbered || !time.lacks_date())
     {
+        if time.lacks_date() && has_date(&text[..start]) {
+            let level = after_time(None, rest).level;
+            return Head { level, message: text, has_unread_date: true, ..Head::default() };
+        }
         let found = after_time(Some(time), rest);
         if found.level.is_some() {
             return found;
@@ -66,25 +74,6 @@ pub fn head(line: &str) -> Head<'_> {
         return Head { level, logger: found.logger.or(logger), ..found };
     }
     untimed(text).unwrap_or(Head { message: text, ..Head::default() })
-}
-
-/// What the runtime of a language prints, and no logger, when a program or a thread ends: Go, the JVM, .NET, Python, Rust.
-const CRASHES: &[(&str, Level)] = &[
-    ("panic: ", Level::Fatal),
-    ("fatal error: ", Level::Fatal),
-    ("Unhandled exception. ", Level::Fatal),
-    ("Unhandled Exception: ", Level::Fatal),
-    ("Exception in thread ", Level::Error),
-    ("Traceback (most recent call last)", Level::Error),
-];
-
-/// The level of a line in which a runtime says that the program or a thread ends.
-pub(crate) fn crash(text: &str) -> Option<Level> {
-    let first = text.as_bytes().first().filter(|b| b"pfUETt".contains(b))?;
-    if *first == b't' {
-        return (text.starts_with("thread '") && text.contains("' panicked at ")).then_some(Level::Error);
-    }
-    CRASHES.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, level)| *level)
 }
 
 /// Where almost all lines of a stream have their level.
@@ -142,7 +131,7 @@ pub(crate) fn has_level_in(text: &str, column: usize) -> bool {
 /// `[main] ERROR a.b.C - …`, `app: error: …`, `main.c:41:5: warning: …`, `(ann@192.0.2.1) [WARNING] …`.
 fn untimed(text: &str) -> Option<Head<'_>> {
     if let Some((level, channel, message)) = channel_and_level(text) {
-        return Some(Head { time: None, level: Some(level), logger: Some(channel), message });
+        return Some(Head { level: Some(level), logger: Some(channel), message, ..Head::default() });
     }
     let mut at = text;
     let mut program = false;
@@ -151,26 +140,31 @@ fn untimed(text: &str) -> Option<Head<'_>> {
         let named = token.strip_suffix(':').is_some_and(is_program);
         let group = token.starts_with(['[', '(', '{', '<']);
         let number = token.bytes().all(|b| b.is_ascii_digit());
-        let address = !number
+        // Seconds since the program began.
+        let uptime = index == 0
+            && token.split_once('.').is_some_and(|parts| {
+                [parts.0, parts.1].iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+            });
+        let address = !(number || uptime)
             && token.bytes().any(|b| b.is_ascii_digit())
             && token.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'));
         // A host stands only in front of a program with its process.
         let host = index == 0
             && token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
             && after.trim_start().split(' ').next().is_some_and(|next| next.ends_with("]:") && next.contains('['));
-        if !(named || group || number || host || address) {
+        if !(named || group || number || host || address || uptime) {
             return None;
         }
         program |= named || host || address || token.starts_with('(');
         at = separators(after);
         if let Some(Marked { level, rest, set_apart }) = level_at(at)
-            && (set_apart || (group && !program))
+            && (set_apart || (group && !program) || (uptime && !is_used_word(at)))
         {
             if program {
-                return Some(Head { time: None, level: Some(level), logger: None, message: text });
+                return Some(Head { level: Some(level), message: text, ..Head::default() });
             }
             let (logger, message) = logger_and_message(rest);
-            return Some(Head { time: None, level: Some(level), logger, message });
+            return Some(Head { level: Some(level), logger, message, ..Head::default() });
         }
     }
     None
@@ -206,16 +200,16 @@ fn time_at(text: &str) -> Option<(Spelled, &str)> {
     ends.then_some((time, rest))
 }
 
-/// The time behind at most `tokens` tokens.
-fn find_time(text: &str, tokens: usize) -> Option<(Spelled, &str)> {
+/// The time behind at most `tokens` tokens, and where it begins.
+fn find_time(text: &str, tokens: usize) -> Option<(Spelled, usize, &str)> {
     if !text.bytes().take(4 * TOKEN_BYTES).any(|b| b.is_ascii_digit()) {
         return None;
     }
     let mut rest = separators(text);
     for _ in 0..=tokens {
         // A number behind other words is one of many, not a time.
-        if let Some(found) = time_at(rest).filter(|(time, _)| !time.is_epoch()) {
-            return Some(found);
+        if let Some((time, behind)) = time_at(rest).filter(|(time, _)| !time.is_epoch()) {
+            return Some((time, text.len() - rest.len(), behind));
         }
         let (token, after) = token(rest)?;
         if token.len() > TOKEN_BYTES {
@@ -224,6 +218,24 @@ fn find_time(text: &str, tokens: usize) -> Option<(Spelled, &str)> {
         rest = separators(after);
     }
     None
+}
+
+/// Whether a text in front of a time of day has a date: a number of four digits beside a letter that is not ASCII, or three
+/// numbers between the same marks.
+fn has_date(text: &str) -> bool {
+    text.split([' ', '\t']).any(|token| {
+        let bare = token.trim_matches(|c: char| !c.is_alphanumeric());
+        let of_digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let year = bare.split(|c: char| !c.is_ascii_digit()).any(|part| part.len() == 4);
+        let marked = |mark| {
+            let end = bare.rsplit([':', '[']).next().unwrap_or(bare);
+            let parts: Vec<&str> = end.split(mark).collect();
+            parts.len() == 3
+                && parts.iter().filter(|part| of_digits(part)).count() >= 2
+                && (year || parts.iter().all(|part| part.len() <= 2))
+        };
+        (year && !bare.is_ascii()) || marked('/') || marked('-') || (year && marked('.'))
+    })
 }
 
 fn after_time(time: Option<Spelled>, rest: &str) -> Head<'_> {
@@ -240,13 +252,13 @@ fn after_time(time: Option<Spelled>, rest: &str) -> Head<'_> {
                 break;
             }
             let (found, message) = logger_and_message(rest);
-            return Head { time, level: Some(level), logger: found.or(logger), message };
+            return Head { time, level: Some(level), logger: found.or(logger), message, ..Head::default() };
         }
         if let Some((level, found, message)) = letter_at(at).filter(|_| index == 0) {
-            return Head { time, level: Some(level), logger: found, message };
+            return Head { time, level: Some(level), logger: found, message, ..Head::default() };
         }
         if let Some((level, channel, after)) = channel_and_level(at) {
-            return Head { time, level: Some(level), logger: Some(channel), message: after };
+            return Head { time, level: Some(level), logger: Some(channel), message: after, ..Head::default() };
         }
         let Some((token, after)) = token(at) else { break };
         if !is_head_token(token, after) {
@@ -262,10 +274,10 @@ fn after_time(time: Option<Spelled>, rest: &str) -> Head<'_> {
         && token.bytes().all(|b| !matches!(b, b'"' | b'\'' | b','))
         && let Some(Marked { level, set_apart: true, .. }) = level_at(separators(after))
     {
-        return Head { time, level: Some(level), logger: None, message: text };
+        return Head { time, level: Some(level), message: text, ..Head::default() };
     }
     let (logger, message) = dotted_logger(text).unwrap_or((None, text));
-    Head { time, level: None, logger, message }
+    Head { time, logger, message, ..Head::default() }
 }
 
 /// Whether a token may stand between the time and the level: a number, a group in brackets, a name with marks, or a
@@ -536,6 +548,24 @@ mod tests {
             ("2024-05-06 07:08:00 (see ERROR list)", None, None, "(see ERROR list)"),
         ] {
             assert_eq!(read(line), (true, level, logger, message), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_clock_behind_a_date_that_is_not_known_is_no_time() {
+        for line in [
+            "6-quintus-2024 07:08:00 ERROR no route",
+            "6.quintus.2024 07:08:00 ERROR no route",
+            "2024-05-06Q 07:08:00 ERROR no route",
+            "2024ﾎ5 07:08:00 ERROR no route",
+        ] {
+            let found = head(line);
+            assert!(found.time.is_none() && found.is_found(), "{line}: {found:?}");
+            assert_eq!((found.level, found.message), (Some(Level::Error), line));
+        }
+        for line in ["12 07:08:00 ERROR no route", "10.0.0.7 07:08:00 ERROR no route", "12345 07:08:00 ERROR no route"]
+        {
+            assert!(head(line).time.is_some(), "{line}");
         }
     }
 

@@ -1,14 +1,18 @@
 //! JSON records: one value a record, several values or an array in one text, envelopes that hold many, and OTLP.
 
 use crate::decoding;
+use crate::format::compile;
 use crate::otlp;
 use crate::piece::Piece;
 use crate::read::{DEPTH, Form, Found, Surrounding, broken, keep_payload, names_service, scope_of};
 use crate::registry::{Dialect, Formats};
-use crosstail_core::model::Kind;
+use crate::{generic, logfmt};
+use crosstail_core::model::{Kind, Spelled, Surroundings, Timestamp, spelled_time};
 use crosstail_core::schema::{Assembler, Target, json, lookup};
+use regex::bytes::Regex;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::sync::LazyLock;
 use std::sync::atomic::Ordering;
 
 /// A scanned value: its fields, its dialect, and where it ends in the text.
@@ -64,7 +68,11 @@ impl Formats {
         let schema = dialect.schema();
         let definition = schema.definition();
         let special = definition.wraps || definition.template.is_some();
-        let message = fields.raw(Target::Message).filter(|text| special || text.starts_with('{')).map(Cow::into_owned);
+        let lacks_level = fields.raw(Target::Level).is_none();
+        let message = fields
+            .raw(Target::Message)
+            .filter(|text| special || text.starts_with('{') || (lacks_level && holds_record(text)));
+        let message = message.map(Cow::into_owned);
         let named = names_service(&fields);
         let scope = if schema.has_phases() { scope_of(&fields) } else { None };
         keep_payload(schema, value, at);
@@ -75,6 +83,11 @@ impl Formats {
         let mut activity = fields.finish(schema, at.id.clone(), at.carry);
         activity.places = vec![at.place.clone()];
         let mut outer = Found { activity, form, names_service: named, scope, line: None };
+        if !outer.activity.exact_start
+            && let Some(time) = named_time(value)
+        {
+            (outer.activity.started_at, outer.activity.exact_start) = (at.moment(time), true);
+        }
         if definition.wraps && depth < DEPTH {
             let mut inside = message.map(bytes_as_text).unwrap_or_default();
             self.append_wrapped(&mut inside, rest, definition.cuts);
@@ -101,6 +114,24 @@ impl Formats {
             && let Some(inner) = self.opened(text, at, depth)
         {
             return inner.within(outer);
+        }
+        if let Some(text) = &message
+            && definition.template.is_none()
+            && depth < DEPTH
+            && outer.activity.url.is_none()
+            && holds_record(text)
+        {
+            let inner = self.record(text, at, depth + 1);
+            if !matches!(inner.form, Form::Plain | Form::Empty | Form::Broken) {
+                return Found { form: outer.form, ..inner }.within(outer);
+            }
+        }
+        if let Some(error) = outer.activity.error.as_deref().filter(|text| text.starts_with(['{', '[']))
+            && let Ok(object) = serde_json::from_str::<Value>(error)
+            && let Some((what, kind)) = thrown_in(&object)
+        {
+            outer.activity.error_type = outer.activity.error_type.take().or_else(|| kind.map(Into::into));
+            outer.activity.error = Some(what.into());
         }
         outer.blame_stack(schema, value);
         let own = &outer.activity;
@@ -202,6 +233,50 @@ impl Formats {
     }
 }
 
+/// Whether the message of a record without a level is a record itself: it begins with a time, or with pairs.
+pub(crate) fn holds_record(message: &str) -> bool {
+    generic::begins_with_time(message)
+        || (["level=", "time=", "ts=", "msg="].iter().any(|key| message.starts_with(key)) && logfmt::is_record(message))
+}
+
+/// Keys that end in a word for a time, with a unit perhaps, each with its value.
+static TIMES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let key = r#""([^"\\]{0,40}(?i:time|timestamp|timereported|datetime|date)(?:_?(?i:ms|sec|secs|us|ns|utc|iso|iso8601))?)""#;
+    compile(&format!(r#"{key}\s*:\s*(?:"([^"\\]{{8,40}})"|(\d{{9,19}}(?:\.\d+)?)[\s,}}])"#), false).ok()
+});
+
+/// What such a key tells of another time than that of the record.
+const OTHER_TIMES: &[&str] = &[
+    "exp", "birth", "uptime", "until", "deadline", "next", "valid", "before", "after", "update", "modif", "last",
+    "due", "retry",
+];
+
+/// The time of a record in which no key that is known has one: that of the first key whose name and value say so.
+fn named_time(value: &str) -> Option<Spelled> {
+    let (first, last) = (Timestamp(946_684_800_000_000), Timestamp(4_102_444_800_000_000));
+    TIMES.as_ref()?.captures_iter(value.as_bytes()).take(8).find_map(|found| {
+        let text = |index: usize| found.get(index).and_then(|part| std::str::from_utf8(part.as_bytes()).ok());
+        let name = text(1)?.to_ascii_lowercase();
+        if OTHER_TIMES.iter().any(|other| name.contains(other)) {
+            return None;
+        }
+        let time = spelled_time(text(2).or_else(|| text(3))?).filter(Spelled::is_whole)?;
+        let at = time.resolve(Surroundings::before(last));
+        (first < at && at < last).then_some(time)
+    })
+}
+
+/// What an object that stands for an error says, and its kind: of several, as Sentry has them, the last one was thrown.
+fn thrown_in(object: &Value) -> Option<(String, Option<String>)> {
+    let first =
+        |names: &[&str]| names.iter().find_map(|name| object.get(name)?.as_str().filter(|text| !text.is_empty()));
+    if let Some(list) = object.as_array().or_else(|| object.get("values")?.as_array()) {
+        return thrown_in(list.iter().rfind(|one| one.is_object())?);
+    }
+    let what = first(&["message", "Message", "value", "msg", "description", "reason", "detail"])?;
+    Some((what.to_owned(), first(&["type", "name", "class", "Type", "code"]).map(str::to_owned)))
+}
+
 /// A text that journald writes as a list of its bytes, because it has some that are no text.
 fn bytes_as_text(message: String) -> String {
     if !message.starts_with('[') {
@@ -260,6 +335,47 @@ fn render(template: &str, record: &Map<String, Value>, rendered: &[Value]) -> St
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_time_stands_under_many_names() {
+        let seconds =
+            |value: &str| named_time(value).map(|time| time.resolve(Surroundings::before(Timestamp(0))).0 / 1_000_000);
+        let moment = Some(1_714_979_280);
+        for value in [
+            r#"{"query_timestamp":"2024-05-06T07:08:00Z"}"#,
+            r#"{"reqTimeSec":"1714979280.123","a":1}"#,
+            r#"{"EventTimestampMs":1714979280123,"a":1}"#,
+            r#"{"a":{"eventTime": 1714979280 }}"#,
+            r#"{"expireTime":1814979280,"handledDate":"2024-05-06 07:08:00"}"#,
+        ] {
+            assert_eq!(seconds(value), moment, "{value}");
+        }
+        for value in [
+            r#"{"uptime":1714979280}"#,
+            r#"{"time":"soon after that"}"#,
+            r#"{"times":1714979280}"#,
+            r#"{"waitTime":120}"#,
+        ] {
+            assert_eq!(seconds(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn objects_that_stand_for_errors_say_what_was_thrown() {
+        for (object, what) in [
+            (
+                json!({"values": [{"type": "OSError", "value": "refused"}, {"type": "ValueError", "value": "no route"}]}),
+                Some(("no route", Some("ValueError"))),
+            ),
+            (json!([{"message": "no route", "code": 7}]), Some(("no route", None))),
+            (json!({"values": []}), None),
+            (json!({"code": "E7"}), None),
+        ] {
+            let found = thrown_in(&object);
+            let found = found.as_ref().map(|(what, kind)| (what.as_str(), kind.as_deref()));
+            assert_eq!(found, what, "{object}");
+        }
+    }
 
     #[test]
     fn templates_are_filled() {

@@ -42,18 +42,21 @@ fn level_in_brackets(text: &str) -> Option<Marked<'_>> {
     let inside = group[1..group.len() - 1].trim();
     let found = |level| Some(Marked { level, rest: separators(after), set_apart: true });
     if let Some((_, value)) = inside.split_once(['=', ':']).filter(|(key, _)| is_level_key(key)) {
-        return found(Level::parse_any(value.trim_matches([' ', '"']))?);
+        return found(known_level(value.trim_matches([' ', '"']))?);
     }
     // Minecraft's thread: `Server thread/WARN`.
     let behind_thread = inside.rsplit_once('/').filter(|(_, word)| word.bytes().all(|b| b.is_ascii_uppercase()));
     if let Some(level) = behind_thread.and_then(|(_, word)| word_level(word)) {
         return found(level);
     }
-    // Apache's module, Celery's process: `core:error`, `ERROR/MainProcess`.
-    let word = inside.rsplit(':').next().unwrap_or(inside);
+    // Apache's module, Twisted's class, Celery's process: `core:error`, `app.Pay#error`, `ERROR/MainProcess`.
+    let word = inside.rsplit([':', '#']).next().unwrap_or(inside);
+    // Craft's category: `web.ERROR`.
+    let word =
+        word.rsplit_once('.').filter(|(_, word)| word.len() > 2 && is_shouted(word)).map_or(word, |(_, word)| word);
     let end = word.find(['/', ' ', '|']).unwrap_or(word.len());
     let (word, behind) = word.split_at(end);
-    let shouted = word.bytes().all(|b| b.is_ascii_uppercase());
+    let shouted = is_shouted(word);
     // `[info desk]` is no level; `[ERROR main]` and `[warn 12]` are.
     let sentence = behind.strip_prefix(' ').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
     let number = word.bytes().all(|b| b.is_ascii_digit());
@@ -63,7 +66,7 @@ fn level_in_brackets(text: &str) -> Option<Marked<'_>> {
         digits.is_some_and(|digits| digits.len() == 1 && digits.bytes().all(|b| b.is_ascii_digit()))
     });
     let word = finest.copied().unwrap_or(word);
-    found(Level::parse_any(word).filter(|_| !number && (shouted || (word.len() > 1 && !sentence)))?)
+    found(known_level(word).filter(|_| !number && (shouted || (word.len() > 1 && !sentence)))?)
 }
 
 /// Names of fields whose value is the level.
@@ -79,14 +82,22 @@ fn level_in_pair(text: &str) -> Option<Marked<'_>> {
     let (word, rest) = value.split_at(value.bytes().take_while(u8::is_ascii_alphabetic).count());
     let rest = rest.strip_prefix('"').unwrap_or(rest);
     let ends = rest.is_empty() || rest.starts_with([' ', ',', ';', '\t']);
-    Some(Marked { level: Level::parse_any(word).filter(|_| ends)?, rest: separators(rest), set_apart: true })
+    Some(Marked { level: known_level(word).filter(|_| ends)?, rest: separators(rest), set_apart: true })
+}
+
+/// Whether no letter of a word is small.
+fn is_shouted(word: &str) -> bool {
+    if word.is_ascii() { word.bytes().all(|b| b.is_ascii_uppercase()) } else { !word.chars().any(char::is_lowercase) }
 }
 
 fn level_of_word<'a>(text: &'a str) -> Option<Marked<'a>> {
-    let length = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let mut length = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+    if text.as_bytes().get(length).is_some_and(|b| *b >= 0x80) {
+        length = text.find(|c: char| !c.is_alphabetic()).unwrap_or(text.len());
+    }
     let (word, rest) = text.split_at(length);
     let level = word_level(word)?;
-    let shouted = word.bytes().all(|b| b.is_ascii_uppercase());
+    let shouted = is_shouted(word);
     // PostgreSQL and others number their levels: `DEBUG2`.
     let digits = if shouted { rest.bytes().take_while(u8::is_ascii_digit).count() } else { 0 };
     let rest = &rest[digits.min(1)..];
@@ -125,12 +136,84 @@ fn level_of_word<'a>(text: &'a str) -> Option<Marked<'a>> {
 
 /// The level of a word.
 pub(crate) fn word_level(word: &str) -> Option<Level> {
-    if !(3..=13).contains(&word.len()) {
+    if !(3..=13).contains(&word.len()) && word.is_ascii() {
         return None;
     }
-    let level = Level::parse_any(word)?;
-    let shouted = word.bytes().all(|b| b.is_ascii_uppercase());
+    let level = known_level(word)?;
+    let shouted = is_shouted(word);
     (shouted || !USED.iter().any(|other| other.eq_ignore_ascii_case(word))).then_some(level)
+}
+
+/// Levels in the languages that servers and the runtimes of Java speak, and those that loggers cut, in small letters.
+const TRANSLATED: &[(&str, Level)] = &[
+    ("erreur", Level::Error),
+    ("grave", Level::Error),
+    ("infos", Level::Info),
+    ("critique", Level::Fatal),
+    ("informacion", Level::Info),
+    ("información", Level::Info),
+    ("advertencia", Level::Warn),
+    ("advertência", Level::Warn),
+    ("crítico", Level::Fatal),
+    ("informação", Level::Info),
+    ("informações", Level::Info),
+    ("erro", Level::Error),
+    ("aviso", Level::Warn),
+    ("errore", Level::Error),
+    ("avviso", Level::Warn),
+    ("avvertenza", Level::Warn),
+    ("avvertimento", Level::Warn),
+    ("informazioni", Level::Info),
+    ("fout", Level::Error),
+    ("waarschuwing", Level::Warn),
+    ("informatie", Level::Info),
+    ("kritiek", Level::Fatal),
+    ("kritisch", Level::Fatal),
+    ("hinweis", Level::Info),
+    ("varning", Level::Warn),
+    ("advarsel", Level::Warn),
+    ("błąd", Level::Error),
+    ("ostrzeżenie", Level::Warn),
+    ("ошибка", Level::Error),
+    ("предупреждение", Level::Warn),
+    ("сообщение", Level::Info),
+    ("сведения", Level::Info),
+    ("信息", Level::Info),
+    ("警告", Level::Warn),
+    ("严重", Level::Error),
+    ("错误", Level::Error),
+    ("致命错误", Level::Fatal),
+    ("调试", Level::Debug),
+    ("日志", Level::Info),
+    ("資訊", Level::Info),
+    ("嚴重", Level::Error),
+    ("錯誤", Level::Error),
+    ("情報", Level::Info),
+    ("重大", Level::Error),
+    ("エラー", Level::Error),
+    ("정보", Level::Info),
+    ("경고", Level::Warn),
+    ("심각", Level::Error),
+    ("오류", Level::Error),
+    // OrientDB has five letters.
+    ("sever", Level::Error),
+    ("warni", Level::Warn),
+];
+
+/// The level that a word names in any language.
+pub(crate) fn known_level(word: &str) -> Option<Level> {
+    Level::parse_any(word).or_else(|| {
+        let small = |word: &str| word.as_bytes().first().map(u8::to_ascii_lowercase);
+        let first = small(word)?;
+        let is = |known: &str| {
+            if word.is_ascii() {
+                known.as_bytes()[0] == first && known.eq_ignore_ascii_case(word)
+            } else {
+                known.chars().eq(word.chars().flat_map(char::to_lowercase))
+            }
+        };
+        TRANSLATED.iter().find(|(known, _)| is(known)).map(|(_, level)| *level)
+    })
 }
 
 /// Levels that texts use for other things too: they count in capitals only, and at the beginning of a line only where

@@ -5,6 +5,8 @@
 //! in `config/formats`, dialects of JSON in `config/schemas`.
 
 mod access;
+mod columns;
+mod crash;
 mod decoding;
 mod documents;
 mod draft;
@@ -19,12 +21,15 @@ mod level;
 mod line;
 mod logfmt;
 mod named;
+mod objects;
 mod otlp;
 mod piece;
+mod prefixed;
 mod read;
 mod reader;
 mod recognise;
 mod registry;
+mod request;
 mod scan;
 mod table;
 mod thrown;

@@ -6,12 +6,15 @@ use crate::fields::Fields;
 use crate::format::{Format, Group};
 use crate::generic;
 use crate::logfmt;
+use crate::objects;
 use crate::piece::Piece;
 use crate::registry::Formats;
 use crate::scan::Groups;
 use crate::wrapped::inner_text;
 use compact_str::CompactString;
-use crosstail_core::model::{Activity, Id, Kind, Payload, Place, Spelled, Surroundings, Timestamp, spelled_time};
+use crosstail_core::model::{
+    Activity, Id, Kind, Locator, Payload, Place, SourceId, Spelled, Surroundings, Timestamp, spelled_time,
+};
 use crosstail_core::schema::{Assembler, Scalar, Schema, Target};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -64,6 +67,13 @@ impl Surrounding<'_> {
     pub fn new(id: Id, place: Place, carry: Timestamp, around: Surroundings) -> Self {
         Self { id, place, carry, around, payload: None, seen: &[], column: None, hint: None, noted: None }
     }
+}
+
+/// A place where nothing is stored, for lines that are only looked at.
+pub(crate) fn nowhere() -> Surrounding<'static> {
+    let place = Place::new(SourceId(0), Locator::Row(0));
+    let around = Surroundings::before(Timestamp(0));
+    Surrounding::new(Id::Line { file: 0, offset: 0 }, place, Timestamp(0), around)
 }
 
 /// The way in which a record was read.
@@ -157,6 +167,11 @@ impl Formats {
                 return found;
             }
         }
+        if !head.is_found()
+            && let Some(found) = self.object_behind_words(first, at)
+        {
+            return found;
+        }
         at.keep_stack(rest);
         if let Some(pairs) = logfmt::pairs(first).or_else(|| logfmt::labels(first)) {
             return self.by_pairs(&pairs, first, at);
@@ -176,8 +191,12 @@ impl Formats {
         let outer = Found { activity, form, names_service: false, scope: None, line: None };
         // Of a line without a head it is known that it is nothing else, unless a tag stands in front.
         let message = head.message;
-        let opened = (head.is_found() || message.starts_with('[')).then(|| self.opened(message, at, depth));
-        match opened.flatten() {
+        let opened = if head.is_found() || message.starts_with('[') {
+            self.opened(message, at, depth)
+        } else {
+            self.request_in(message, at)
+        };
+        match opened {
             Some(inner) => inner.within(outer),
             None if head.is_found() => match self.trailing_object(message, at) {
                 Some(object) => outer.completed_by(object),
@@ -235,7 +254,8 @@ impl Formats {
         }
         let tag = message.strip_prefix('[').and_then(|rest| rest.split_once("] "));
         let (tag, rest) = tag.filter(|(tag, _)| is_id(tag)).map_or((None, message), |(tag, rest)| (Some(tag), rest));
-        let mut found = self.by_pairs(&logfmt::pairs(rest)?, rest, at);
+        let Some(pairs) = logfmt::pairs(rest) else { return self.request_in(message, at) };
+        let mut found = self.by_pairs(&pairs, rest, at);
         if let Some(tag) = tag {
             found.activity.request_id = found.activity.request_id.or_else(|| Some(Id::parse(tag)));
         }
@@ -250,6 +270,7 @@ impl Formats {
 
     /// What a JSON object says by the schema that a format names.
     fn object_of(&self, format: &Format, text: String, at: &Surrounding<'_>) -> Found {
+        let text = if text.contains("=>") { objects::as_json(&text).unwrap_or(text) } else { text };
         let named = |name: &str| self.dialects.iter().position(|dialect| dialect.base.name == name);
         let dialect = format.fields.as_deref().map_or(Some(self.plain), named);
         self.of_piece(&Piece { text: Cow::Owned(text), dialect }, at)
@@ -287,6 +308,7 @@ impl Formats {
             }
             fields.take(text, meaning, at)?;
         }
+        fields.join_clock(at)?;
         let message = fields.message;
         let named = fields.assembler.raw(Target::System).is_some() || names_service(&fields.assembler);
         let mut activity = fields.assembler.finish(&format.schema, at.id.clone(), at.carry);

@@ -5,14 +5,12 @@ use crate::format::{Format, Group};
 use crate::json::unreadable;
 use crate::line::{Open, Unwrapped};
 use crate::piece::Piece;
-use crate::read::{DEPTH, Form, Found, Surrounding, first_line};
+use crate::read::{DEPTH, Form, Found, Surrounding, first_line, nowhere};
 use crate::registry::{Dialect, Formats};
 use crate::scan::Groups;
 use crate::table::{Columns, Row};
 use crate::wrapped::with_controls;
-use crosstail_core::model::{
-    DayOrder, Id, Level, Locator, Payload, Place, SourceId, Spelled, Surroundings, Timestamp, leading_time,
-};
+use crosstail_core::model::{DayOrder, Id, Level, Payload, Spelled, Surroundings, Timestamp, leading_time};
 use crosstail_core::schema::{Assembler, Schema, Target};
 use regex::bytes::Regex;
 use std::borrow::Cow;
@@ -40,13 +38,6 @@ const WRITER: foldhash::fast::FixedState = foldhash::fast::FixedState::with_seed
 /// A date is near the moment at which its stream was written where it is not further from it, in microseconds: two days.
 const NEAR_US: i64 = 2 * 86_400_000_000;
 
-/// A place where nothing is stored, for lines that are only looked at.
-pub(crate) fn nowhere() -> Surrounding<'static> {
-    let place = Place::new(SourceId(0), Locator::Row(0));
-    let around = Surroundings::before(Timestamp(0));
-    Surrounding::new(Id::Line { file: 0, offset: 0 }, place, Timestamp(0), around)
-}
-
 /// A longer message is cut in lists, in bytes; the record's own view has all of it.
 const MESSAGE_BYTES: usize = 1 << 16;
 
@@ -67,6 +58,8 @@ pub struct Reader {
     pub(crate) only_json: bool,
     /// Whether records begin so that other lines must belong to the record before them.
     pub(crate) joins: bool,
+    /// Whether the first line begins as records do and is set in, as then all are.
+    pub(crate) indented: bool,
     pub(crate) wholes: bool,
     /// The patterns that records of the stream's beginning have, in order of precedence.
     pub(crate) seen: Vec<usize>,
@@ -95,8 +88,8 @@ impl Reader {
         self.guesses
     }
 
-    /// The time at the beginning of a line, if it leaves out the year or the date.
-    pub fn guessed_time(&self, line: &[u8]) -> Option<Spelled> {
+    /// The time at the beginning of a line, where it is no number.
+    pub fn time_of_line(&self, line: &[u8]) -> Option<Spelled> {
         let text = decoding::text(&line[..line.len().min(TIME_BYTES)]);
         // klog writes the level's letter in front.
         let behind = || {
@@ -104,7 +97,7 @@ impl Reader {
             leading_time(rest).map(|(time, _)| time).filter(|_| rest.starts_with(|c: char| c.is_ascii_digit()))
         };
         let found = crate::generic::head(&text).time.or_else(behind);
-        found.filter(|time| !time.is_whole())
+        found.filter(|time| !time.is_epoch())
     }
 
     /// The same reader, of a stream that was last written at a moment: it tells the order of the day and the month where the
@@ -150,6 +143,16 @@ impl Reader {
 
     pub(crate) const fn wraps(&self) -> bool {
         self.wraps
+    }
+
+    /// Whether records begin with spaces.
+    pub(crate) const fn is_indented(&self) -> bool {
+        self.indented
+    }
+
+    /// Whether a line is a JSON record behind a few words.
+    pub(crate) fn is_object_behind(&self, line: &str) -> bool {
+        self.formats.object_behind_words(line, &nowhere()).is_some()
     }
 
     /// Whether lines that begin no record belong to the one before them.
@@ -391,7 +394,7 @@ impl Reader {
             let definition = dialect.schema().definition();
             let as_it_is = !definition.wraps
                 && definition.template.is_none()
-                && message.is_none_or(|text| !text.starts_with('{'))
+                && message.as_deref().is_none_or(|text| !text.starts_with('{') && !crate::json::holds_record(text))
                 && scanned.fields.raw(Target::Query).is_none();
             if as_it_is && rejects.is_some_and(|rejects| rejects(&scanned.fields, dialect.schema())) {
                 return;
@@ -411,7 +414,12 @@ impl Reader {
             out.push(found);
             return;
         }
-        match self.formats.pieces(text) {
+        let pieces = self.formats.pieces(text);
+        if let Some(found) = pieces.is_err().then(|| self.formats.object_record(text, at)).flatten() {
+            out.push(found);
+            return;
+        }
+        match pieces {
             Ok(pieces) => self.read_each(&pieces, at, out),
             Err(_) if !text.strip_prefix('{').is_some_and(|rest| rest.trim_start().starts_with('"')) => {
                 out.push(self.formats.record(text, at, 0));

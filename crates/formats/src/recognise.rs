@@ -4,8 +4,9 @@ use crate::decoding;
 use crate::format::compile;
 use crate::frames::Frames;
 use crate::generic;
+use crate::read::nowhere;
 use crate::read::{Noted, Surrounding};
-use crate::reader::{Reader, Shape, nowhere};
+use crate::reader::{Reader, Shape};
 use crate::registry::Formats;
 use crate::table::Columns;
 use crosstail_core::model::{DayOrder, Spelled, Surroundings, Timestamp};
@@ -24,6 +25,8 @@ static NUMBERED: LazyLock<Option<Regex>> =
 const SAMPLE_LINES: usize = 400;
 /// Lines before the first value of a stream of JSON that goes on over lines, at most.
 const LINES_BEFORE: usize = 50;
+/// A header that is not the first line has more commas.
+const WIDE: usize = 5;
 /// Fewer levels are no column.
 const LEAST_IN_COLUMN: usize = 3;
 /// Of a text stream's lines that begin no record at most this share, in eighths, are records of their own.
@@ -40,6 +43,7 @@ impl Reader {
             wraps: false,
             only_json: false,
             joins: false,
+            indented: false,
             wholes: false,
             seen: Vec::new(),
             guesses: false,
@@ -82,11 +86,12 @@ impl Reader {
             self.shape = Shape::Documents;
             return;
         }
-        let header = lines.iter().take(8).find_map(|line| {
+        let header = lines.iter().enumerate().take(LINES_BEFORE).find_map(|(index, line)| {
             let text = decoding::text(line);
-            let directive = Columns::is_directive(&text);
-            let first_line = std::ptr::eq(*line, *first);
-            (directive || first_line).then(|| Columns::of_header(&text, &self.formats, self.chosen.as_ref())).flatten()
+            let directive = index < 8 && Columns::is_directive(&text);
+            // Windows' DHCP server explains its columns before it names them.
+            let begins = index == 0 || memchr::memchr_iter(b',', line).count() >= WIDE;
+            (directive || begins).then(|| Columns::of_header(&text, &self.formats, self.chosen.as_ref())).flatten()
         });
         if header.is_some() {
             self.shape = Shape::Table;
@@ -108,6 +113,11 @@ impl Reader {
         let texts: Vec<Cow<'_, str>> = lines.iter().map(|line| decoding::text(line)).collect();
         self.wraps = texts.iter().any(|text| self.unwrapped(text).is_some());
         self.only_json = json == lines.len() && json > 0 && !self.wraps;
+        self.indented = texts.first().is_some_and(|text| {
+            let inner = self.unwrap(text);
+            let inner: &str = inner.as_ref().map_or(text, |inner| &inner.text);
+            inner.starts_with([' ', '\t']) && generic::head(inner).is_found()
+        });
         let (mut starts, mut plain) = (0, 0);
         for text in &texts {
             let inner = self.unwrap(text);
@@ -123,7 +133,7 @@ impl Reader {
                 plain += 1;
             }
         }
-        self.guesses = lines.iter().any(|line| self.guessed_time(line).is_some());
+        self.guesses = lines.iter().any(|line| self.time_of_line(line).is_some_and(|time| !time.is_whole()));
         self.joins = starts > 0 && starts * STARTS_IN_EIGHT >= plain;
     }
 

@@ -2,7 +2,7 @@
 
 use crate::read::{Form, Found, Surrounding, keep_payload, names_service};
 use crate::registry::{Dialect, Formats};
-use crosstail_core::model::{Surroundings, spelled_time};
+use crosstail_core::model::{Level, Surroundings, spelled_time};
 use crosstail_core::schema::{Assembler, Node, Scalar, Target};
 use serde_json::{Map, Value};
 
@@ -60,7 +60,7 @@ impl Columns {
             let names = line.split_whitespace().map(str::to_owned).collect();
             return Some(Self { names, separator: Separator::Space, date: None });
         }
-        let columns = Self::named(line, b",;\t")?;
+        let columns = Self::named(line, b",;\t|", is_any_name)?;
         let trees = chosen.into_iter().chain([&formats.dialects[formats.plain]]).map(|dialect| dialect.schema().tree());
         let trees: Vec<&Node> = trees.collect();
         let known = |target: Target| {
@@ -70,29 +70,23 @@ impl Columns {
             return (known(Target::StartedAt) && known(Target::Message)).then_some(columns);
         }
         let others = [Target::Level, Target::Message, Target::HttpStatus, Target::Url, Target::Service];
-        (known(Target::StartedAt) && others.into_iter().any(known)).then_some(columns)
+        let named = |names: &[&str]| columns.names.iter().any(|name| is_one_of(name, names));
+        let timed = known(Target::StartedAt) || (named(DATES) && named(CLOCKS));
+        (timed && others.into_iter().any(known)).then_some(columns)
     }
 
-    /// The columns that a line names, whatever they are: names that one of the marks separates.
-    fn named(line: &str, marks: &[u8]) -> Option<Self> {
+    /// The columns that a line names, whatever they are: names that one of the marks separates, as `is_name` says.
+    fn named(line: &str, marks: &[u8], is_name: fn(&str) -> bool) -> Option<Self> {
         let separator = *marks.iter().max_by_key(|mark| line.bytes().filter(|b| b == *mark).count())?;
         let names = split(line, Separator::Char(separator));
-        let plain = |name: &String| {
-            !name.is_empty()
-                && name.len() < 64
-                && name.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '_' | '@'))
-                && name
-                    .chars()
-                    .all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '@' | '(' | ')' | '/' | ':'))
-        };
         let columns = Self { names, separator: Separator::Char(separator), date: None };
-        (columns.names.len() >= LEAST - 1 && columns.names.iter().all(plain)).then_some(columns)
+        (columns.names.len() >= LEAST - 1 && columns.names.iter().all(|name| is_name(name))).then_some(columns)
     }
 
     /// The rows of a table as objects, by the names in its first line; `None` where the lines are none.
     pub(crate) fn rows_of(lines: &[&str]) -> Option<Vec<Map<String, Value>>> {
         let (header, rows) = lines.split_first()?;
-        let columns = Self::named(header.trim_start_matches('\u{feff}'), b",;\t")?;
+        let columns = Self::named(header.trim_start_matches('\u{feff}'), b",;\t", is_plain_name)?;
         let wide = |line: &&&str| split(line, columns.separator).len() == columns.names.len();
         let first = rows.first().filter(|line| wide(line))?;
         if columns.names.len() < LEAST || !first.bytes().any(|b| b.is_ascii_digit()) {
@@ -153,6 +147,28 @@ impl Columns {
     }
 }
 
+/// Names of columns with the date, and of those with the time of day, where they are apart, in small letters.
+const DATES: &[&str] = &["date", "date-local", "datum", "fecha", "data", "日付", "日期"];
+const CLOCKS: &[&str] = &["time", "time-local", "uhrzeit", "zeit", "heure", "hora", "ora", "tijd", "時刻", "时间"];
+
+fn is_one_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Whether a text may be the name of a column, where nothing else says that it is one.
+fn is_plain_name(name: &str) -> bool {
+    is_any_name(name)
+        && name.starts_with(|c: char| c.is_ascii() || c == '@')
+        && name.chars().all(|c| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | '@' | '(' | ')' | '/' | ':'))
+}
+
+/// Whether a text may be the name of a column beside others that are known.
+fn is_any_name(name: &str) -> bool {
+    name.len() < 64
+        && name.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '@'))
+        && !name.contains(char::is_control)
+}
+
 fn split(line: &str, separator: Separator) -> Vec<String> {
     let mark = match separator {
         Separator::Space => b' ',
@@ -172,6 +188,8 @@ fn split(line: &str, separator: Separator) -> Vec<String> {
 
 /// What a column of a name is, as it is written or in small letters with `_`.
 fn node_of<'t>(tree: &'t Node, name: &str) -> Option<&'t Node> {
+    // Azure writes the zone behind the name: `TimeGenerated [UTC]`.
+    let name = name.split_once(" [").filter(|(_, zone)| zone.ends_with(']')).map_or(name, |(name, _)| name);
     let folded = || name.to_ascii_lowercase().replace([' ', '-'], "_");
     tree.child(name.as_bytes()).or_else(|| tree.child(folded().as_bytes()))
 }
@@ -201,9 +219,20 @@ impl Formats {
                 assembler.set(*target, Scalar::Text(value.as_str().unwrap_or_default().into()));
             }
         }
-        let text_of = |name: &str| record.get(name).and_then(Value::as_str);
-        let date = text_of("date").or_else(|| text_of("date-local")).or(columns.date.as_deref());
-        if let (Some(date), Some(time)) = (date, text_of("time").or_else(|| text_of("time-local")))
+        let text_of = |names: &[&str]| {
+            let found =
+                fields.iter().find(|(name, value)| is_one_of(name, names) && !matches!(value.as_str(), "" | "-"));
+            found.map(|(_, value)| value.as_str())
+        };
+        let date = text_of(DATES).or(columns.date.as_deref());
+        // Datadog and others name the level so.
+        if assembler.raw(Target::Level).is_none()
+            && let Some(word) = text_of(&["status"]).filter(|word| Level::parse_any(word).is_some())
+            && word.bytes().all(|b| b.is_ascii_alphabetic())
+        {
+            assembler.set((Target::Level, 0), Scalar::Text(word.to_owned().into()));
+        }
+        if let (Some(date), Some(time)) = (date, text_of(CLOCKS))
             && let Some(spelled) = spelled_time(&format!("{date} {time}"))
         {
             let at = Surrounding { around: Surroundings { zone: None, ..at.around }, ..at.clone() };
@@ -272,6 +301,14 @@ mod tests {
         let fields = tracking.fields("2024-05-06T07:08:00Z,,RECEIVE,\"order 7, paid\"");
         assert_eq!(fields[..2], [("date-time", "2024-05-06T07:08:00Z".to_owned()), ("client-ip", String::new())]);
         assert_eq!(fields[3], ("message-subject", "order 7, paid".to_owned()));
+        for header in [
+            "Niveau,Date et heure,ID de l’événement",
+            "Datum;Uhrzeit;Stufe;Meldung",
+            "time|level|text",
+            "TimeGenerated [UTC],Message",
+        ] {
+            columns(header);
+        }
         let flows = columns("version account-id interface-id start end action log-status");
         assert_eq!(flows.fields("2 12 eni-1 1714979280 1714979340 ACCEPT OK")[5], ("action", "ACCEPT".to_owned()));
     }

@@ -195,7 +195,34 @@ fn assert_records(formats: &Arc<Formats>, lines: &[&str]) {
 #[test]
 fn what_is_another_record_does_not_join() {
     let formats = Formats::built_in().expect("formats");
-    let files: [&[&str]; 9] = [
+    let files: [&[&str]; 17] = [
+        // What is set in with a time of its own, or as all lines of its stream are, is a record.
+        &[
+            "2024-05-06 07:08:00 INFO begins",
+            "    2024-05-06 07:08:01 ERROR no route",
+            "  2024-05-06 07:08:02 no level",
+            ">  no time",
+        ],
+        &["   INFO 2024-05-06 07:08:00,123 begins", "  ERROR 2024-05-06 07:08:01,123 no route", ">    deeper"],
+        &["     1.123 INFO begins", "    12.456 ERROR no route", ">      at a.B.c(B.java:1)", "   123.789 WARN slow"],
+        &["    12:20240506:070800.123 begins", "    13:20240506:070801.123 no route"],
+        // JSON behind words that no format knows.
+        &[
+            "2024-05-06 07:08:00 INFO begins",
+            "worker@web-1 >> {\"time\":\"2024-05-06T07:08:01Z\",\"level\":\"error\",\"msg\":\"no route\"}",
+            "[api] {\"level\":\"warn\",\"msg\":\"slow\"}",
+            "2024-05-06 07:08:02 INFO sent",
+            ">body: {\"order\":12}",
+        ],
+        // A row without a header that is known has its time where the one before it has it.
+        &["Information,2024-05-06 07:08:00,Shop,begins", "Even,2024-05-06 07:08:01,Bank,no route", ">more, of it"],
+        // A date in a spelling that is not known.
+        &["2024-05-06 07:08:00 INFO begins", "6-quintus-2024 07:08:01 no route", ">more of it"],
+        // The name of a pod may end in letters alone.
+        &[
+            "pay-7d9f8c6b5-zxkqw api 2024-05-06 07:08:00 INFO begins",
+            "pay-7d9f8c6b5-qwrtp api {\"level\":\"error\",\"msg\":\"no route\"}",
+        ],
         // A call is one line; what follows is not its stack.
         &[
             "[06/May/2024 07:08:00] \"GET /x HTTP/1.1\" 404 12",
@@ -269,7 +296,37 @@ fn what_is_another_record_does_not_join() {
 #[test]
 fn what_ends_a_program_and_holes_begin_records() {
     let formats = Formats::built_in().expect("formats");
-    let files: [&[&str]; 5] = [
+    let files: [&[&str]; 8] = [
+        // Node names the place first, Deno and Julia say what they are.
+        &[
+            "2024-05-06 07:08:00 INFO begins",
+            "/srv/pay.js:12",
+            ">    throw new Error(\"no route\");",
+            ">    ^",
+            ">",
+            ">Error: no route",
+            ">    at charge (/srv/pay.js:12:9) {",
+            ">  code: 'EHOSTUNREACH'",
+            ">}",
+            ">",
+            ">Node.js v20.11.1",
+            "2024-05-06 07:08:01 INFO begins again",
+        ],
+        &[
+            "2024-05-06 07:08:00 ERROR charge failed",
+            ">error: Uncaught (in promise) Error: no route",
+            ">    at charge (file:///srv/pay.ts:12:9)",
+            "2024-05-06 07:08:01 INFO begins",
+            "error: Uncaught (in promise) Error: no route",
+            ">    at charge (file:///srv/pay.ts:12:9)",
+        ],
+        &[
+            "2024-05-06 07:08:00 ERROR charge failed",
+            ">ERROR: LoadError: no route",
+            ">Stacktrace:",
+            "> [1] error(s::String)",
+            ">in expression starting at /srv/pay.jl:20",
+        ],
         // What ends a program is no stack of what was logged last.
         &[
             "2024-05-06 07:08:00 INFO begins",

@@ -68,9 +68,9 @@ pub(super) fn duration_us(text: &str, unit: Option<f64>) -> Option<f64> {
         let end = rest.find(|c: char| !(c.is_alphabetic() || c == 'µ')).unwrap_or(rest.len());
         let scale = match &rest[..end] {
             "" => return (total == 0.0).then(|| unit.map(|unit| number * unit)).flatten(),
-            "ns" => 1e-3,
-            "us" | "µs" | "μs" | "usecs" | "micros" => 1.0,
-            "ms" | "msec" | "msecs" => 1e3,
+            "ns" | "nanosecond" | "nanoseconds" => 1e-3,
+            "us" | "µs" | "μs" | "usecs" | "micros" | "microsecond" | "microseconds" => 1.0,
+            "ms" | "msec" | "msecs" | "millis" | "millisecond" | "milliseconds" => 1e3,
             "s" | "sec" | "secs" | "second" | "seconds" => 1e6,
             "m" | "min" | "mins" | "minute" | "minutes" => 60e6,
             "h" | "hr" | "hrs" | "hour" | "hours" => 3600e6,

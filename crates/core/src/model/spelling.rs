@@ -3,6 +3,7 @@
 mod cursor;
 mod epoch;
 mod names;
+mod units;
 mod zones;
 
 use super::Timestamp;
@@ -167,7 +168,7 @@ pub fn leading_time(text: &str) -> Option<(Spelled, usize)> {
         b'0'..=b'9' => cursor.digit_first()?,
         b'@' => cursor.tai64n()?,
         // Behind the name of a day or a month a number comes soon.
-        b'A'..=b'Z' | b'a'..=b'z' if text.bytes().take(WORDS_BYTES).any(|b| b.is_ascii_digit()) => {
+        b'A'..=b'Z' | b'a'..=b'z' | 0x80.. if text.bytes().take(WORDS_BYTES).any(|b| b.is_ascii_digit()) => {
             cursor.word_first()?
         }
         _ => return None,
@@ -218,6 +219,21 @@ mod tests {
             "06MAY2024 07:08:00",
             "6May24:07:08:00",
             "2024-05-06][07:08:00",
+            "2024-05-06 -- 07:08:00",
+            "240506/070800",
+            "6.5.2024 | 07:08:00",
+            "2024-05-06;07:08:00",
+            "05/06/24|07:08:00",
+            "May 6, 2024 @ 07:08:00.000",
+            "may/06/2024 07:08:00",
+            "07:08:00 UTC 05/06/2024",
+            "2024年05月06日 07:08:00",
+            "2024年5月6日 上午7:08:00",
+            "2024년 5월 6일 오전 7:08:00",
+            "5月 06, 2024 7:08:00 午前",
+            "五月 06, 2024 7:08:00 上午",
+            "06-五月-2024 07:08:00",
+            "2024-05-06-09.08.00.000000+120",
             "06.05.24 07:08:00",
             "20240506.070800",
             "20240506:070800",

@@ -183,16 +183,18 @@ impl<'a> Assembler<'a> {
         a.parent_request_id = self.text(Target::ParentRequestId);
         a.error = self.text(Target::Error);
         if logged {
-            a.error =
-                a.error.filter(|text| !matches!(text.trim(), "" | "-" | "false" | "true" | "null" | "none" | "0"));
+            a.error = a.error.filter(|text| !is_placeholder(text) && !matches!(text.trim(), "false" | "true" | "0"));
+            a.url = a.url.filter(|text| !is_placeholder(text));
+            a.method = a.method.filter(|text| !is_placeholder(text));
             a.correlation_id = a.correlation_id.filter(|id| !id.contains(char::is_whitespace));
             a.correlation_id = a.correlation_id.map(|id| trace_of(&id).map_or(id.clone(), CompactString::from));
         } else if !schema.definition().canonical {
             a.error = a.error.filter(|text| !super::is_no_error(text));
         }
         a.error_type = self.text(Target::ErrorType);
-        a.operation = self.text(Target::Operation);
-        a.actor = self.text(Target::Actor);
+        let given = |target| self.text(target).filter(|text| !logged || !is_placeholder(text));
+        a.operation = given(Target::Operation);
+        a.actor = given(Target::Actor);
         a.organization = self.text(Target::Organization);
         a.tags = self.raw(Target::Tags).and_then(|text| tags(&text));
         let figure = |target| self.get(target).and_then(Scalar::number).filter(|n| n.is_finite());
@@ -296,8 +298,22 @@ pub fn is_http_method(word: &str) -> bool {
         "UNLOCK",
         "REPORT",
         "PURGE",
+        "MKCALENDAR",
+        "ACL",
+        "SEARCH",
+        "M-SEARCH",
+        "NOTIFY",
+        "SUBSCRIBE",
+        "UNSUBSCRIBE",
+        "QUERY",
+        "BAN",
     ];
     METHODS.iter().any(|method| method.eq_ignore_ascii_case(word))
+}
+
+/// Whether a text only says that there is no value.
+fn is_placeholder(text: &str) -> bool {
+    matches!(text.trim(), "" | "-" | "--" | "<nil>" | "<null>" | "nil" | "null" | "none" | "None" | "undefined")
 }
 
 /// Tags, joined by `, `, from a JSON array of strings or from a text with commas.

@@ -68,7 +68,7 @@ pub struct Definition {
     /// Whether each path also stands for its other spellings: `request_id` for `requestId`, `RequestID`, `x-request-id`.
     #[serde(default)]
     pub spellings: bool,
-    /// Keys of objects that hold fields as the record itself does; what is in them counts less.
+    /// Paths of objects that hold fields as the record itself does; what is in them counts less.
     #[serde(default)]
     pub nests: Vec<String>,
     /// Whether the message is a record of its own format, which this one wraps.

@@ -171,7 +171,7 @@ impl<'a, 'n> Scanner<'a, 'n> {
             }
             b'{' => {
                 let below = Found { node: node.filter(|node| node.has_children()), rank: found.rank };
-                let nests = found.rank == 0 && node.is_some_and(|node| node.nests);
+                let nests = node.is_some_and(|node| node.nests);
                 self.object(below, nests, into)?;
                 self.container(wanted, start, into);
             }

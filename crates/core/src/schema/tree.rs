@@ -140,10 +140,10 @@ impl Node {
         self.at_every(path, &|node| node.targets.push(target));
     }
 
-    /// Makes the objects at these keys hold fields as the record itself does.
-    pub(super) fn nest(&mut self, keys: &[String]) {
-        for key in keys {
-            self.child_mut(key).nests = true;
+    /// Makes the objects at these paths hold fields as the record itself does.
+    pub(super) fn nest(&mut self, paths: &[String]) {
+        for path in paths {
+            self.at_every(path, &|node| node.nests = true);
         }
     }
 

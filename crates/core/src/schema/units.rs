@@ -112,6 +112,7 @@ pub(super) fn spellings(path: &str) -> Vec<String> {
         each(&|words| words.iter().map(|word| capital(word)).collect::<Vec<_>>().join("-")),
         each(&|words| words.iter().map(|word| acronym(word)).collect::<Vec<_>>().join("-")),
         path.to_uppercase(),
+        each(&|words| words.iter().map(|word| capital(word)).collect::<Vec<_>>().join(" ")),
     ];
     let mut seen = std::collections::HashSet::new();
     all.retain(|name| seen.insert(name.clone()));

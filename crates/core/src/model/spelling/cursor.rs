@@ -6,7 +6,7 @@ use crate::number::{saturating_i32, saturating_u32};
 use chrono::{NaiveDate, Weekday};
 
 /// A day and a month in one of two orders; `None` where they are a date in neither.
-fn either(first: u32, second: u32, year: i32, separator: u8) -> Option<Day> {
+pub(super) fn either(first: u32, second: u32, year: i32, separator: u8) -> Option<Day> {
     let of = |month, date| NaiveDate::from_ymd_opt(year, month, date);
     // Nobody sets points behind a month that comes first.
     if separator == b'.'
@@ -116,12 +116,15 @@ impl Cursor<'_> {
             (4, b'-' | b'/' | b'.' | b':') => self.year_first(),
             (1 | 2, b':') => {
                 let (seconds, micros) = self.clock()?;
-                Some(self.zoned((Day::None, seconds, micros)))
+                let found = self.zoned((Day::None, seconds, micros));
+                Some(self.with_date_behind(found))
             }
+            (4, 0x80..) => self.units_first(),
+            (1 | 2, 0x80..) => self.month_in_units(),
             (2 | 1, b'/' | b'-' | b'.' | b' ') if !self.is_scientific() => self.short_first(),
             (8, b'T' | b't' | b' ' | b'-' | b'_' | b'.' | b':') | (14 | 17, _) if self.is_compact() => self.compact(),
             (1 | 2, b'A'..=b'Z' | b'a'..=b'z') => self.attached_month(),
-            (6, b' ') => self.six_digits(),
+            (6, b' ' | b'/') => self.six_digits(),
             (4, b' ') if self.peek() <= b'1' && self.bytes.get(self.at..self.at + 2) != Some(b"19") => {
                 self.month_and_day()
             }
@@ -204,14 +207,21 @@ impl Cursor<'_> {
         }
         self.take(b',');
         self.spaces();
-        if self.peek() == b'-' && self.ahead(1) == b' ' {
-            self.at += 1;
+        if !self.peek().is_ascii_digit() {
+            self.apart();
+        }
+        (self.at > start && (self.peek().is_ascii_digit() || self.half_of_day().is_some())).then_some(())
+    }
+
+    /// A mark that sets the time of day apart from its date, and the spaces behind it: `2024-05-06 -- 07:08:00`,
+    /// `06.05.2024 | 07:08:00`, `May 6, 2024 @ 07:08:00` (Kibana).
+    fn apart(&mut self) {
+        let rest = &self.bytes[self.at.min(self.bytes.len())..];
+        let mark = [b"- ".as_slice(), b"-- ", b"at ", b"@ ", b"| ", b"|", b"; ", b";"].into_iter();
+        if let Some(mark) = mark.into_iter().find(|mark| rest.starts_with(mark)) {
+            self.at += mark.len();
             self.spaces();
         }
-        if self.bytes[self.at.min(self.bytes.len())..].starts_with(b"at ") {
-            self.at += 3;
-        }
-        (self.at > start && self.peek().is_ascii_digit()).then_some(())
     }
 
     /// `06/May/2024:07:08:00 +0200`, `06-May-2024 07:08:00.123`, `06 May 2024 07:08:00`, `05/16/2024, 7:08:00 AM`,
@@ -223,7 +233,7 @@ impl Cursor<'_> {
         if separator == b' ' {
             self.spaces();
         }
-        if self.peek().is_ascii_alphabetic() {
+        if self.peek().is_ascii_alphabetic() || self.peek() >= 0x80 {
             let month = self.name(&MONTHS)? + 1;
             if !(self.take(separator) || self.take(b' ') || self.take(b'-')) {
                 return None;
@@ -315,13 +325,16 @@ impl Cursor<'_> {
     fn six_digits(&mut self) -> Option<Spelled> {
         let (year, month, date) = (self.digits(2)?, self.digits(2)?, self.digits(2)?);
         let day = Day::Whole(NaiveDate::from_ymd_opt(saturating_i32(year) + 2000, month, date)?);
-        self.spaces();
+        // hapi writes `240506/070800.123`.
+        if !self.take(b'/') {
+            self.spaces();
+        }
         let (seconds, micros) = self.packed_clock()?;
         Some(self.zoned((day, seconds, micros)))
     }
 
     /// `0506 07:08:00.123456`, as klog and glog write it.
-    fn month_and_day(&mut self) -> Option<Spelled> {
+    pub(super) fn month_and_day(&mut self) -> Option<Spelled> {
         let (month, date) = (self.digits(2)?, self.digits(2)?);
         if !(1..=12).contains(&month) || !(1..=31).contains(&date) {
             return None;
@@ -346,7 +359,13 @@ impl Cursor<'_> {
     }
 
     /// `07:08:00.123`, `7:08:00 AM`, `07:08`.
-    fn clock(&mut self) -> Option<(u32, u32)> {
+    pub(super) fn clock(&mut self) -> Option<(u32, u32)> {
+        // Chinese and Korean have the half of the day in front: `下午2:20:33`.
+        let before = self.half_of_day().filter(|_| self.peek() >= 0x80);
+        if let Some((_, length)) = before {
+            self.at += length;
+            self.spaces();
+        }
         let mut hour = self.number(1, 2)?;
         if !self.take(b':') {
             return None;
@@ -364,40 +383,13 @@ impl Cursor<'_> {
         if self.peek().is_ascii_digit() {
             return None;
         }
-        if let Some((half, length)) = self.half_of_day().filter(|_| (1..=12).contains(&hour)) {
+        if let Some((half, _)) = before {
+            hour = if hour <= 12 { hour % 12 + half } else { hour };
+        } else if let Some((half, length)) = self.half_of_day().filter(|_| (1..=12).contains(&hour)) {
             hour = hour % 12 + half;
             self.at += length;
         }
         (hour < 24 && minute < 60 && second <= 60).then_some((hour * 3600 + minute * 60 + second, micros))
-    }
-
-    /// The half of a day of twelve hours, and its length: `PM`, `p.m.`, `p. m.`. Before it stands a space perhaps: the
-    /// Unicode data of Java 20 and Node 20 have a narrow one that does not break.
-    fn half_of_day(&self) -> Option<(u32, usize)> {
-        let rest = self.bytes.get(self.at..)?;
-        let space = |at: usize| {
-            let rest = rest.get(at..).unwrap_or_default();
-            [" ", "\u{a0}", "\u{202f}"].iter().find(|space| rest.starts_with(space.as_bytes())).map_or(0, |s| s.len())
-        };
-        let byte = |at: usize| rest.get(at).copied().unwrap_or(0);
-        let mut at = space(0);
-        let half = match byte(at) {
-            b'a' | b'A' => 0,
-            b'p' | b'P' => 12,
-            _ => return None,
-        };
-        at += 1;
-        let dotted = byte(at) == b'.';
-        if dotted {
-            at += 1;
-            at += space(at);
-        }
-        if !byte(at).eq_ignore_ascii_case(&b'm') {
-            return None;
-        }
-        at += 1;
-        at += usize::from(dotted && byte(at) == b'.');
-        (!byte(at).is_ascii_alphanumeric()).then_some((half, at))
     }
 
     /// The fraction of a second, in microseconds; finer digits are cut.
@@ -441,10 +433,12 @@ impl Cursor<'_> {
             }
         }
         let month = self.name(&MONTHS)? + 1;
-        if self.take(b'-') {
-            // `May-06-2024 07:08:00`.
+        let mark = self.peek();
+        if matches!(mark, b'-' | b'/') {
+            // `May-06-2024 07:08:00`, `may/06/2024 07:08:00` (RouterOS).
+            self.at += 1;
             let date = self.number(1, 2)?;
-            let year = if self.take(b'-') { self.year()? } else { return None };
+            let year = if self.take(mark) { self.year()? } else { return None };
             let day = Day::Whole(NaiveDate::from_ymd_opt(year, month, date)?);
             self.between()?;
             let (seconds, micros) = self.clock()?;
@@ -453,6 +447,11 @@ impl Cursor<'_> {
         if self.spaces() == 0 {
             return None;
         }
+        self.behind_month(month)
+    }
+
+    /// What follows the name of a month: `6 07:08:00`, `06, 2024 7:08:00 AM`.
+    pub(super) fn behind_month(&mut self, month: u32) -> Option<Spelled> {
         let date = self.number(1, 2).filter(|date| (1..=31).contains(date))?;
         self.take(b',');
         if self.spaces() == 0 {
@@ -463,9 +462,7 @@ impl Cursor<'_> {
             year = Some(saturating_i32(self.digits(4)?));
             self.take(b',');
             self.spaces();
-            if self.bytes[self.at.min(self.bytes.len())..].starts_with(b"at ") {
-                self.at += 3;
-            }
+            self.apart();
         }
         let (seconds, micros) = self.clock()?;
         let mut found = self.zoned((Day::NoYear(month, date), seconds, micros));

@@ -6,18 +6,18 @@ pub(super) const DAYS: [[u8; 3]; 7] = [*b"mon", *b"tue", *b"wed", *b"thu", *b"fr
 
 /// Months as syslog writes them in other languages, where the first three letters are not those of English.
 const LOCAL_MONTHS: [&[&str]; 12] = [
-    &["ene", "gen", "gennaio", "enero", "sty"],
-    &["fév", "févr", "fev", "lut"],
-    &["mär", "mrz", "märz", "mrt"],
-    &["avr", "abr", "kwi"],
-    &["mai", "mag", "mei", "maj"],
-    &["juin", "giu", "cze"],
-    &["juil", "lug", "lip"],
-    &["août", "ago", "sie"],
-    &["set", "wrz"],
-    &["okt", "ott", "out", "paź"],
-    &["lis"],
-    &["dez", "déc", "dic", "gru"],
+    &["ene", "gen", "gennaio", "enero", "sty", "янв", "一月"],
+    &["fév", "févr", "fev", "lut", "фев", "二月"],
+    &["mär", "mrz", "märz", "mrt", "мар", "三月"],
+    &["avr", "abr", "kwi", "апр", "四月"],
+    &["mai", "mag", "mei", "maj", "мая", "五月"],
+    &["juin", "giu", "cze", "июн", "六月"],
+    &["juil", "lug", "lip", "июл", "七月"],
+    &["août", "ago", "sie", "авг", "八月"],
+    &["set", "wrz", "сен", "九月"],
+    &["okt", "ott", "out", "paź", "окт", "十月"],
+    &["lis", "ноя", "十一月"],
+    &["dez", "déc", "dic", "gru", "дек", "十二月"],
 ];
 
 /// The month, from 0, that a word names in one of the other languages.

@@ -199,6 +199,11 @@ impl Cursor<'_> {
         let run = self.run();
         let (hours, minutes) = match (run, self.ahead(2)) {
             (4, _) => (self.digits(2)?, self.digits(2)?),
+            // DB2 counts minutes.
+            (3, _) if stands == Stands::Attached => {
+                let minutes = self.digits(3)?;
+                (minutes / 60, minutes % 60)
+            }
             (2, b':') if self.ahead(3).is_ascii_digit() => {
                 let hours = self.digits(2)?;
                 self.at += 1;
