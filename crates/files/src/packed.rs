@@ -210,3 +210,30 @@ impl Read for Transcoded {
         Ok(length)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A frame with one raw block: RFC 8878, sections 3.1.1 and 3.1.1.2.
+    fn frame(text: &str) -> Vec<u8> {
+        let length = u8::try_from(text.len()).expect("a short text");
+        let block = (u32::from(length) << 3 | 1).to_le_bytes();
+        [&[0x28, 0xb5, 0x2f, 0xfd, 0x20, length], &block[..3], text.as_bytes()].concat()
+    }
+
+    #[test]
+    fn frames_that_are_to_be_skipped_hide_nothing() {
+        let skipped = |bytes: &[u8]| {
+            let length = u32::try_from(bytes.len()).expect("a short frame").to_le_bytes();
+            [&[0x5a, 0x2a, 0x4d, 0x18], &length[..], bytes].concat()
+        };
+        let file =
+            [skipped(b"12345678"), frame("one\n"), skipped(b""), frame("two\n"), skipped(b"x"), frame("three\n")];
+        assert_eq!(Layer::of(&file[0]), Some(Layer::Zstd));
+        let mut text = String::new();
+        let source: Box<dyn Read + Send> = Box::new(io::Cursor::new(file.concat()));
+        Zstd { frame: None, source: Some(source) }.read_to_string(&mut text).expect("a text");
+        assert_eq!(text, "one\ntwo\nthree\n");
+    }
+}

@@ -11,7 +11,9 @@ const WORDS_BYTES: usize = 128;
 impl Formats {
     /// The record of an object that another language printed.
     pub(crate) fn object_record(&self, text: &str, at: &Surrounding<'_>) -> Option<Found> {
-        self.json_record(&objects::as_json(text)?, at, 0)
+        // What has the marks of JSON is broken JSON, and said to be.
+        let other = text.trim_start().strip_prefix('{')?.trim_start().starts_with('\'') || text.contains("=>");
+        self.json_record(&objects::as_json(text).filter(|_| other)?, at, 0)
     }
 
     /// The record of JSON that a line has at its end, behind a few words. It says two of when, how bad, and what.

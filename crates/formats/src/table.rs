@@ -225,6 +225,11 @@ impl Formats {
             found.map(|(_, value)| value.as_str())
         };
         let date = text_of(DATES).or(columns.date.as_deref());
+        // Application Insights has a scale of its own.
+        let number = text_of(&["severitylevel"]).and_then(|number| number.parse::<usize>().ok());
+        if let Some(level) = number.and_then(|number| ["debug", "info", "warn", "error", "fatal"].get(number)) {
+            assembler.replace(Target::Level, Scalar::Text((*level).into()));
+        }
         // Datadog and others name the level so.
         if assembler.raw(Target::Level).is_none()
             && let Some(word) = text_of(&["status"]).filter(|word| Level::parse_any(word).is_some())
@@ -237,6 +242,8 @@ impl Formats {
         {
             let at = Surrounding { around: Surroundings { zone: None, ..at.around }, ..at.clone() };
             assembler.replace(Target::StartedAt, Scalar::Time(at.moment(spelled)));
+        } else {
+            at.place_time(&mut assembler, || None);
         }
         let names_service = names_service(&assembler);
         let said = [Target::Level, Target::Method, Target::Url, Target::HttpStatus, Target::Error];
@@ -264,6 +271,8 @@ impl Formats {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::nowhere;
+    use crosstail_core::model::{DayOrder, Timestamp};
 
     fn columns(header: &str) -> Columns {
         Columns::of_header(header, &Formats::built_in().expect("formats"), None).expect("a header")
@@ -289,6 +298,26 @@ mod tests {
             ("2024-05-06T07:08:04Z,INFO,done", true),
         ] {
             assert_eq!(begins(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn times_and_levels_stand_in_columns_of_many_names() {
+        let formats = Formats::built_in().expect("formats");
+        for (header, row, level) in [
+            ("\"TimeGenerated [UTC]\",SeverityLevel,Message", "\"5/6/2024, 7:08:00 AM\",3,no route", Level::Error),
+            ("Datum;Uhrzeit;Stufe;Meldung", "06.05.2024;07:08:00;Fehler;no route", Level::Error),
+            ("Niveau,Date et heure,Source,Message", "Erreur,06/05/2024 07:08:00,Shop,no route", Level::Error),
+            ("Date,Host,Service,Status,Message", "2024-05-06T07:08:00Z,web-1,shop,warn,no route", Level::Warn),
+            ("timestamp|severity|text", "2024-05-06 07:08:00|INFO|no route", Level::Info),
+        ] {
+            let around = Surroundings { order: Some(DayOrder::DayFirst), ..Surroundings::before(Timestamp(0)) };
+            let order = if header.starts_with('"') { None } else { around.order };
+            let at = Surrounding { around: Surroundings { order, ..around }, ..nowhere() };
+            let found = formats.row(&columns(header), None, row, &at).activity;
+            let time = found.started_at.rfc3339();
+            assert_eq!((time.get(..19), found.level), (Some("2024-05-06T07:08:00"), Some(level)), "{header}");
+            assert_eq!(found.message.as_deref(), Some("no route"), "{header}");
         }
     }
 
