@@ -18,6 +18,8 @@ const LONGEST_REGEX: usize = 1000;
 
 /// A query that keeps what any of the parts keeps.
 pub(super) fn any(mut parts: Vec<Value>) -> Value {
+    // A schema has hundreds of paths of which an index maps a few, and the server limits the clauses of a query.
+    parts.retain(|part| *part != nothing());
     match parts.len() {
         0 => nothing(),
         1 => parts.swap_remove(0),
@@ -27,6 +29,9 @@ pub(super) fn any(mut parts: Vec<Value>) -> Value {
 
 /// A query that keeps what all of the parts keep.
 pub(super) fn all(mut parts: Vec<Value>) -> Value {
+    if parts.contains(&nothing()) {
+        return nothing();
+    }
     match parts.len() {
         0 => json!({ "match_all": {} }),
         1 => parts.swap_remove(0),
@@ -165,7 +170,8 @@ fn present(mapping: &Mapping, field: Field) -> Option<Value> {
     let paths = sources(mapping, field)?;
     // A field that is not indexed may still be in the source.
     let said = |path: &String| mapping.fields.get(path).is_some() || mapping.fields.is_absent(path);
-    paths.iter().all(said).then(|| any(paths.iter().map(|path| exists(path)).collect()))
+    let mapped = paths.iter().filter(|path| !mapping.fields.is_absent(path));
+    paths.iter().all(said).then(|| any(mapped.map(|path| exists(path)).collect()))
 }
 
 /// A pattern on the text of a field.

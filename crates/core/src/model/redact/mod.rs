@@ -413,7 +413,7 @@ mod tests {
     fn a_plus_of_a_form_is_a_blank() {
         for (text, safe) in [
             ("/x?note=your+verification+code+is+482913&a=1", "/x?note=your+verification+code+is+[REDACTED]&a=1"),
-            ("/x?a=1&note=the+password+was+Winter71&b", "/x?a=1&note=the+password+was+[REDACTED]&b"),
+            ("/x?a=1&note=the+password+was+Winter71", "/x?a=1&note=the+password+was+[REDACTED]"),
             ("n=a%20b+SECRET_KEY+=+'django-insecure-9k2x'", "n=a%20b+SECRET_KEY+=+'[REDACTED]'"),
         ] {
             assert_eq!(redact_text(text), safe);
