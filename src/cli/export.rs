@@ -1,8 +1,8 @@
 //! `crosstail export`: history into a file, in constant memory. The same command resumes after an interruption.
 
 use super::args::ExportArgs;
+use super::ending::Ending;
 use super::output::{chosen, print_error, progress as bar_of_time};
-use super::tail::wait_for_signal;
 use super::{UsageError, exit, sources};
 use crate::config::Overrides;
 use crate::runtime::{MergedHistory, Sources, Work, payloads_of};
@@ -93,12 +93,12 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
     let mut joined = MergedHistory::new(&opened.sources, &work, &opened.names, query).after(progress.after.clone());
     let (began, resumed) = (Instant::now(), progress.rows);
     let bar = bar_of_time();
-    let mut interrupted = tokio::spawn(wait_for_signal());
+    let mut ending = Ending::listen();
     let mut step: Vec<crosstail_core::model::Activity> = Vec::with_capacity(STEP);
     loop {
         let next = tokio::select! {
             biased;
-            _ = &mut interrupted => {
+            () = ending.asked() => {
                 bar.finish_and_clear();
                 let rows = progress.rows;
                 print_error(&format!("interrupted after {rows} activities; run the same command again to resume"));

@@ -1,8 +1,8 @@
 //! `crosstail generate`: the demo's simulated traffic, written to real stores in the form that each system uses.
 
 use super::args::{GenerateArgs, TextOrJson};
+use super::ending::Ending;
 use super::output::{aligned, counter, print_error};
-use super::tail::wait_for_signal;
 use super::{UsageError, exit, target};
 use crate::kinds;
 use anyhow::{Context as _, Result, ensure};
@@ -40,8 +40,9 @@ pub(super) async fn run(args: &GenerateArgs) -> Result<u8> {
     let mut traffic = Traffic::new(simulation, from).limited(args.count.unwrap_or(u64::MAX));
     let cancel = CancellationToken::new();
     let stop = cancel.clone();
+    let mut ending = Ending::listen();
     tokio::spawn(async move {
-        wait_for_signal().await;
+        ending.asked().await;
         stop.cancel();
     });
     let bar = counter("activities written");

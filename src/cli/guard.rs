@@ -49,6 +49,10 @@ pub(super) fn run(args: &GuardArgs) -> Result<u8> {
         }
     };
     let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    // For crosstail, should this process be killed and the program live on.
+    if let (Some(told), Some(group)) = (&args.group, group) {
+        let _ = std::fs::write(told, group.as_raw_nonzero().to_string());
+    }
     let (sender, events) = sync_channel(4);
     let alone = sender.clone();
     std::thread::spawn(move || {
@@ -70,6 +74,9 @@ pub(super) fn run(args: &GuardArgs) -> Result<u8> {
     let is_alone = matches!(first, Ok(Event::Alone));
     if let Some(group) = group {
         end(group, &events);
+    }
+    if let Some(told) = &args.group {
+        let _ = std::fs::remove_file(told);
     }
     if is_alone && let Some(spool) = &args.spool {
         remove_unheld(spool);

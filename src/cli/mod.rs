@@ -10,6 +10,7 @@ mod config;
 mod demo;
 mod descendants;
 mod doctor;
+mod ending;
 mod explore;
 mod export;
 mod failures;

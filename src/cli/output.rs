@@ -6,7 +6,7 @@ use anyhow::Result;
 use chrono_tz::Tz;
 use crosstail_core::model::{Activity, Names, Payload, Timestamp, redact_text, visible_line};
 use crosstail_export::{Columns, Record, csv_cell, millis, safe_json, spreadsheet_cell};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::{Map, Value};
 use std::io::{self, IsTerminal as _, Write};
 
@@ -202,7 +202,11 @@ pub(super) fn aligned<R: AsRef<[String]>>(out: &mut impl Write, header: &[&str],
 /// A progress bar on standard error; hidden unless that is a terminal.
 fn bar(length: Option<u64>, form: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr_with_hz(5));
-    bar.set_style(ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let rate = |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let _ = write!(out, "{:.0}/s", state.per_sec());
+    };
+    bar.set_style(style.with_key("rate", rate));
     bar
 }
 
@@ -215,12 +219,15 @@ pub(super) fn spinner(what: &'static str) -> ProgressBar {
 
 /// A progress bar in thousandths.
 pub(super) fn progress() -> ProgressBar {
-    bar(Some(1000), "{bar:30} {percent:>3} %  {msg}, {elapsed}, {eta} left")
+    let bar = bar(Some(1000), "{bar:30} {percent:>3} %  {msg}, {elapsed}, {eta} left; Ctrl-C ends it");
+    // What is read before the first step is written may take long.
+    bar.enable_steady_tick(std::time::Duration::from_millis(500));
+    bar
 }
 
 /// A running count.
 pub(super) fn counter(what: &'static str) -> ProgressBar {
-    bar(None, "{spinner} {human_pos} {msg}, {per_sec}, {elapsed}").with_message(what)
+    bar(None, "{spinner} {human_pos} {msg}, {rate}, {elapsed}; Ctrl-C ends it").with_message(what)
 }
 
 /// Width of the terminal in columns; `None` unless standard output is a terminal.

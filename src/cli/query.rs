@@ -2,6 +2,7 @@
 
 use super::args::{QueryArgs, Sort};
 use super::output::{Writer, print_error};
+use super::progress::Progress;
 use super::{UsageError, sources};
 use crate::config::Overrides;
 use crate::runtime::{MergedHistory, Sources, Work, payloads_of};
@@ -44,18 +45,24 @@ pub(super) async fn run(args: &QueryArgs, choice: &Overrides) -> Result<u8> {
     let mut problems = Vec::new();
     let mut printer =
         Printer { sources: opened.sources.clone().into(), work: &work, writer: &mut writer, step: Vec::new() };
-    while let Some(activity) = joined.next().await? {
+    let mut progress = Progress::of(&work);
+    while let Some(activity) = progress.wait(joined.next()).await? {
         if written == limit && by_time {
             more = true;
             break;
         }
         written += 1;
         if by_time && !args.count {
+            progress.end();
             problems.extend(printer.add(activity, &opened.names).await?);
-        } else if !args.count {
-            ranked.add(activity);
+        } else {
+            progress.look();
+            if !args.count {
+                ranked.add(activity);
+            }
         }
     }
+    progress.end();
     problems.extend_from_slice(joined.problems());
     if !by_time && !args.count {
         more = written > limit;

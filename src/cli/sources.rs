@@ -1,9 +1,10 @@
 //! Opens the sources that arguments and configuration name.
 
 use super::args::{FilterArgs, RangeArgs, SourceArgs};
+use super::ending::Ending;
 use super::output::print_error;
+use super::progress::connecting;
 use super::spool::{Spool, Stream};
-use super::tail::wait_for_signal;
 use super::{UsageError, exit, habits};
 use crate::config::{self, Config};
 use crate::{absent, kinds, runtime};
@@ -223,7 +224,7 @@ pub(super) async fn open_asked(args: &SourceArgs, config: &Config) -> anyhow::Re
         }
         // What is missing from the output, or not as the store has it, is said: a table that may not be read, messages behind
         // a transaction.
-        match source.probe(&job).await {
+        match connecting(&name, source.probe(&job)).await {
             Ok(probe) => {
                 for warning in &probe.warnings {
                     print_error(&format!("{name}: {warning}"));
@@ -265,21 +266,12 @@ pub(super) async fn settled(source: &dyn Source, name: &str) -> bool {
     if let Ok(outcome) = tokio::time::timeout(PATIENCE, &mut settling).await {
         return told(outcome);
     }
+    let mut ending = Ending::listen();
     print_error(&format!("{name}: still running; Ctrl-C takes what it has printed so far, tail follows it"));
-    let mut signal = tokio::spawn(wait_for_signal());
-    let outcome = tokio::select! {
+    tokio::select! {
         outcome = &mut settling => told(outcome),
-        _ = &mut signal => {
-            // The next one ends crosstail as ever.
-            tokio::spawn(async {
-                wait_for_signal().await;
-                std::process::exit(exit::INTERRUPTED.into());
-            });
-            return false;
-        }
-    };
-    signal.abort();
-    outcome
+        () = ending.asked() => false,
+    }
 }
 
 /// Why a page of metrics or a health endpoint says nothing; `None` where it answers.

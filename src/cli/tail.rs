@@ -1,6 +1,7 @@
 //! `crosstail tail`: prints activities as they appear and whenever they change.
 
 use super::args::TailArgs;
+use super::ending::Ending;
 use super::output::{Writer, print_error};
 use super::{exit, sources};
 use crate::absent;
@@ -79,11 +80,11 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
     }
     drop(sender);
     shower.writer.flush()?;
-    let mut signals = tokio::spawn(wait_for_signal());
+    let mut ending = Ending::listen();
     let mut failed = 0;
     loop {
         let event = tokio::select! {
-            _ = &mut signals => break,
+            () = ending.asked() => break,
             event = events.recv() => event,
         };
         match event {
@@ -188,21 +189,4 @@ impl Shower<'_> {
         }
         Ok(())
     }
-}
-
-/// Waits for SIGINT (Ctrl-C), SIGTERM or SIGHUP.
-pub(super) async fn wait_for_signal() {
-    let (sender, mut receiver) = mpsc::channel::<()>(1);
-    if let Ok(mut signals) = signal_hook::iterator::Signals::new([
-        signal_hook::consts::SIGINT,
-        signal_hook::consts::SIGTERM,
-        signal_hook::consts::SIGHUP,
-    ]) {
-        std::thread::spawn(move || {
-            if signals.forever().next().is_some() {
-                let _ = sender.blocking_send(());
-            }
-        });
-    }
-    receiver.recv().await;
 }

@@ -55,8 +55,9 @@ pub(super) async fn run(args: &WatchArgs, choice: &Overrides) -> Result<u8> {
     };
     let stop = CancellationToken::new();
     let waiting = stop.clone();
+    let mut ending = super::ending::Ending::listen();
     tokio::spawn(async move {
-        super::tail::wait_for_signal().await;
+        ending.asked().await;
         waiting.cancel();
     });
     let settings = Settings {

@@ -307,13 +307,11 @@ pub struct Incident {
     pub outcomes: Option<String>,
     /// When the first of them failed.
     pub since: Option<Timestamp>,
-    /// Failures of the view by system, as far as memory holds them, the most first.
-    pub systems: Vec<(String, u64)>,
-    /// Activities of the view, and failures among those that memory holds.
-    pub count: u64,
-    pub failed: u64,
-    /// The filter, and the command that opens the view again.
-    pub filter: String,
+    /// The systems that fail now, since when, and whether they may have failed before that.
+    pub failing: Vec<(String, Timestamp, bool)>,
+    /// What the view is of. Its failures are counted in the stores.
+    pub range: ReportRange,
+    /// The command that opens the view again.
     pub reopen: String,
     /// Who writes it, and when.
     pub by: String,

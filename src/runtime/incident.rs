@@ -2,14 +2,15 @@
 //! begins with what whoever takes over asks first: what, since when, how many, which systems, by which filter, by whom. The
 //! store also holds the other tries and the traces of what is marked.
 
-use super::{Sources, Work, payload_of, related_to};
+use super::{Sources, Work, figures_by, payload_of, related_to};
 use crate::effect::{Incident, Mark};
 use anyhow::{Context as _, Result, ensure};
+use crosstail_core::filter::{Context as Evaluation, Field, Filter, Operand};
 use crosstail_core::model::{Activity, Id, Latencies, Names, merge_by_id, redact_text, visible_line};
 use crosstail_engine::insight::{Chain, Trace};
 use crosstail_export::{FullRecord, markdown};
 use crosstail_export::{IncidentEntry, write_incident};
-use crosstail_source::RelatedKey;
+use crosstail_source::{PageQuery, RelatedKey};
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -19,9 +20,16 @@ use std::path::{Path, PathBuf};
 const TRACE: usize = 200;
 
 /// Writes both files. Returns a message with their paths, or with the error.
-pub(super) async fn write(sources: &Sources, work: &Work, names: &Names, incident: Incident) -> String {
+pub(super) async fn write(
+    sources: &Sources,
+    work: &Work,
+    names: &Names,
+    context: Evaluation,
+    incident: Incident,
+) -> String {
     let count = incident.marks.len();
-    match write_both(sources, work, names, incident).await {
+    let counted = count_view(sources, work, names, (context, &incident)).await;
+    match write_both(sources, work, names, (incident, counted)).await {
         Ok(written) => {
             let missing = match written.unread {
                 0 => String::new(),
@@ -48,12 +56,63 @@ struct Written {
     beside: usize,
 }
 
-async fn write_both(sources: &Sources, work: &Work, names: &Names, incident: Incident) -> Result<Written> {
+/// What the stores count of the view.
+#[derive(Debug, Default)]
+struct Counted {
+    count: u64,
+    failed: u64,
+    /// The systems with failures and their number, the most first.
+    systems: Vec<(String, u64)>,
+    /// What could not be counted.
+    problems: Vec<String>,
+}
+
+async fn count_view(
+    sources: &Sources,
+    work: &Work,
+    names: &Names,
+    (context, incident): (Evaluation, &Incident),
+) -> Counted {
+    let mut counted = Counted::default();
+    let mut problems = Vec::new();
+    let groups = match Filter::parse(&incident.range.filter) {
+        Ok(filter) => {
+            let bounds = incident.range.bounds;
+            let query = PageQuery { filter, context, since: bounds.since, until: bounds.until, ..PageQuery::all(1) };
+            let by = [Operand::Field(Field::System)];
+            figures_by(sources, work, names, query, (&by, None), Some(&mut problems)).await
+        }
+        Err(error) => Err(error.into()),
+    };
+    counted.problems = problems.iter().map(ToString::to_string).collect();
+    match groups {
+        Ok(groups) => {
+            for ((key, _), figures) in groups {
+                counted.count += figures.count;
+                counted.failed += figures.failed;
+                if figures.failed > 0 {
+                    let name = key.into_iter().flatten().next();
+                    counted.systems.push((name.map_or_else(|| "no system".to_owned(), Into::into), figures.failed));
+                }
+            }
+        }
+        Err(error) => counted.problems.push(format!("{error:#}")),
+    }
+    counted.systems.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    counted
+}
+
+async fn write_both(
+    sources: &Sources,
+    work: &Work,
+    names: &Names,
+    (incident, counted): (Incident, Counted),
+) -> Result<Written> {
     let (document, store) = paths(&incident.path)?;
     let mut kept = Vec::new();
     let mut unread = 0;
     let mut marked: HashSet<Id> = incident.marks.iter().map(|mark| mark.activity.id.clone()).collect();
-    let mut text = head(&incident, &document);
+    let mut text = head(&incident, &counted, &document);
     let mut beside: Vec<Activity> = Vec::new();
     for Mark { activity, note } in incident.marks {
         let (payload, problems) = payload_of(sources, work, &activity.id, &activity.places).await;
@@ -128,7 +187,7 @@ fn paths(path: &str) -> Result<(PathBuf, PathBuf)> {
 }
 
 /// What the document begins with.
-fn head(incident: &Incident, document: &Path) -> String {
+fn head(incident: &Incident, counted: &Counted, document: &Path) -> String {
     let title = document.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut text = format!("# {title}\n\n| | |\n|---|---|\n");
     let mut row = |name: &str, value: &str| {
@@ -147,11 +206,16 @@ fn head(incident: &Incident, document: &Path) -> String {
         (None, Some(at)) => format!("{} (the first that is marked)", at.rfc3339()),
         (None, None) => String::new(),
     };
-    row("since", &since);
-    row("how many", &format!("{} failed of {} in the view; {} marked", incident.failed, incident.count, marks.len()));
-    let systems = incident.systems.iter().map(|(name, n)| format!("{name} ({n} failed)"));
+    let failing = incident.failing.iter().map(|(system, at, is_longer)| {
+        format!("{system} is failing since {}{}", at.rfc3339(), if *is_longer { " or earlier" } else { "" })
+    });
+    row("since", &failing.chain((!since.is_empty()).then_some(since)).collect::<Vec<_>>().join("; "));
+    row("how many", &format!("{} failed of {} in the view; {} marked", counted.failed, counted.count, marks.len()));
+    let systems = counted.systems.iter().map(|(name, n)| format!("{name} ({n} failed)"));
     row("systems", &systems.collect::<Vec<_>>().join(", "));
-    row("filter", if incident.filter.is_empty() { "everything" } else { &incident.filter });
+    row("not counted", &counted.problems.join("; "));
+    let filter = &incident.range.filter;
+    row("filter", if filter.is_empty() { "everything" } else { filter });
     row("open it again", &incident.reopen);
     row("by", &format!("{}, {}", incident.by, incident.at.rfc3339()));
     let notes = marks.iter().filter(|mark| !mark.note.is_empty());

@@ -330,9 +330,9 @@ impl Runtime {
 
     fn write_incident(&self, incident: Incident) {
         let work = self.work("write an incident", Priority::Asked, &self.cancel);
-        let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
+        let (sources, names, context) = (Arc::clone(&self.sources), self.names.clone(), self.context());
         self.spawn(self.cancel.clone(), 0, async move {
-            Reply::Notice(incident::write(&sources, &work, &names, incident).await)
+            Reply::Notice(incident::write(&sources, &work, &names, context, incident).await)
         });
     }
 

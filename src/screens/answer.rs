@@ -3,6 +3,7 @@
 use super::shared::Shared;
 use crate::effect::Ticket;
 use crosstail_core::model::Timestamp;
+use crosstail_engine::window::Range;
 
 /// What was asked is asked again after so long, if something has arrived since, in milliseconds.
 const EVERY_MS: i64 = 15_000;
@@ -16,11 +17,18 @@ pub(super) struct Answer<T> {
     /// When the last answer came, and the state of memory when it was asked for.
     answered: Option<(Timestamp, u64)>,
     revision: u64,
+    /// The view that was asked about: its filter and its range.
+    of: Option<(String, Range)>,
+}
+
+/// What the view is of; its moments change with time and are no other view.
+pub(super) fn view_of(shared: &Shared) -> (String, Range) {
+    (shared.filter.text().to_owned(), shared.range.clone())
 }
 
 impl<T> Default for Answer<T> {
     fn default() -> Self {
-        Self { found: None, asked: None, answered: None, revision: 0 }
+        Self { found: None, asked: None, answered: None, revision: 0, of: None }
     }
 }
 
@@ -39,9 +47,13 @@ impl<T> Answer<T> {
         self.found.as_ref()
     }
 
-    /// Asks, under this ticket.
+    /// Asks, under this ticket. What was found of another view is no answer any more.
     pub(super) fn ask(&mut self, shared: &mut Shared) -> Ticket {
         let ticket = shared.ticket();
+        if self.is_of_another(shared) {
+            self.found = None;
+        }
+        self.of = Some(view_of(shared));
         self.asked = Some(ticket);
         self.revision = shared.store.revision();
         ticket
@@ -51,10 +63,15 @@ impl<T> Answer<T> {
         self.asked.is_some()
     }
 
-    /// Whether it is time to ask again.
+    /// Whether it is time to ask again: of another view at once.
     pub(super) fn is_due(&self, shared: &Shared) -> bool {
         let is_old = |(at, revision)| shared.now.since_us(at) >= EVERY_MS * 1000 && shared.store.revision() != revision;
-        self.asked.is_none() && self.answered.is_some_and(is_old)
+        self.is_of_another(shared) || (self.asked.is_none() && self.answered.is_some_and(is_old))
+    }
+
+    /// Whether another view is shown than was asked about.
+    fn is_of_another(&self, shared: &Shared) -> bool {
+        self.of.as_ref().is_some_and(|of| *of != view_of(shared))
     }
 
     /// Expects no answer any more.

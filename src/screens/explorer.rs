@@ -1,13 +1,13 @@
 //! The explorer: what all screens share, and the stack of screens. `update(event) → effects` never waits.
 
-use super::GoesOn;
 use super::request::Tab;
 use super::shared::Shared;
 use super::stack::Stack;
+use super::{GoesOn, draw, global};
 use crate::action::Action;
 use crate::config::Layout;
 use crate::effect::{Effect, Reply, Ticket};
-use crate::tui::{Context, Gesture, KeyMatch, Keymap, Pointed, Stroke};
+use crate::tui::{Appearance, Context, Gesture, KeyMatch, Pointed, Stroke};
 use chrono_tz::Tz;
 use crosstail_core::model::{Names, SourceId, Timestamp};
 use crosstail_engine::window::Range;
@@ -129,22 +129,36 @@ impl Explorer {
     }
 
     /// Applies a key: the action that it means, or what it types.
-    pub fn press(&mut self, keymap: &Keymap, stroke: Stroke) -> Vec<Effect> {
+    pub fn press(&mut self, look: &Appearance, stroke: Stroke) -> Vec<Effect> {
         let typing = self.stack.is_typing() || stroke.letter().is_some_and(|letter| self.stack.types(letter));
         let context = if typing { Context::TEXT } else { self.stack.context() };
         self.pressed.push(stroke);
-        let found = keymap.find(context, &self.pressed);
+        let found = look.keymap.find(context, &self.pressed);
         if found == KeyMatch::Prefix {
             return Vec::new();
         }
         self.pressed.clear();
         match found {
-            KeyMatch::Action(action) => self.update(Event::Action(action)),
+            KeyMatch::Action(action) => self.act(action, look),
             _ if typing => self.update(Event::Typed(stroke)),
             _ => {
                 self.shared.notify("this key has no meaning here; ? lists those that have");
                 Vec::new()
             }
         }
+    }
+
+    /// Does what a key stands for; where nothing of it is seen, that is said.
+    fn act(&mut self, action: Action, look: &Appearance) -> Vec<Effect> {
+        if global::MOVES.contains(&action) {
+            return self.update(Event::Action(action));
+        }
+        self.shared.forget_notice();
+        let before = draw(self, look).buffer;
+        let effects = self.update(Event::Action(action));
+        if effects.is_empty() && draw(self, look).buffer == before {
+            self.shared.notify(format!("{} changes nothing here", action.name().replace('_', " ")));
+        }
+        effects
     }
 }

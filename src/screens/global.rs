@@ -25,37 +25,39 @@ pub(super) const ACTIONS: [Action; 11] = [
 /// The actions that always work, even where something else wants every key.
 pub(super) const ALWAYS: [Action; 3] = [Action::QUIT, Action::SUSPEND, Action::REDRAW];
 
-/// The actions on what is selected in the list, which mean nothing while a screen covers it: nobody sees what they would act on.
-pub(super) const OF_SELECTION: [Action; 28] = [
+/// The actions that move: at the end of what there is to move over, a person sees why nothing happens.
+pub(super) const MOVES: [Action; 8] = [
+    Action::UP,
+    Action::DOWN,
+    Action::PAGE_UP,
+    Action::PAGE_DOWN,
     Action::TOP,
     Action::BOTTOM,
     Action::LEFT,
     Action::RIGHT,
-    Action::OPEN,
-    Action::NEXT_MATCH,
-    Action::PREVIOUS_MATCH,
-    Action::NEXT_FAILURE,
-    Action::PREVIOUS_FAILURE,
-    Action::KEEP,
-    Action::EXCLUDE,
-    Action::TRACE,
-    Action::RETRIES,
-    Action::JQ,
-    Action::REVEAL,
-    Action::COPY_RECORD,
-    Action::COPY_WHOLE,
-    Action::COPY_MARKDOWN,
-    Action::COPY_ID,
-    Action::COPY_BODY,
-    Action::COPY_CURL,
-    Action::COPY_PATH,
-    Action::EDITOR,
-    Action::PAGER,
-    Action::PIPE,
-    Action::MARK,
-    Action::NOTE,
-    Action::AROUND,
 ];
+
+/// The actions of the list that lead to it, or change what stands over every screen.
+const OF_THE_LIST: [Action; 4] = [Action::FILTER, Action::FOLLOW, Action::PAUSE, Action::BUNDLE];
+
+/// The actions on the filter and the range, which stand over a screen that shows what they keep.
+const OF_THE_VIEW: [Action; 10] = [
+    Action::CLEAR_FILTER,
+    Action::FILTER_HISTORY,
+    Action::SAVE_VIEW,
+    Action::VIEW_BACK,
+    Action::VIEW_FORWARD,
+    Action::RANGE,
+    Action::ZOOM_IN,
+    Action::ZOOM_OUT,
+    Action::COPY_VIEW,
+    Action::COPY_AFFECTED,
+];
+
+/// Whether the list takes an action while a screen covers it. Any other would act on what nobody sees.
+pub(super) fn is_of_what_is_covered(action: Action, shows_filter: bool) -> bool {
+    OF_THE_LIST.contains(&action) || action.number().is_some() || (shows_filter && OF_THE_VIEW.contains(&action))
+}
 
 /// A report of what a screen contributes.
 pub(super) fn report(part: Option<ReportPart>, shared: &Shared) -> (Report, Option<ReportRange>) {

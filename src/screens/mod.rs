@@ -85,6 +85,11 @@ pub trait Screen {
         &[]
     }
 
+    /// Whether there is no line that an action could be about: then the key bar leaves out what acts on one.
+    fn is_empty(&self, _shared: &Shared) -> bool {
+        false
+    }
+
     /// Whether it shows what the list's filter keeps, so that the filter stands over it.
     fn is_filtered(&self) -> bool {
         false
@@ -157,6 +162,25 @@ pub trait Screen {
 /// A hint of the key bar: an action, under its first key, and what it does here. Neighbours that do the same share the words.
 #[derive(Debug, Clone, Copy)]
 pub struct Hint(pub Action, pub &'static str);
+
+impl Hint {
+    /// Whether it means something where there is no line to act on: it leads elsewhere, or is about the whole.
+    fn is_of_the_whole(self) -> bool {
+        const OF_THE_WHOLE: [Action; 10] = [
+            Action::BACK,
+            Action::FILTER,
+            Action::FIND,
+            Action::FOCUS_NEXT,
+            Action::ZOOM_IN,
+            Action::ZOOM_OUT,
+            Action::REPORT,
+            Action::PALETTE,
+            Action::HELP,
+            Action::QUIT,
+        ];
+        OF_THE_WHOLE.contains(&self.0) || SCREENS.iter().any(|entry| entry.action == Some(self.0))
+    }
+}
 
 /// What a screen contributes to a report of it.
 #[derive(Default)]

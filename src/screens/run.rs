@@ -389,7 +389,7 @@ impl Frontend {
         let event = match input {
             Input::End(code) => return Some(code),
             Input::Key(stroke) => {
-                let effects = self.explorer.press(&self.look.keymap, stroke);
+                let effects = self.explorer.press(&self.look, stroke);
                 return self.carry_out(effects);
             }
             Input::Focus(is_watched) => {

@@ -133,11 +133,15 @@ impl Stack {
     }
 
     /// What the key bar shows.
-    pub(super) fn hints(&self) -> &'static [Hint] {
+    pub(super) fn hints(&self, shared: &Shared) -> Vec<Hint> {
         let hints = |layer: &Layer| self.screen(*layer).hints();
         let layers = self.layers();
         let typing = layers.iter().find(|layer| self.screen(**layer).is_typing() && !hints(layer).is_empty());
-        typing.or_else(|| layers.iter().find(|layer| !hints(layer).is_empty())).map_or(&[], hints)
+        let Some(layer) = typing.or_else(|| layers.iter().find(|layer| !hints(layer).is_empty())) else {
+            return Vec::new();
+        };
+        let is_empty = self.screen(*layer).is_empty(shared);
+        hints(layer).iter().copied().filter(|hint| !is_empty || hint.is_of_the_whole()).collect()
     }
 
     /// The actions that something accepts, in the order of the help.
@@ -196,8 +200,9 @@ impl Stack {
             return Vec::new();
         }
         for layer in self.layers() {
-            let is_unseen = matches!(layer, Layer::Explore) && self.shown.is_some();
-            if is_unseen && global::OF_SELECTION.contains(&action) {
+            if let (Layer::Explore, Some(covering)) = (layer, self.covering())
+                && !global::is_of_what_is_covered(action, covering.is_filtered())
+            {
                 continue;
             }
             let screen = self.screen_mut(layer);

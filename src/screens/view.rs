@@ -36,7 +36,7 @@ pub fn draw(explorer: &Explorer, look: &Appearance) -> Picture {
     stack.body().view(shared, &mut canvas.at(frame.body));
     let context = if stack.is_typing() { Context::TEXT } else { stack.context() };
     match explorer.pressed.as_slice() {
-        [] => key_bar(stack.hints(), context, &mut canvas.at(frame.keys)),
+        [] => key_bar(&stack.hints(shared), context, &mut canvas.at(frame.keys)),
         pressed => what_may_follow(context, pressed, &mut canvas.at(frame.keys)),
     }
     canvas.spots.begin(stack::LIST);

@@ -450,6 +450,36 @@ fn what_a_key_did_is_said_over_what_another_said_before() {
     stage.press(&["m"]);
     let picture = stage.picture();
     assert!(picture.contains("marked, 1 in all") && !picture.contains("Backspace clears"), "{picture}");
+    // Beside it stands what a source that fails says.
+    let (source, until) = (SourceId(0), stage.explorer.shared.now.plus_ms(8_000));
+    let waiting = SourceState::Waiting { until, error: "connection refused".to_owned() };
+    stage.event(Event::Pump(PumpEvent::State(source, waiting)));
+    let picture = stage.picture();
+    assert!(picture.contains("marked, 1 in all") && picture.contains("connection refused"), "{picture}");
+    // What a key said is no longer true behind the next one.
+    stage.press(&["backspace"]);
+    let picture = stage.picture();
+    assert!(!picture.contains("marked, 1 in all") && picture.contains("connection refused"), "{picture}");
+}
+
+#[test]
+fn a_filter_that_keeps_nothing_says_of_how_many() {
+    let mut stage = Stage::new(120, 30, "dark");
+    stage.event(Event::Filter("system:NoSuch".to_owned()));
+    assert!(stage.picture().contains("0 of 46 match"), "{}", stage.picture());
+    assert!(!stage.picture().contains("⏎ open"), "nothing can be opened: {}", stage.picture());
+}
+
+/// Of one operation, each try stands in the facet; the line below the histogram counts operations.
+#[test]
+fn tries_and_operations_are_told_apart() {
+    let mut stage = Stage::new(160, 48, "dark");
+    an_operation_that_recovers(&mut stage);
+    stage.event(Event::Filter("final:recovered".to_owned()));
+    stage.explorer.count(true);
+    let picture = stage.picture();
+    assert!(picture.contains("1 operation: 1 recovered"), "{picture}");
+    assert!(!picture.contains("final ─") || picture.contains("final · tries"), "{picture}");
 }
 
 #[test]

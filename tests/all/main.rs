@@ -18,6 +18,7 @@
 
 mod alerting;
 mod alerts;
+mod answered;
 mod architecture;
 mod book;
 mod cancel;

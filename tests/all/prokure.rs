@@ -323,7 +323,9 @@ async fn figures_are_those_of_the_documents_own_queries() {
     let (explorer, _) = Box::pin(explorer_over(&[logs.clone(), summaries.clone()])).await;
     let health_over = |window: usize| {
         let mut figures = SlottedHealth::default();
-        (0..window).for_each(|_| figures.zoom(false));
+        (0..window).for_each(|_| {
+            figures.zoom(false);
+        });
         figures.compute(&explorer.shared.store, explorer.shared.now);
         figures.health.expect("health")
     };

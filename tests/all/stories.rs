@@ -204,7 +204,7 @@ fn failures_alone_are_told_from_what_did_not_fail() {
     let mut person = Person::at(&path, 160, 48);
     person.press("/", "as before");
     person.write("(http:* OR status:timeout) (http:5xx OR status:timeout)");
-    person.press("\r", "0 of");
+    person.press("\r", "next failure");
     person.press("c", "of failures");
     let screen = person.screen();
     assert!(screen.contains("of the rest") && !screen.contains("everything has failed here"), "{screen}");
@@ -305,9 +305,15 @@ fn it_is_handed_over() {
     person.write(&format!("\u{15}{}", to.display()));
     person.press("\r", "1 marked");
     let document = std::fs::read_to_string(to.with_extension("md")).expect("a document");
-    for says in
-        ["| what | ", "operations: ", "(the first failure of the view)", "| systems | SAP (", "| by | ", "SAP is down"]
-    {
+    for says in [
+        "| what | ",
+        "operations: ",
+        "| since | SAP is failing since ",
+        "(the first failure of the view)",
+        "| systems | SAP (",
+        "| by | ",
+        "SAP is down",
+    ] {
         assert!(document.contains(says), "{says}: {document}");
     }
     person.ends();

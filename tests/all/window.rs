@@ -67,7 +67,7 @@ impl Driven {
     }
 
     pub fn press(&mut self, key: &str) {
-        let effects = self.explorer.press(&look().keymap, Stroke::named(key).expect("a key"));
+        let effects = self.explorer.press(&look(), Stroke::named(key).expect("a key"));
         self.carry_out(effects);
     }
 

@@ -276,6 +276,7 @@ impl FileContext {
 /// How many files there are, and how large they are together.
 fn said(files: usize, bytes: u64) -> String {
     let size = match bytes {
+        0 if files == 1 => return "empty (0 B)".to_owned(),
         0 => "empty (0 B)".to_owned(),
         1..1000 => format!("{bytes} B"),
         1000..100_000 => format!("{:.1} KB", bytes as f64 / 1e3),

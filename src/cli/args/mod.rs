@@ -180,6 +180,9 @@ pub(super) struct GuardArgs {
     /// The folder that is removed where nobody holds its lock any more
     #[arg(long)]
     pub(super) spool: Option<std::path::PathBuf>,
+    /// Where to write the program's group of processes
+    #[arg(long)]
+    pub(super) group: Option<std::path::PathBuf>,
     /// The standard input of the program
     #[arg(long)]
     pub(super) input: Option<std::path::PathBuf>,

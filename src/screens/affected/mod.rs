@@ -61,6 +61,10 @@ impl Screen for Operations {
         true
     }
 
+    fn is_empty(&self, _shared: &Shared) -> bool {
+        self.affected.operations.is_empty()
+    }
+
     fn hints(&self) -> &'static [Hint] {
         &[
             Hint(Action::BACK, "back"),

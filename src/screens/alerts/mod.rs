@@ -118,6 +118,10 @@ impl Screen for Alerts {
         [&Lines::ACTIONS[..], &own].concat()
     }
 
+    fn is_empty(&self, shared: &Shared) -> bool {
+        shared.alerts.lines.is_empty()
+    }
+
     fn hints(&self) -> &'static [Hint] {
         &[
             Hint(Action::BACK, "back"),

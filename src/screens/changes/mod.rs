@@ -2,6 +2,7 @@
 
 mod view;
 
+use super::answer::view_of;
 use super::lines::Lines;
 use super::request::Request;
 use super::shared::{Shared, TwoSets};
@@ -13,6 +14,7 @@ use crate::tui::{Canvas, Context};
 use crosstail_core::filter::{Field, quote};
 use crosstail_core::model::Timestamp;
 use crosstail_engine::change::{FoundChanges, Shift, Window};
+use crosstail_engine::window::Range;
 use crosstail_export::{Cell, Table};
 
 const BY_ENDPOINT: Action =
@@ -57,6 +59,8 @@ pub(super) struct ChangesScreen {
     of: Option<String>,
     line: Lines,
     asked: Ticket,
+    /// The view that was asked about.
+    view: Option<(String, Range)>,
 }
 
 impl ChangesScreen {
@@ -74,7 +78,7 @@ impl ChangesScreen {
             range.filter = shared.filter_with(&format!("system:{}", quote(system)), false);
             by.push(Field::Endpoint);
         }
-        *self = Self { asked: shared.ticket(), of, ..Self::default() };
+        *self = Self { asked: shared.ticket(), of, view: Some(view_of(shared)), ..Self::default() };
         vec![Effect::FindChanges(self.asked, Box::new(range), by)]
     }
 
@@ -144,6 +148,10 @@ impl Screen for ChangesScreen {
         true
     }
 
+    fn is_empty(&self, _shared: &Shared) -> bool {
+        self.all().is_empty()
+    }
+
     fn hints(&self) -> &'static [Hint] {
         &[
             Hint(Action::BACK, "back"),
@@ -184,6 +192,11 @@ impl Screen for ChangesScreen {
 
     fn opened(&mut self, shared: &mut Shared) -> Vec<Effect> {
         self.ask(None, shared)
+    }
+
+    fn tick(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let is_another = self.view.as_ref().is_some_and(|view| *view != view_of(shared));
+        if is_another { self.ask(self.of.clone(), shared) } else { Vec::new() }
     }
 
     fn reply(&mut self, ticket: Ticket, reply: Reply, shared: &mut Shared) -> Result<Vec<Effect>, Reply> {

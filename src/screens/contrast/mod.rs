@@ -2,6 +2,7 @@
 
 mod view;
 
+use super::answer::view_of;
 use super::lines::Lines;
 use super::request::Request;
 use super::shared::{CountState, Shared};
@@ -12,7 +13,7 @@ use crate::tui::Canvas;
 use crosstail_core::filter::{Field, Filter};
 use crosstail_engine::insight::{Contrast, SYMPTOM_FIELDS, Tally};
 use crosstail_engine::store::{Facet, Row, TALLIED, Tallies};
-use crosstail_engine::window::{Interval, Intervals};
+use crosstail_engine::window::{Interval, Intervals, Range};
 
 pub(super) const ENTRY: Entry = Entry::new(Some(Action::COMPARE), || Box::new(ContrastScreen::default()));
 
@@ -32,6 +33,8 @@ pub(super) struct ContrastScreen {
     asked: Option<(Ticket, usize)>,
     /// Their answers.
     stores: Vec<ValuesPart>,
+    /// The view that it is of.
+    view: Option<(String, Range)>,
 }
 
 /// Fields by which a filter chooses failures; without them, what has not failed is kept, too.
@@ -49,6 +52,10 @@ impl Screen for ContrastScreen {
 
     fn is_filtered(&self) -> bool {
         true
+    }
+
+    fn is_empty(&self, _shared: &Shared) -> bool {
+        self.contrast.len() == 0
     }
 
     fn hints(&self) -> &'static [Hint] {
@@ -90,6 +97,7 @@ impl Screen for ContrastScreen {
     /// Contrasts the failures in the view with the rest, within the range being selected over time, if any. What memory
     /// does not hold, the stores count.
     fn opened(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        self.view = Some(view_of(shared));
         let store = &shared.store;
         let mut within = shared.bounds().interval();
         let mut period = String::new();
@@ -133,6 +141,11 @@ impl Screen for ContrastScreen {
         let query =
             ValuesQuery { filter, intervals: outside, fields: TALLIED.to_vec(), purpose: ValuesPurpose::Contrast };
         vec![Effect::CountValues(ticket, Box::new(query))]
+    }
+
+    fn tick(&mut self, shared: &mut Shared) -> Vec<Effect> {
+        let is_another = self.view.as_ref().is_some_and(|view| *view != view_of(shared));
+        if is_another { self.opened(shared) } else { Vec::new() }
     }
 
     /// Takes what a store has counted.

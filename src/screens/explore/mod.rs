@@ -348,6 +348,10 @@ impl Screen for Explore {
         true
     }
 
+    fn is_empty(&self, shared: &Shared) -> bool {
+        self.focus == Focus::List && shared.store.rows().is_empty()
+    }
+
     fn hints(&self) -> &'static [Hint] {
         match self.focus {
             Focus::List => HINTS,

@@ -17,6 +17,10 @@ impl Explore {
         {
             return Some(effects);
         }
+        if action == Action::FOLLOW && self.list.follow && self.list.pinned.is_none() {
+            shared.notify("the newest is followed already");
+            return Some(Vec::new());
+        }
         if self.list.act(action, &shared.store, height) {
             return Some(self.look(shared));
         }

@@ -5,13 +5,14 @@ use crate::action::Action;
 use crate::config::{ViewEntry, listed};
 use crate::effect::{Effect, ExternalProgram, Incident, Mark, Program};
 use crate::screens::request::{PromptKind, Request};
-use crate::screens::shared::{Shared, affected_lines, outcomes_of};
+use crate::screens::shared::{Shared, affected_lines, outcomes_since};
 use crate::tui::text::count;
 use crosstail_core::filter::Field;
 use crosstail_core::model::{Activity, Timestamp, redact_json};
+use crosstail_engine::insight::Health;
 use crosstail_engine::window::{Bounds, Range};
 use crosstail_export::{FullRecord, curl, markdown, record_json, shell_quote};
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 
 /// The actions by which something leaves.
 pub(super) const ACTIONS: [Action; 18] = [
@@ -34,6 +35,9 @@ pub(super) const ACTIONS: [Action; 18] = [
     Action::COPY_VIEW,
     Action::COPY_PATH,
 ];
+
+/// How far back an incident looks for when systems began to fail, in microseconds: as the health screen does.
+const RECENT_US: i64 = 3_600_000_000;
 
 impl Explore {
     /// Copies, marks, or passes on what is opened or selected.
@@ -142,22 +146,18 @@ impl Explore {
         let store = &shared.store;
         let affected = store.affected(store.rows());
         let failures = || store.rows().iter().copied().filter(|row| store.is_failure(*row));
-        let mut systems: BTreeMap<&str, u64> = BTreeMap::new();
-        for row in failures() {
-            let system = store.symbols().get(store.system(row));
-            *systems.entry(if system.is_empty() { "no system" } else { system }).or_default() += 1;
-        }
-        let mut systems: Vec<(String, u64)> = systems.into_iter().map(|(name, n)| (name.to_owned(), n)).collect();
-        systems.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let failed: HashSet<&str> = failures().map(|row| store.symbols().get(store.system(row))).collect();
+        let recent = store.rows_between(shared.now.plus_us(-RECENT_US)..shared.now.plus_us(1));
+        let recent: Vec<Activity> = recent.iter().map(|row| store.get(*row)).collect();
+        let health = Health::of_activities(shared.now, RECENT_US, recent.iter());
+        let failing = health.systems.into_iter().filter(|system| failed.contains(system.system.as_str()));
         Incident {
             path,
             marks: current_marks(shared),
-            outcomes: outcomes_of(&affected, shared),
+            outcomes: affected.since.map(|since| outcomes_since(&affected, &since.rfc3339(), shared)),
             since: affected.since.or_else(|| failures().map(|row| store.started(row)).min()),
-            systems,
-            count: shared.figure(true).count,
-            failed: failures().count() as u64,
-            filter: shared.filter.text().to_owned(),
+            failing: failing.filter_map(|one| Some((one.system, one.failing_since?, one.failing_longer))).collect(),
+            range: shared.view_range(),
             reopen: self.reopen_command(shared),
             by: shared.settings.who.clone(),
             at: shared.now,
@@ -172,7 +172,8 @@ impl Explore {
             format!("{}..{}", end(bounds.since), end(Some(bounds.until.unwrap_or(shared.now))))
         };
         let mut filter = shared.filter.text().to_owned();
-        if let Some(bounds) = shared.time_clause.filter(|_| shared.filter.is_relative()) {
+        let moves = |bounds: &Bounds| bounds.until.is_none() || shared.filter.is_relative();
+        if let Some(bounds) = shared.time_clause.filter(moves) {
             let rest = shared.filter.without(&[Field::Time], false);
             filter = format!("{rest} time:{}", between(bounds)).trim().to_owned();
         }
@@ -185,14 +186,9 @@ impl Explore {
                 command.push_str(&format!(" {option} {}", shell_quote(&names)));
             }
         }
-        match &shared.range {
-            // The filter says the time.
-            _ if shared.time_clause.is_some() => {}
-            Range::Last(_) => command.push_str(&format!(" --range {}", shell_quote(&between(shared.chosen_bounds())))),
-            range if *range != shared.settings.range => {
-                command.push_str(&format!(" --range {}", shell_quote(&range.text())));
-            }
-            _ => {}
+        // Where the filter says the time, that is the range.
+        if shared.time_clause.is_none() {
+            command.push_str(&format!(" --range {}", shell_quote(&between(shared.chosen_bounds()))));
         }
         if let Some(detail) = &self.detail {
             let tab = detail.tab.name();

@@ -61,13 +61,15 @@ impl Explore {
                 if self.histogram.mark.take().is_some() {
                     return Some(Vec::new());
                 }
-                if !shared.filter.is_all() {
-                    shared.notify("Backspace clears the filter, q quits");
-                }
+                let whole = shared.filter.is_all();
+                shared.notify(if whole { "q quits" } else { "Backspace clears the filter, q quits" });
             }
             Action::FILTER => shared.ask(Request::Focus(Focus::Filter)),
             Action::FILTER_HISTORY => shared.ask(Request::History(String::new())),
             Action::SAVE_VIEW => shared.ask(Request::Prompt(PromptKind::ViewName, String::new())),
+            Action::CLEAR_FILTER if shared.filter.is_all() && self.filter_bar.error.is_none() => {
+                shared.notify("no filter is set");
+            }
             Action::CLEAR_FILTER => shared.ask(Request::Filter(String::new())),
             Action::AROUND => return Some(self.look_around(shared)),
             Action::VIEW_BACK if self.around.is_some() => return self.leave_around(shared),
@@ -90,9 +92,10 @@ impl Explore {
                 return Some(self.set_range(range, shared));
             }
             other => {
-                let view = shared.settings.views.get(other.number()?).cloned();
-                if let Some(view) = view {
-                    shared.ask(Request::View(Box::new(view)));
+                let number = other.number()?;
+                match shared.settings.views.get(number).cloned() {
+                    Some(view) => shared.ask(Request::View(Box::new(view))),
+                    None => shared.notify(format!("there is no view {}; : save view saves one", number + 1)),
                 }
             }
         }

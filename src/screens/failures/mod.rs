@@ -95,6 +95,10 @@ impl Screen for FailuresScreen {
         true
     }
 
+    fn is_empty(&self, _shared: &Shared) -> bool {
+        self.groups().is_empty()
+    }
+
     fn hints(&self) -> &'static [Hint] {
         &[
             Hint(Action::BACK, "back"),

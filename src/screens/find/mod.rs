@@ -2,9 +2,9 @@
 
 mod view;
 
-use super::Screen;
 use super::request::{Request, Tab};
 use super::shared::Shared;
+use super::{Hint, Screen};
 use crate::action::Action;
 use crate::effect::{Effect, Reply, SearchProgress, Ticket, is_named, rank};
 use crate::tui::Canvas;
@@ -85,6 +85,19 @@ impl Screen for Find {
 
     fn is_modal(&self) -> bool {
         true
+    }
+
+    fn is_empty(&self, _shared: &Shared) -> bool {
+        self.found.is_empty()
+    }
+
+    fn hints(&self) -> &'static [Hint] {
+        &[
+            Hint(Action::BACK, "close"),
+            Hint(Action::OPEN, "open"),
+            Hint(Action::UP, "choose"),
+            Hint(Action::DOWN, "choose"),
+        ]
     }
 
     fn line(&mut self) -> Option<&mut usize> {

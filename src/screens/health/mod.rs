@@ -87,6 +87,10 @@ impl Screen for HealthScreen {
         [&Lines::ACTIONS[..], &own].concat()
     }
 
+    fn is_empty(&self, _shared: &Shared) -> bool {
+        self.system.is_none() && self.count() == 0
+    }
+
     fn hints(&self) -> &'static [Hint] {
         match self.system {
             None => &[
@@ -121,7 +125,11 @@ impl Screen for HealthScreen {
             (Action::OPEN, None) => self.open_system(shared),
             (Action::HEALTH, Some(_)) => return Some(self.opened(shared)),
             (Action::ZOOM_IN | Action::ZOOM_OUT, None) => {
-                self.figures.zoom(action == Action::ZOOM_IN);
+                let shorter = action == Action::ZOOM_IN;
+                if !self.figures.zoom(shorter) {
+                    shared.notify(if shorter { "this is the shortest time" } else { "this is the longest time" });
+                    return Some(Vec::new());
+                }
                 return Some(self.refresh(shared));
             }
             (_, view) => {

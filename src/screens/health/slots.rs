@@ -65,10 +65,18 @@ impl SlottedHealth {
         at.0.div_euclid(self.slot_us())
     }
 
-    /// Switches to the next shorter or longer window, if there is one.
-    pub fn zoom(&mut self, shorter: bool) {
-        let window = if shorter { self.window.saturating_sub(1) } else { self.window + 1 };
-        *self = Self { window: window.min(HEALTH_WINDOWS_US.len() - 1), ..Self::default() };
+    /// Whether there is a shorter or a longer window.
+    pub fn can_zoom(&self, shorter: bool) -> bool {
+        if shorter { self.window > 0 } else { self.window + 1 < HEALTH_WINDOWS_US.len() }
+    }
+
+    /// Switches to the next shorter or longer window; returns whether there is one.
+    pub fn zoom(&mut self, shorter: bool) -> bool {
+        let can = self.can_zoom(shorter);
+        if can {
+            *self = Self { window: if shorter { self.window - 1 } else { self.window + 1 }, ..Self::default() };
+        }
+        can
     }
 
     /// Notes that rows are new or changed; `moved_from` are earlier start times of rows whose start changed.

@@ -29,13 +29,25 @@ pub(super) fn render(screen: &HealthScreen, shared: &Shared, canvas: &mut Canvas
     }
     let window = ago(health.window_us);
     let title = format!("the last {window}, worst first");
-    let keys = [(Action::ZOOM_IN, "shorter"), (Action::ZOOM_OUT, "longer"), (Action::OPEN, "opens a system")];
+    let figures = &screen.figures;
+    let keys = [
+        figures.can_zoom(true).then_some((Action::ZOOM_IN, "shorter")),
+        figures.can_zoom(false).then_some((Action::ZOOM_OUT, "longer")),
+        (!health.systems.is_empty()).then_some((Action::OPEN, "opens a system")),
+    ];
+    let keys: Vec<(Action, &str)> = keys.into_iter().flatten().collect();
     canvas.put_keys(area.x + 1, area.y, area.width.saturating_sub(2), (&title, &keys), theme.dim);
     let buf = &mut *canvas.buf;
     if health.systems.is_empty() {
         let rows = shared.store.rows_between(shared.now.plus_us(-health.window_us)..shared.now).len();
         let text = match rows {
-            0 => "no activity in this time".to_owned(),
+            0 => match shared.store.all_rows().last() {
+                Some(newest) => {
+                    let age = shared.now.since_us(shared.store.started(*newest));
+                    format!("no activity in this time; the newest is {} old", ago(age))
+                }
+                None => "no activity in this time".to_owned(),
+            },
             _ => format!("{} activities in this time name no system", count(rows)),
         };
         put(buf, area.x + 2, area.y + 2, &text, area.width, theme.dim);
@@ -390,5 +402,23 @@ pub(super) fn spark(columns: &[(u64, u64)], x: u16, y: u16, area: Rect, buf: &mu
         };
         let symbol = if *total == 0 { " " } else { SPARKS[saturating_usize((total * 7) / most)] };
         put(buf, at, y, symbol, 1, style);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::ColourDepth;
+
+    #[test]
+    fn a_column_has_the_colour_of_its_share() {
+        let theme = Theme::load("dark", ColourDepth::True).expect("a theme");
+        let area = Rect::new(0, 0, 4, 1);
+        let mut buf = Buffer::empty(area);
+        spark(&[(50, 0), (50, 1), (50, 25), (0, 0)], 0, 0, area, &mut buf, &theme);
+        let colour = |x: u16| buf[(x, 0)].fg;
+        let expected = [theme.accent, theme.warning, theme.failure].map(|style| style.fg.expect("a colour"));
+        assert_eq!([colour(0), colour(1), colour(2)], expected);
+        assert_eq!(buf[(3, 0)].symbol(), " ");
     }
 }

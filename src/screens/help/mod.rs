@@ -3,10 +3,10 @@
 
 mod view;
 
-use super::Screen;
 use super::lines::Lines;
 use super::request::Request;
 use super::shared::Shared;
+use super::{Hint, Screen};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::tui::{Canvas, TextField};
@@ -39,6 +39,13 @@ impl Screen for Help {
 
     fn actions(&self) -> Vec<Action> {
         [&Lines::ACTIONS[..], &[Action::BACK, Action::HELP, Action::OPEN, Action::CLEAR_FILTER]].concat()
+    }
+
+    fn hints(&self) -> &'static [Hint] {
+        if self.is_whole {
+            return &[Hint(Action::BACK, "close"), Hint(Action::UP, "scroll"), Hint(Action::DOWN, "scroll")];
+        }
+        &[Hint(Action::BACK, "close"), Hint(Action::HELP, "all of them")]
     }
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {

@@ -141,6 +141,10 @@ impl Screen for PatternsScreen {
         true
     }
 
+    fn is_empty(&self, _shared: &Shared) -> bool {
+        self.patterns().is_empty()
+    }
+
     fn hints(&self) -> &'static [Hint] {
         if self.values.is_some() {
             return &[

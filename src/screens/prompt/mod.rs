@@ -2,9 +2,9 @@
 
 mod view;
 
-use super::Screen;
 use super::request::{PromptKind, Request};
 use super::shared::Shared;
+use super::{Hint, Screen};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::tui::{Canvas, TextField};
@@ -54,6 +54,10 @@ impl Screen for Prompt {
             _ => return None,
         }
         Some(Vec::new())
+    }
+
+    fn hints(&self) -> &'static [Hint] {
+        &[Hint(Action::BACK, "as before"), Hint(Action::OPEN, "done")]
     }
 
     fn is_typing(&self) -> bool {

@@ -243,6 +243,11 @@ impl Screen for ResendScreen {
             shared.ask(Request::Close);
             return Vec::new();
         }
+        if chosen.is_empty() {
+            shared.notify("nothing is chosen to be sent: open, select or mark calls in the list");
+            shared.ask(Request::Close);
+            return Vec::new();
+        }
         *self = Self { rate: FIRST, stops: true, ticket: shared.ticket(), earlier: chosen.len(), ..Self::default() };
         vec![Effect::PrepareSend(self.ticket, chosen)]
     }

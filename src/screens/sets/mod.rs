@@ -40,6 +40,10 @@ impl Screen for SetsScreen {
         [&Lines::ACTIONS[..], &[Action::OPEN, Action::KEEP, Action::EXCLUDE, Action::BACK, Action::COMPARE]].concat()
     }
 
+    fn is_empty(&self, _shared: &Shared) -> bool {
+        self.contrast().is_none_or(|found| found.contrast.len() == 0)
+    }
+
     fn hints(&self) -> &'static [Hint] {
         &[
             Hint(Action::BACK, "back"),

@@ -11,6 +11,11 @@ pub(in crate::screens) fn outcomes_of(affected: &Affected, shared: &Shared) -> O
     let since = shared.local(affected.since?);
     let today = since.date_naive() == shared.local(shared.now).date_naive();
     let since = since.format(if today { "%H:%M:%S" } else { "%m-%d %H:%M" });
+    Some(outcomes_since(affected, &since.to_string(), shared))
+}
+
+/// The same, with when the first of them failed as it is to be said.
+pub(in crate::screens) fn outcomes_since(affected: &Affected, since: &str, shared: &Shared) -> String {
     let whose =
         affected.system.map(|system| format!("{} ", safe(shared.store.symbols().get(system)))).unwrap_or_default();
     let (counts, unknown) = (affected.counts(), affected.unknown());
@@ -22,7 +27,7 @@ pub(in crate::screens) fn outcomes_of(affected: &Affected, shared: &Shared) -> O
         1 => "1 operation".to_owned(),
         n => format!("{} operations", count(n)),
     };
-    Some(format!("{whose}since {since} · {all}: {}", ends.chain(lone).collect::<Vec<_>>().join(" · ")))
+    format!("{whose}since {since} · {all}: {}", ends.chain(lone).collect::<Vec<_>>().join(" · "))
 }
 
 /// The operations of some rows that have failed, a line each in aligned columns: entity, what became of it, its first failure,

@@ -9,7 +9,7 @@ mod markers;
 mod reading;
 mod sets;
 
-pub(in crate::screens) use affected::{affected_lines, outcomes_of};
+pub(in crate::screens) use affected::{affected_lines, outcomes_of, outcomes_since};
 pub(in crate::screens) use alerts::record_of;
 pub use alerts::{AlertBoard, AlertLine, AlertOrigin, LineState, of_activity, of_rule};
 pub use counted::{CountState, Counted, Figure};

@@ -28,6 +28,10 @@ impl Screen for Sources {
         [&Lines::ACTIONS[..], &[Action::OPEN, Action::BACK]].concat()
     }
 
+    fn is_empty(&self, shared: &Shared) -> bool {
+        shared.sources.is_empty()
+    }
+
     fn hints(&self) -> &'static [Hint] {
         &[
             Hint(Action::BACK, "back"),

@@ -60,6 +60,10 @@ impl Screen for Tables {
         Some(Context("tables"))
     }
 
+    fn is_empty(&self, _shared: &Shared) -> bool {
+        self.offers.is_empty()
+    }
+
     fn hints(&self) -> &'static [Hint] {
         &[
             Hint(Action::BACK, "back"),

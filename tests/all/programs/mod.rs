@@ -3,6 +3,7 @@
 
 mod containers;
 mod journal;
+mod journald;
 mod live;
 mod plain;
 mod pods;

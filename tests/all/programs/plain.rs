@@ -214,6 +214,28 @@ fn what_leaves_its_group_ends_too() {
     }
 }
 
+/// Of a guard that is killed itself, crosstail ends the program, and starts it again.
+#[test]
+fn what_a_killed_guard_leaves_ends_too() {
+    let world = World::new(&[]);
+    let mark = format!("mark-{}", world.path("").display());
+    let run = format!("n=$(cat n 2>/dev/null || echo 0); echo $((n + 1)) > n; echo \"run $n\"; sleep 98764 # {mark}");
+    let tail = world.tail(&["--run", &run]);
+    tail.wait_for(&["run 0"]);
+    let numbers = |says: &str| -> Vec<i32> {
+        let number = |process: &String| process.split('/').nth(2)?.split(' ').next()?.parse().ok();
+        processes_with(&mark).iter().filter(|process| process.contains(says)).filter_map(number).collect()
+    };
+    let (guards, programs) = (numbers(" guard --spool"), numbers("sh -c n="));
+    assert_eq!(guards.len(), 1, "{:?}", processes_with(&mark));
+    let guard = rustix::process::Pid::from_raw(guards[0]).expect("a process");
+    rustix::process::kill_process(guard, Signal::KILL).expect("killed");
+    wait_for("the program to end", || !numbers("sh -c n=").iter().any(|one| programs.contains(one)));
+    tail.wait_for(&["run 1"]);
+    tail.end();
+    wait_until_nothing_is_left(&world, &mark);
+}
+
 /// Lines that say no time may be of another run, however alike they are.
 #[test]
 fn equal_lines_of_a_later_run_are_shown_and_told() {

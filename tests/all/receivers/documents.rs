@@ -1,5 +1,6 @@
 //! JSON by POST.
 
+use super::otlp::{BATCH, is_refused_and_nothing_is_lost};
 use super::{free_port, post, receiving, request};
 use crate::programs::World;
 
@@ -25,4 +26,13 @@ fn lines_documents_and_lists_are_records() {
     tail.wait_for(&["one", "two", "three", "four", "five", "six", "seven"]);
     tail.wait_until_said("refused records, which were none");
     tail.end();
+}
+
+#[test]
+fn too_many_lines_are_refused_and_none_is_lost() {
+    let lines = |number: usize| -> String {
+        let line = |n| format!("{{\"level\":\"info\",\"padding\":\"{n:60}\",\"msg\":\"record {number}-{n}\"}}\n");
+        (0..BATCH).map(line).collect()
+    };
+    is_refused_and_nothing_is_lost("http-in", "/", &lines, "{\"msg\":\"last\"}");
 }

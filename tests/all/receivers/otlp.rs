@@ -182,8 +182,28 @@ fn a_projects_file_says_where_it_listens_before_it_does() {
 /// What nobody reads is not taken without end: it is refused, and everything that was taken is there afterwards.
 #[test]
 fn back_pressure_refuses_and_loses_nothing() {
+    let records = |number: usize| {
+        let records: Vec<String> = (0..BATCH)
+            .map(|n| {
+                let ns = 1_795_000_000_000_000_000_u64 + (number * BATCH + n) as u64 * 1000;
+                format!(
+                    r#"{{"timeUnixNano":"{ns}","severityNumber":9,"body":{{"stringValue":"record {number}-{n}"}}}}"#
+                )
+            })
+            .collect();
+        format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{}]}}]}}]}}"#, records.join(","))
+    };
+    is_refused_and_nothing_is_lost("otlp+http", "/v1/logs", &records, &log("last"));
+}
+
+/// Records of a request that is to be too many.
+pub(super) const BATCH: usize = 20_000;
+
+/// Sends to a receiver that nobody reads until it refuses, reads it, and sends again. `batch` makes a request of [`BATCH`]
+/// records by its number; `last` is one of one record.
+pub(super) fn is_refused_and_nothing_is_lost(scheme: &str, path: &str, batch: &dyn Fn(usize) -> String, last: &str) {
     let (world, port) = (World::new(&[]), free_port());
-    let at = format!("otlp+http://127.0.0.1:{port}");
+    let at = format!("{scheme}://127.0.0.1:{port}");
     // Its output is not read for now.
     let mut child = world
         .command(&["tail", "-o", "json", "-s", &at])
@@ -192,22 +212,11 @@ fn back_pressure_refuses_and_loses_nothing() {
         .spawn()
         .expect("started");
     wait_for("the receiver to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
-    let batch = |number: usize| {
-        let records: Vec<String> = (0..20_000)
-            .map(|n| {
-                let ns = 1_795_000_000_000_000_000_u64 + (number * 20_000 + n) as u64 * 1000;
-                format!(
-                    r#"{{"timeUnixNano":"{ns}","severityNumber":9,"body":{{"stringValue":"record {number}-{n}"}}}}"#
-                )
-            })
-            .collect();
-        format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{}]}}]}}]}}"#, records.join(","))
-    };
     let mut taken = 0;
     let refused = (0..40).find_map(|number| {
-        let answer = post(port, "/v1/logs", &batch(number));
+        let answer = post(port, path, &batch(number));
         match answer.status {
-            200 => taken += 20_000,
+            200 => taken += BATCH,
             _ => return Some(answer),
         }
         None
@@ -229,7 +238,7 @@ fn back_pressure_refuses_and_loses_nothing() {
         }
         seen.len()
     });
-    wait_for("room", || post(port, "/v1/logs", &log("last")).status == 200);
+    wait_for("room", || post(port, path, last).status == 200);
     assert_eq!(reading.join().expect("counted"), taken + 1);
     let _ = child.kill();
     let said = BufReader::new(child.stderr.take().expect("a pipe")).lines().map_while(Result::ok).collect::<Vec<_>>();

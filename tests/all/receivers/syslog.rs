@@ -2,6 +2,7 @@
 
 use super::{free_port, receiving};
 use crate::programs::World;
+use crate::support::wait_for;
 use rustls::pki_types::CertificateDer;
 use std::io::Write as _;
 use std::net::{TcpStream, UdpSocket};
@@ -137,5 +138,25 @@ fn tls_and_senders_that_are_not_heard() {
     tail.wait_until_said("refused messages of senders that ?from= does not name");
     tail.wait_until_said("refused connections of senders that ?from= does not name");
     assert!(tail.counts().is_empty(), "{:?}", tail.counts());
+    tail.end();
+}
+
+/// What the system drops while nobody can read is counted and said.
+#[test]
+fn datagrams_that_the_system_dropped_are_counted() {
+    const SENT: usize = 20_000;
+    let (world, port) = (World::new(&[]), free_port());
+    let tail = receiving(&world, &format!("syslog://127.0.0.1:{port}"), port);
+    tail.signal(rustix::process::Signal::STOP);
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    for n in 0..SENT {
+        let message = format!("<11>1 2026-11-20T10:00:00Z web-1 pay 12 - - message {n} {:500}", "");
+        udp.send_to(message.as_bytes(), ("127.0.0.1", port)).expect("sent");
+    }
+    tail.signal(rustix::process::Signal::CONT);
+    tail.wait_until_said("datagrams, which the system dropped because they came too fast; use TCP");
+    // What was not dropped comes.
+    wait_for("the others", || !tail.counts().is_empty());
+    assert!(tail.counts().len() < SENT);
     tail.end();
 }

@@ -2,6 +2,8 @@
 
 use super::span;
 use crate::programs::World;
+use crate::pty::Terminal;
+use portable_pty::CommandBuilder;
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
@@ -102,6 +104,29 @@ fn their_spans_stand_beside_the_records_of_other_sources() {
         let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
         assert!(said.contains("is asked for the spans of a trace when one is opened"), "{said}");
     }
+}
+
+/// In the explorer: the trace of a record has the spans that Tempo knows of it.
+#[test]
+fn the_trace_of_a_record_has_the_spans_of_tempo() {
+    let world = World::new(&[]);
+    log_file(&world);
+    let spans = span(TRACE, "b7ad6b7169203331", "", "checkout", r#","kind":2"#).replace("resourceSpans", "batches");
+    let path = concat!("/api/traces/", "0af7651916cd43dd8448eb211c80319c");
+    let (port, asked) = server(vec![("/api/echo", 200, "echo".to_owned()), (path, 200, spans)]);
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+    command.args(["-s", "shop.log", "-s", &format!("tempo+http://127.0.0.1:{port}")]);
+    command.cwd(world.path(""));
+    let folders = [("XDG_CONFIG_HOME", world.path("config")), ("XDG_CACHE_HOME", world.path("cache"))];
+    let mut terminal = Terminal::run_as_it_is(command, &folders, 140, 36);
+    terminal.wait_for("order 4711");
+    assert!(!asked.lock().expect("lock").iter().any(|head| head.contains(path)), "asked before it is opened");
+    terminal.keys("\r");
+    terminal.wait_for("1 overview");
+    terminal.keys("6");
+    terminal.wait_for("checkout");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
 }
 
 #[test]

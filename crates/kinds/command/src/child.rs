@@ -1,11 +1,14 @@
 //! Runs a program below a guard, a process that ends it, and all that it started, when this process is gone. What it prints
 //! comes as whole lines.
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
@@ -88,7 +91,9 @@ impl Invocation {
     /// Starts it. `spool` is removed by the guard once nobody holds it any more.
     pub(crate) fn start(&self, spool: &Path) -> io::Result<Child> {
         let mut command = tokio::process::Command::new(guard()?);
-        command.arg(GUARD).arg("--spool").arg(spool);
+        static STARTED: AtomicU64 = AtomicU64::new(0);
+        let group = spool.join(format!(".group-{}", STARTED.fetch_add(1, Ordering::Relaxed)));
+        command.arg(GUARD).arg("--spool").arg(spool).arg("--group").arg(&group);
         if let Some(input) = &self.input {
             command.arg("--input").arg(input);
         }
@@ -97,12 +102,10 @@ impl Invocation {
         // Ctrl-C in the terminal is for crosstail alone.
         let mut child = command.process_group(0).spawn()?;
         let missing = || io::Error::other("no pipe to the program");
-        Ok(Child {
-            alive: child.stdin.take().ok_or_else(missing)?,
-            out: Lines::new(child.stdout.take().ok_or_else(missing)?),
-            err: Lines::new(child.stderr.take().ok_or_else(missing)?),
-            process: child,
-        })
+        let (out, err) = (child.stdout.take().ok_or_else(missing)?, child.stderr.take().ok_or_else(missing)?);
+        let alive = child.stdin.take().ok_or_else(missing)?;
+        let guarded = Guarded { process: child, _alive: alive, group, has_ended: false };
+        Ok(Child { guarded, out: Lines::new(out), err: Lines::new(err) })
     }
 
     /// Runs it to its end and gives what it printed; an error has what it said.
@@ -139,10 +142,50 @@ pub(crate) enum Pipe {
     Err,
 }
 
-/// A running program. Dropping it ends it: its guard sees that nobody holds the other end of its input any more.
-pub(crate) struct Child {
+/// A guard and its program. Dropping it ends both: the guard sees that nobody holds the other end of its input any more.
+struct Guarded {
     process: tokio::process::Child,
-    alive: ChildStdin,
+    _alive: ChildStdin,
+    /// Where the guard has written the number of its program's group of processes.
+    group: PathBuf,
+    /// Whether the guard has ended.
+    has_ended: bool,
+}
+
+impl Guarded {
+    /// Waits until the guard ends. Of one that was killed, the program is ended here. Safe to drop.
+    async fn ended(&mut self) -> io::Result<ExitStatus> {
+        let status = self.process.wait().await?;
+        if !std::mem::replace(&mut self.has_ended, true) {
+            self.end_orphan(status);
+        }
+        Ok(status)
+    }
+
+    /// Ends the program of a guard that was killed before it could do so.
+    fn end_orphan(&self, status: ExitStatus) {
+        if status.signal().is_none() {
+            return;
+        }
+        let group = std::fs::read_to_string(&self.group).ok().and_then(|text| text.parse().ok());
+        if let Some(group) = group.and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = std::fs::remove_file(&self.group);
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        if let (false, Ok(Some(status))) = (self.has_ended, self.process.try_wait()) {
+            self.end_orphan(status);
+        }
+    }
+}
+
+/// A running program. Dropping it ends it.
+pub(crate) struct Child {
+    guarded: Guarded,
     out: Lines<ChildStdout>,
     err: Lines<ChildStderr>,
 }
@@ -150,11 +193,15 @@ pub(crate) struct Child {
 impl Child {
     /// The next lines, each with its newline; `None` once both outputs have ended. Safe to drop.
     pub(crate) async fn next(&mut self) -> io::Result<Option<(Pipe, Vec<u8>)>> {
-        let Self { out, err, .. } = self;
+        let Self { guarded, out, err } = self;
         loop {
             let (from, lines) = tokio::select! {
                 lines = out.next(), if !out.ended => (Pipe::Out, lines?),
                 lines = err.next(), if !err.ended => (Pipe::Err, lines?),
+                ended = guarded.ended(), if !(guarded.has_ended || out.ended && err.ended) => {
+                    ended?;
+                    continue;
+                }
                 else => return Ok(None),
             };
             if !lines.is_empty() {
@@ -165,22 +212,19 @@ impl Child {
 
     /// The raw output, for what is not made of lines, and the rest.
     pub(crate) fn divided(self) -> (ChildStdout, Rest) {
-        let Self { process, alive, out, err } = self;
-        (out.read, Rest { process, alive, err })
+        let Self { guarded, out, err } = self;
+        (out.read, Rest { guarded, err })
     }
 
     /// Its exit code, once its outputs have ended.
     pub(crate) async fn code(mut self) -> io::Result<i32> {
-        let status = self.process.wait().await?;
-        drop(self.alive);
-        Ok(status.code().unwrap_or(-1))
+        Ok(self.guarded.ended().await?.code().unwrap_or(-1))
     }
 }
 
 /// A program whose output is read elsewhere. Dropping it ends the program.
 pub(crate) struct Rest {
-    process: tokio::process::Child,
-    alive: ChildStdin,
+    guarded: Guarded,
     err: Lines<ChildStderr>,
 }
 
@@ -189,11 +233,12 @@ impl Rest {
     pub(crate) async fn ended(mut self) -> io::Result<(Vec<u8>, i32)> {
         let mut said = Vec::new();
         while !self.err.ended {
-            said.extend(self.err.next().await?);
+            tokio::select! {
+                lines = self.err.next() => said.extend(lines?),
+                ended = self.guarded.ended(), if !self.guarded.has_ended => drop(ended?),
+            }
         }
-        let status = self.process.wait().await?;
-        drop(self.alive);
-        Ok((said, status.code().unwrap_or(-1)))
+        Ok((said, self.guarded.ended().await?.code().unwrap_or(-1)))
     }
 }
 

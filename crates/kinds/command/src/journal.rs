@@ -41,7 +41,7 @@ impl Origin for Journal {
 
     async fn run(&self, feed: &Arc<Feed>) -> Result<(), Failure> {
         let shown = if self.units.is_empty() { "journal".to_owned() } else { self.units.join(", ") };
-        let stream = feed.stream("journal", &shown, || Form::Lines { orders: None, errors: None })?;
+        let stream = feed.stream("journal", &shown, || Form::Entries)?;
         let mut warnings = Vec::new();
         let mut lines = 0;
         let begun = Clock::system().now();

@@ -22,6 +22,9 @@ pub(crate) enum Form {
     /// Lines of any kind, those of its standard error too where they have a writer. Without an order to join by, the
     /// program goes on where it was.
     Lines { orders: Option<[ByOrder; 2]>, errors: Option<Writer> },
+    /// A JSON object a line, whose fields come in another order each time: they are written in one, so that the same entry is the
+    /// same line.
+    Entries,
     /// Lines that begin with their time. What names their writer is put before them, for each output.
     Stamped { join: ByTime, heads: [String; 2] },
 }
@@ -67,7 +70,7 @@ impl Stream {
     pub(crate) fn since(&self) -> Option<i64> {
         match &mut self.state().form {
             Form::Stamped { join, .. } => join.again(),
-            Form::Lines { .. } => None,
+            Form::Lines { .. } | Form::Entries => None,
         }
     }
 
@@ -146,6 +149,17 @@ fn time_in(reader: &Reader, line: &[u8]) -> Option<Timestamp> {
     found.iter().filter_map(|found| time_of(&found.activity)).max()
 }
 
+/// A line that is a JSON object, with its fields in order; any other as it is.
+fn in_order(line: &[u8]) -> Vec<u8> {
+    let Ok(mut fields) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(line) else {
+        return line.to_vec();
+    };
+    fields.sort_keys();
+    let mut text = serde_json::Value::Object(fields).to_string().into_bytes();
+    text.push(b'\n');
+    text
+}
+
 impl State {
     fn again(&mut self) {
         self.said.clear();
@@ -169,16 +183,24 @@ impl State {
 
     fn take(&mut self, pipe: Pipe, bytes: &[u8], formats: &Arc<Formats>) -> std::io::Result<(Vec<Overlap>, usize)> {
         let (mut out, mut found, mut own) = (Vec::with_capacity(bytes.len()), Vec::new(), Vec::new());
+        let ordered: Vec<u8>;
+        let bytes = match (&self.form, pipe) {
+            (Form::Entries, Pipe::Out) => {
+                ordered = lines(bytes).flat_map(in_order).collect();
+                &ordered
+            }
+            _ => bytes,
+        };
         match &mut self.form {
-            Form::Lines { errors: None, .. } if pipe == Pipe::Err => own.extend_from_slice(bytes),
-            Form::Lines { orders, .. } => {
-                match orders {
-                    Some(orders) => {
+            Form::Lines { errors: None, .. } | Form::Entries if pipe == Pipe::Err => own.extend_from_slice(bytes),
+            form @ (Form::Lines { .. } | Form::Entries) => {
+                match form {
+                    Form::Lines { orders: Some(orders), .. } => {
                         let order = &mut orders[usize::from(pipe == Pipe::Err)];
                         let says_time = |line: &[u8]| time_in(&Reader::of(formats, None, line), line).is_some();
                         lines(bytes).for_each(|line| found.extend(order.take(line, &says_time, &mut out)));
                     }
-                    None => out.extend_from_slice(bytes),
+                    _ => out.extend_from_slice(bytes),
                 }
                 if pipe == Pipe::Err {
                     own = bytes.to_vec();
@@ -245,6 +267,14 @@ fn without_inner_stamps(line: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn entries_are_the_same_in_whichever_order_their_fields_come() {
+        let (one, other) = (&b"{\"b\":[1,2],\"a\":\"x\"}\n"[..], &b"{\"a\":\"x\",\"b\":[1,2]}\n"[..]);
+        assert_eq!(in_order(one), other);
+        assert_eq!(in_order(other), other);
+        assert_eq!(in_order(b"no JSON\n"), b"no JSON\n");
+    }
 
     #[test]
     fn the_pieces_of_a_long_message_are_one_line() {

@@ -4,7 +4,7 @@ use super::Facets;
 use crate::screens::explore::parts;
 use crate::tui::text::{count, fit, left, put, right, safe, width};
 use crate::tui::{Canvas, Spot};
-use crosstail_core::filter::Operand;
+use crosstail_core::filter::{Field, Operand};
 use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_engine::insight::surely;
 use crosstail_engine::store::Facet;
@@ -67,7 +67,9 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
 
 /// The name of what is counted, and of how many, where that is not all.
 fn title(facets: &Facets, of: &Operand) -> String {
-    let name = safe(&of.to_string());
+    // What became of an operation stands at each of its tries; elsewhere operations are counted.
+    let counts = if *of == Operand::Field(Field::Final) { " · tries" } else { "" };
+    let name = format!("{}{counts}", safe(&of.to_string()));
     match of {
         Operand::Path(..) => match facets.sampled.iter().find(|(known, _)| known == of) {
             Some((_, number)) if *number > 0 => format!("{name} · of {} sampled", count(*number)),

@@ -229,20 +229,15 @@ impl Histogram {
             Some(since) => since,
             None => ends(counted.first(), rows.first()).into_iter().min()?,
         };
-        // The last column ends after the end, at a multiple of the width: so the first may have to begin earlier.
-        let columns = saturating_i64(self.columns.max(1));
-        let mut width = nice_width((end.since_us(start).max(0) + 1) / columns);
-        while (end.0.div_euclid(width) + 1 - columns).saturating_mul(width) > start.0 && width < i64::MAX / 4 {
-            width = nice_width(width + 1);
-        }
+        let width = width_between(start, end, saturating_i64(self.columns.max(1)));
         Some((end, width))
     }
 
-    /// The width of a column, by which stores count; while the start of an open range is not known eight hours, which add up
-    /// to nearly every width of a long range.
+    /// The width of a column, by which stores count; while the start of an open range is not known two hours, which add up to
+    /// nearly every width of a long range.
     pub(super) fn bucket_us(&self, shared: &Shared) -> i64 {
         let is_open = shared.bounds().since.is_none() && shared.counted(true).buckets.is_empty();
-        self.scale(shared).filter(|_| !is_open).map_or(28_800_000_000, |(_, width)| width)
+        self.scale(shared).filter(|_| !is_open).map_or(7_200_000_000, |(_, width)| width)
     }
 
     /// The range being selected: its start, and its end (exclusive).
@@ -254,50 +249,51 @@ impl Histogram {
     }
 }
 
-/// The next round width: 1, 2, 3, 4, 5, 6, 10, 12, 15 s, and so on up to days; all in microseconds. They lie close together, so
-/// that little of the width stays empty.
+/// The least round width at which columns reach from one moment to another. The last column ends after the end, at a multiple of
+/// the width: so the first may have to begin earlier.
+fn width_between(start: Timestamp, end: Timestamp, columns: i64) -> i64 {
+    let mut width = nice_width((end.since_us(start).max(0) + 1) / columns);
+    while (end.0.div_euclid(width) + 1 - columns).saturating_mul(width) > start.0 && width < i64::MAX / 4 {
+        width = nice_width(width + 1);
+    }
+    width
+}
+
+/// The next round width: of up to three hours one that a day is a multiple of, above that whole hours; in microseconds. From three
+/// seconds on, one is at most a third more than the one before, so that little room stays empty.
 fn nice_width(us: i64) -> i64 {
     const S: i64 = 1_000_000;
-    const NICE: &[i64] = &[
-        S / 100,
-        S / 20,
-        S / 10,
-        S / 5,
-        S / 2,
-        S,
-        2 * S,
-        3 * S,
-        4 * S,
-        5 * S,
-        6 * S,
-        10 * S,
-        12 * S,
-        15 * S,
-        20 * S,
-        30 * S,
-        60 * S,
-        120 * S,
-        180 * S,
-        240 * S,
-        300 * S,
-        360 * S,
-        600 * S,
-        720 * S,
-        900 * S,
-        1200 * S,
-        1800 * S,
-        3600 * S,
-        5400 * S,
-        7200 * S,
-        10_800 * S,
-        14_400 * S,
-        21_600 * S,
-        28_800 * S,
-        43_200 * S,
-        57_600 * S,
-        86_400 * S,
-        604_800 * S,
+    const H: i64 = 3600;
+    const FRACTIONS: [i64; 5] = [S / 100, S / 20, S / 10, S / 5, S / 2];
+    const SECONDS: [i64; 23] = [1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 20, 24, 30, 36, 40, 45, 50, 60, 75, 90, 100, 120];
+    const MINUTES: [i64; 22] = [
+        150, 180, 240, 300, 360, 450, 540, 600, 720, 900, 1080, 1200, 1440, 1800, 2160, 2400, 2880, 3600, 4320, 5400,
+        7200, 8640,
     ];
-    let day = 86_400 * S;
-    NICE.iter().copied().find(|nice| *nice >= us).unwrap_or_else(|| (us / day + 1) * day)
+    const HOURS: [i64; 25] =
+        [3, 4, 5, 6, 7, 8, 10, 12, 14, 16, 20, 24, 30, 36, 42, 48, 60, 72, 84, 96, 108, 120, 132, 144, 168];
+    let day = 24 * H * S;
+    let seconds = SECONDS.into_iter().chain(MINUTES).chain(HOURS.map(|hours| hours * H)).map(|seconds| seconds * S);
+    FRACTIONS.into_iter().chain(seconds).find(|nice| *nice >= us).unwrap_or_else(|| (us / day + 1) * day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_take_three_quarters_of_the_room() {
+        const MINUTE: i64 = 60_000_000;
+        let now = 1_795_800_000_000_000;
+        let ranges = [15, 60, 90, 120, 360, 720, 1440, 2 * 1440, 7 * 1440, 30 * 1440, 60 * 1440, 90 * 1440, 365 * 1440];
+        for columns in [58, 78, 98, 118, 158, 198] {
+            for range in ranges.map(|minutes| minutes * MINUTE) {
+                for end in (0..50).map(|step| Timestamp(now + step * 97 * 1_000_003)) {
+                    let width = width_between(end.plus_us(-range), end, columns);
+                    let used = range / width + 1;
+                    assert!(used <= columns && used * 4 >= columns * 3, "{range} µs: {used} of {columns}");
+                }
+            }
+        }
+    }
 }

@@ -40,14 +40,15 @@ impl Without {
 /// A piece of the line, with what a click on it does.
 type Piece = (String, Style, Option<Action>);
 
-pub(super) fn render(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
+/// Over a screen in which the filter has no part, nothing is said of the range.
+pub(super) fn render(explore: &Explore, shared: &Shared, shows_range: bool, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
     if area.height == 0 {
         return;
     }
     let wide = |pieces: &[Piece]| pieces.iter().map(|(text, ..)| width(text)).sum::<u16>();
-    let lines =
-        Without::ALL.map(|without| (left(explore, shared, without, canvas), right(shared, without, area.width)));
+    let lines = Without::ALL
+        .map(|without| (left(explore, shared, (without, shows_range), canvas), right(shared, without, area.width)));
     let fits = |(left, right): &&(Vec<Piece>, String)| wide(left) + width(right) <= area.width;
     let Some((pieces, right)) = lines.iter().find(fits).or(lines.last()) else { return };
     let right_at = area.right().saturating_sub(width(right));
@@ -75,7 +76,12 @@ fn right(shared: &Shared, without: Without, columns: u16) -> String {
 }
 
 /// The sources and their state, what is followed, the alerts and the range.
-fn left(explore: &Explore, shared: &Shared, without: Without, canvas: &Canvas<'_>) -> Vec<Piece> {
+fn left(
+    explore: &Explore,
+    shared: &Shared,
+    (without, shows_range): (Without, bool),
+    canvas: &Canvas<'_>,
+) -> Vec<Piece> {
     let (columns, theme) = (canvas.area.width, &canvas.look.theme);
     let (glyph, style, word) = summary(shared, theme);
     let is_usual = style == theme.success;
@@ -109,7 +115,9 @@ fn left(explore: &Explore, shared: &Shared, without: Without, canvas: &Canvas<'_
         1 => "⚑ 1 alert   ".to_owned(),
         n => format!("⚑ {} alerts   ", count(n)),
     };
-    let range = if without < Without::RangeInWords {
+    let range = if !shows_range {
+        String::new()
+    } else if without < Without::RangeInWords {
         format!("‹ {} ›   ", shown_range(shared))
     } else {
         short_range(shared)

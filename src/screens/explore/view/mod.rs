@@ -25,7 +25,7 @@ pub(in crate::screens) fn frame(
     (is_covered, title): (bool, Option<&str>),
     canvas: &mut Canvas<'_>,
 ) {
-    header::render(explore, shared, &mut canvas.at(frame.header));
+    header::render(explore, shared, title.is_none(), &mut canvas.at(frame.header));
     let theme = &canvas.look.theme;
     if let Some(title) = title {
         put(

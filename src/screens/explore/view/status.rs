@@ -60,24 +60,26 @@ pub(super) fn render(explore: &Explore, shared: &Shared, is_covered: bool, canva
     }
     let opening = explore.detail.as_ref().is_some_and(|detail| matches!(detail.opened, Loadable::Loading));
     let unseen = count(explore.list.unseen);
-    let (text, key, style) = if is_covered {
+    const RESUMES: (Action, &str) = (Action::PAUSE, "resumes");
+    const NEWEST: (Action, &str) = (Action::FOLLOW, "newest");
+    let (text, keys, style): (_, &[_], _) = if is_covered {
         match explore.list.pinned {
-            Some(_) => ("‖ paused".to_owned(), Some((Action::PAUSE, "resumes")), theme.warning),
-            None => (String::new(), None, theme.dim),
+            Some(_) => ("‖ paused".to_owned(), &[RESUMES], theme.warning),
+            None => (String::new(), &[], theme.dim),
         }
     } else if opening {
-        ("loading the payload".to_owned(), None, theme.pending)
+        ("loading the payload".to_owned(), &[], theme.pending)
     } else if explore.list.pinned.is_some() {
         let at = position(explore, shared);
         let at = if at.is_empty() { at } else { format!("{at} · ") };
-        (format!("‖ paused · {at}{unseen} since you paused"), Some((Action::PAUSE, "resumes")), theme.warning)
+        (format!("‖ paused · {at}{unseen} since you paused"), &[RESUMES, NEWEST], theme.warning)
     } else if explore.list.follow {
-        ("▼ following".to_owned(), Some((Action::PAUSE, "pauses")), theme.dim)
+        ("▼ following".to_owned(), &[(Action::PAUSE, "pauses")], theme.dim)
     } else {
         let newer = if explore.list.unseen > 0 { format!(" · {unseen} newer since") } else { String::new() };
-        (format!("{}{newer}", position(explore, shared)), Some((Action::FOLLOW, "newest")), theme.dim)
+        (format!("{}{newer}", position(explore, shared)), &[NEWEST], theme.dim)
     };
-    let end = canvas.put_keys(area.x + 1, area.y, room, (&text, key.as_slice()), style);
+    let end = canvas.put_keys(area.x + 1, area.y, room, (&text, keys), style);
     if !shared.marks.is_empty() {
         let marks = format!("   ◆ {}", shared.marks.len());
         put(canvas.buf, end, area.y, &marks, (area.x + 1 + room).saturating_sub(end), theme.accent);

@@ -59,7 +59,7 @@ impl ValueUnit {
             Self::PerMinute => format!("{}/min", rounded(value)),
             Self::Percent => Shown::Percent.text(value),
             Self::Milliseconds => Shown::Milliseconds.text(value),
-            Self::Deviations => format!("{value:.1} σ"),
+            Self::Deviations => format!("{value:.1} standard deviations"),
             Self::Times => format!("{value:.1}×"),
         }
     }
