@@ -15,7 +15,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Bytes that the fingerprint covers at most.
 const FINGERPRINT_BYTES: usize = 1024;
@@ -213,7 +213,11 @@ impl Stream {
 
     /// When the file was last written: the time of lines that have none.
     pub(super) fn written_at(&self) -> Timestamp {
-        Timestamp(chrono::DateTime::<chrono::Utc>::from(self.modified).timestamp_micros())
+        let us = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
+        match self.modified.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => Timestamp(us(since)),
+            Err(before) => Timestamp(-us(before.duration())),
+        }
     }
 
     /// When the line at an offset came, where that is known.

@@ -8,7 +8,7 @@ use crate::read::{DEPTH, Form, Found, Surrounding, broken, keep_payload, names_s
 use crate::registry::{Dialect, Formats};
 use crate::{generic, logfmt};
 use crosstail_core::model::{Kind, Spelled, Surroundings, Timestamp, spelled_time};
-use crosstail_core::schema::{Assembler, Target, json, lookup};
+use crosstail_core::schema::{Assembler, Scalar, Target, json, lookup};
 use regex::bytes::Regex;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -80,14 +80,14 @@ impl Formats {
             let record: Map<String, Value> = serde_json::from_str(value).ok()?;
             record.get("date").and_then(Value::as_str).map(|day| Cow::Owned(day.to_owned()))
         });
+        if fields.start().is_none()
+            && let Some(time) = named_time(value)
+        {
+            fields.replace(Target::StartedAt, Scalar::Time(at.moment(time)));
+        }
         let mut activity = fields.finish(schema, at.id.clone(), at.carry);
         activity.places = vec![at.place.clone()];
         let mut outer = Found { activity, form, names_service: named, scope, line: None };
-        if !outer.activity.exact_start
-            && let Some(time) = named_time(value)
-        {
-            (outer.activity.started_at, outer.activity.exact_start) = (at.moment(time), true);
-        }
         if definition.wraps && depth < DEPTH {
             let mut inside = message.map(bytes_as_text).unwrap_or_default();
             self.append_wrapped(&mut inside, rest, definition.cuts);
@@ -334,6 +334,7 @@ fn render(template: &str, record: &Map<String, Value>, rendered: &[Value]) -> St
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::read::nowhere;
     use serde_json::json;
 
     #[test]
@@ -357,6 +358,21 @@ mod tests {
             r#"{"waitTime":120}"#,
         ] {
             assert_eq!(seconds(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_part_that_ends_a_request_tells_its_start_by_its_duration() {
+        let formats = Formats::built_in().expect("formats");
+        for key in ["timestamp", "loggedTime"] {
+            let text = format!(
+                r#"{{"{key}":"2024-05-06T07:08:00.715Z","@timestamp":"","level":"info","message":"API Request Completed","service":"halopsa-integration","requestId":"r-1","statusCode":200,"duration":715}}"#
+            );
+            let found = formats.json_record(&text, &nowhere(), 0).expect("a record").activity;
+            let seconds = [Some(found.started_at), found.completed_at].map(|at| at.map(|at| at.rfc3339()));
+            let expected = ["2024-05-06T07:08:00.000Z", "2024-05-06T07:08:00.715Z"];
+            assert_eq!(seconds, expected.map(|at| Some(at.to_owned())), "{key}");
+            assert!(found.part && !found.exact_start, "{key}: {found:?}");
         }
     }
 

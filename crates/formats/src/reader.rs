@@ -163,7 +163,7 @@ impl Reader {
     /// Whether a line continues a record by a format's own pattern; those of formats that say how their whole records look
     /// count only in them.
     pub(crate) fn continues(&self, text: &str, open: Open) -> bool {
-        let fits = |pattern: &Option<Regex>| pattern.as_ref().is_some_and(|pattern| pattern.is_match(text.as_bytes()));
+        let fits = |patterns: &[Regex]| patterns.iter().any(|pattern| pattern.is_match(text.as_bytes()));
         fits(&self.formats.text().continues) || (open == Open::Whole && fits(&self.formats.text().continues_whole))
     }
 
@@ -302,7 +302,6 @@ impl Reader {
         rejects: Option<Rejects<'_>>,
         out: &mut Vec<Found>,
     ) {
-        let at = &self.surrounding(at);
         let text = decoding::text(bytes);
         let text =
             text.trim_end_matches(['\r', '\n', '\0']).trim_start_matches(['\u{feff}', '\u{1e}', '\n', '\r', '\0']);
@@ -310,7 +309,7 @@ impl Reader {
             return;
         }
         if self.shape == Shape::Table {
-            self.read_row(text, at, columns, out);
+            self.read_row(text, &self.surrounding(at), columns, out);
             return;
         }
         match self.divide(text) {
@@ -341,7 +340,7 @@ impl Reader {
         if bare.starts_with('{') || array {
             self.read_json(bare, at, rejects, out);
         } else if !matches!(bare, "[" | "]" | "],") {
-            out.push(self.formats.record(text, at, 0));
+            out.push(self.formats.record(text, &self.surrounding(at), 0));
         }
         for found in &mut out[from..] {
             if let Some(message) = found.activity.message.as_mut().filter(|message| message.len() > MESSAGE_BYTES) {
@@ -367,15 +366,15 @@ impl Reader {
         }
     }
 
+    /// Reads JSON. Most of it is rejected where something is searched for: what is known of the stream is not looked up for it.
     fn read_json(&self, text: &str, at: &Surrounding<'_>, rejects: Option<Rejects<'_>>, out: &mut Vec<Found>) {
+        let known = || self.surrounding(at);
         if let Some(dialect) = self.chosen.as_ref().filter(|_| text.starts_with('{')) {
+            let (form, text) = (Form::Json(self.formats.plain), text.trim_end_matches(','));
             let mut fields = Assembler::default();
-            let form = Form::Json(self.formats.plain);
-            match crosstail_core::schema::json::scan(text.trim_end_matches(','), dialect.schema().tree(), &mut fields) {
+            match crosstail_core::schema::json::scan(text, dialect.schema().tree(), &mut fields) {
                 Ok(()) if rejects.is_some_and(|rejects| rejects(&fields, dialect.schema())) => {}
-                Ok(()) => {
-                    out.push(self.formats.complete(dialect, form, fields, (text.trim_end_matches(','), ""), at, 0));
-                }
+                Ok(()) => out.push(self.formats.complete(dialect, form, fields, (text, ""), &known(), 0)),
                 Err(offset) => out.push(unreadable(text, at, offset)),
             }
             return;
@@ -385,7 +384,7 @@ impl Reader {
             && text[scanned.end..].trim_matches([',', ' ', '\t', '\r', '\n']).is_empty()
         {
             if let Some(pieces) = self.formats.enveloped(&text[..scanned.end], &scanned) {
-                self.read_each(&pieces, at, out);
+                self.read_each(&pieces, &known(), out);
                 return;
             }
             self.hint.store(scanned.dialect, Ordering::Relaxed);
@@ -400,10 +399,10 @@ impl Reader {
                 return;
             }
             let form = Form::Json(scanned.dialect);
-            out.push(self.formats.complete(dialect, form, scanned.fields, (&text[..scanned.end], ""), at, 0));
+            out.push(self.formats.complete(dialect, form, scanned.fields, (&text[..scanned.end], ""), &known(), 0));
             return;
         }
-        self.read_pieces(text, at, out);
+        self.read_pieces(text, &known(), out);
     }
 
     /// Reads a text that is not one JSON value: wrapped lines, several values, or no JSON.

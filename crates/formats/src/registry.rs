@@ -2,9 +2,11 @@
 
 use crate::format::{Format, FormatError, compile};
 use crate::scan::{Needs, first_bytes};
+use crosstail_core::number::saturating_usize;
 use crosstail_core::schema::{Assembler, Schema};
 use regex::bytes::Regex;
 use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
 use std::sync::{Arc, OnceLock};
 
 /// The patterns that `%{NAME}` stands for.
@@ -68,8 +70,8 @@ pub(crate) struct Texts {
     /// For each pattern what a line must have.
     needs: Vec<Needs>,
     /// Lines that continue a record though they begin like one: in any stream, and in records of `whole` formats.
-    pub(crate) continues: Option<Regex>,
-    pub(crate) continues_whole: Option<Regex>,
+    pub(crate) continues: Vec<Regex>,
+    pub(crate) continues_whole: Vec<Regex>,
     /// Lines of the head of a record, in which no line begins another.
     pub(crate) heads: Option<Regex>,
 }
@@ -82,7 +84,12 @@ pub struct Formats {
     pub(crate) dialects: Vec<Dialect>,
     /// The dialect without conditions.
     pub(crate) plain: usize,
+    decided: Decided,
 }
+
+/// Which dialect some conditions that records meet together tell: most records of a stream meet the same. Each place is
+/// taken by the first that come to it.
+type Decided = [OnceLock<(u128, usize)>; 64];
 
 impl Texts {
     fn compile(own: &[(String, String)]) -> Result<Self, FormatError> {
@@ -111,8 +118,13 @@ impl Texts {
             let sources: Vec<String> = sources.into_iter().map(|source| format!("(?:{source})")).collect();
             (!sources.is_empty()).then(|| compile(&sources.join("|"), false)).transpose().map_err(fail)
         };
+        // Most lines fail at their first bytes what begins a line. What may stand anywhere is by itself, so that a literal of
+        // it is searched for, and not every byte looked at.
         let continuing = |whole: bool| {
-            any(formats.iter().filter(|format| format.whole == whole).flat_map(|format| &format.continues).collect())
+            let all = formats.iter().filter(|format| format.whole == whole).flat_map(|format| &format.continues);
+            let (begin, within): (Vec<_>, Vec<_>) = all.partition(|source| source.starts_with('^'));
+            let each = within.into_iter().map(|source| compile(source, false).map_err(fail));
+            any(begin)?.map(Ok).into_iter().chain(each).collect::<Result<Vec<Regex>, FormatError>>()
         };
         let (continues, continues_whole) = (continuing(false)?, continuing(true)?);
         let heads = any(formats.iter().filter_map(|format| format.head.as_ref()).collect())?;
@@ -122,7 +134,7 @@ impl Texts {
     fn none() -> Self {
         let by_byte = vec![Vec::new(); 256];
         let (formats, owners, needs) = (Vec::new(), Vec::new(), Vec::new());
-        Self { formats, owners, by_byte, needs, continues: None, continues_whole: None, heads: None }
+        Self { formats, owners, by_byte, needs, continues: Vec::new(), continues_whole: Vec::new(), heads: None }
     }
 
     /// The patterns that a first line fits, of those that `asked` names, in order of precedence.
@@ -164,7 +176,7 @@ impl Formats {
         let texts = if own.is_empty() { OnceLock::new() } else { OnceLock::from(Texts::compile(own)?) };
         let dialects = dialects(schemas);
         let plain = dialects.iter().position(|dialect| dialect.base.name == "json").unwrap_or(0);
-        Ok(Self { texts, dialects, plain })
+        Ok(Self { texts, dialects, plain, decided: [const { OnceLock::new() }; 64] })
     }
 
     /// The formats of text, compiled when they are first needed. The built-in ones compile: a test reads their samples.
@@ -205,6 +217,12 @@ impl Formats {
     /// The dialect whose conditions a scanned record meets best.
     pub(crate) fn dialect_of(&self, record: &Assembler<'_>) -> usize {
         let marks = record.marks;
+        let place = foldhash::fast::FixedState::default().hash_one(marks) % self.decided.len() as u64;
+        let (known, dialect) = self.decided[saturating_usize(place)].get_or_init(|| (marks, self.decide(marks)));
+        if *known == marks { *dialect } else { self.decide(marks) }
+    }
+
+    fn decide(&self, marks: u128) -> usize {
         let mut best = (0, self.plain);
         for (index, dialect) in self.dialects.iter().enumerate() {
             let needed = dialect.all | dialect.equal;

@@ -17,7 +17,7 @@ impl Found {
     /// Takes the error from the stack of a JSON record, where the record names none itself.
     pub(crate) fn blame_stack(&mut self, schema: &Schema, value: &str) {
         // A stack has lines. Few records have any, so the others are not parsed again.
-        if value.contains("\\n") {
+        if memchr::memmem::find(value.as_bytes(), b"\\n").is_some() {
             let stack = || schema.divide(schema.record(value).ok()?).error.stack;
             self.blame(|message| thrown(first_line(message).1).or_else(|| thrown(&stack()?)));
         }

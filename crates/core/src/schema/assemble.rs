@@ -24,6 +24,7 @@ pub enum Scalar<'a> {
 }
 
 impl Scalar<'_> {
+    #[inline]
     fn text(&self) -> Cow<'_, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text.as_ref()),
@@ -60,7 +61,7 @@ impl Scalar<'_> {
 
 const TARGETS: usize = Target::ALL.len();
 /// Values that most records have room for.
-const USUAL: usize = 8;
+const USUAL: usize = 16;
 
 /// What is added to the rank of a value that stands in a nested object.
 pub const NESTED: u16 = 0x1000;
@@ -110,6 +111,7 @@ impl<'a> Assembler<'a> {
         *place = u8::try_from(self.values.len()).unwrap_or(0);
     }
 
+    #[inline]
     fn ranked(&self, target: Target) -> Option<&(u16, Scalar<'a>)> {
         self.values.get(usize::from(self.places[target as usize]).checked_sub(1)?)
     }
@@ -119,11 +121,13 @@ impl<'a> Assembler<'a> {
         self.put(target, (0, value));
     }
 
+    #[inline]
     fn get(&self, target: Target) -> Option<&Scalar<'a>> {
         self.ranked(target).map(|(_, value)| value)
     }
 
     /// The text of a target as stored; `None` where it is absent or empty.
+    #[inline]
     pub fn raw(&self, target: Target) -> Option<Cow<'_, str>> {
         self.get(target).map(Scalar::text).filter(|text| !text.is_empty())
     }
@@ -137,6 +141,11 @@ impl<'a> Assembler<'a> {
     pub fn unread_start(&self) -> Option<Cow<'_, str>> {
         let value = self.get(Target::StartedAt).filter(|value| value.time().is_none())?;
         Some(value.text()).filter(|text| !text.is_empty())
+    }
+
+    /// The start of the record, where what stands in its place is a time.
+    pub fn start(&self) -> Option<Timestamp> {
+        self.get(Target::StartedAt).and_then(Scalar::time)
     }
 
     /// When the record was stored, if it says so.
@@ -153,7 +162,7 @@ impl<'a> Assembler<'a> {
     pub fn finish(self, schema: &Schema, id: Id, fallback_time: Timestamp) -> Activity {
         let nanos = self.get(Target::Nanos).filter(|_| schema.logged).and_then(Scalar::number);
         let nanos = nanos.filter(|n| (0.0..1e9).contains(n));
-        let time = self.get(Target::StartedAt).and_then(Scalar::time);
+        let time = self.start();
         // What is a time already has all its digits.
         let nanos = nanos.filter(|_| !matches!(self.get(Target::StartedAt), Some(Scalar::Time(_))));
         let time = time.map(|at| at.plus_us(nanos.map_or(0, |n| truncated_i64(n / 1e3))));

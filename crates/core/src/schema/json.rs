@@ -59,6 +59,12 @@ impl<'a, 'n> Scanner<'a, 'n> {
         }
     }
 
+    fn digits(&mut self) {
+        while self.peek().is_ascii_digit() {
+            self.at += 1;
+        }
+    }
+
     /// The content of a string between its quotes, and whether it has escapes.
     fn string(&mut self) -> Result<(&'a str, bool), usize> {
         let open = self.at;
@@ -66,7 +72,7 @@ impl<'a, 'n> Scanner<'a, 'n> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            let found = memchr2(b'"', b'\\', &self.bytes[self.at..]).ok_or(open)?;
+            let found = quote_or_escape(&self.bytes[self.at..]).ok_or(open)?;
             self.at += found;
             if self.bytes[self.at] == b'"' {
                 let inside = self.text.get(start..self.at).ok_or(start)?;
@@ -150,16 +156,13 @@ impl<'a, 'n> Scanner<'a, 'n> {
         let start = self.at;
         let node = found.node;
         let wanted = node.filter(|node| !node.targets.is_empty());
-        if let Some(node) = node {
-            into.marks |= node.marks;
-        }
+        into.marks |= node.map_or(0, |node| node.marks);
         match self.peek() {
             b'"' => {
                 let (inside, escaped) = self.string()?;
-                for (text, mark) in node.iter().flat_map(|node| &node.marked_texts) {
-                    if **text == *inside {
-                        into.marks |= mark;
-                    }
+                let marked = node.map_or(&[][..], |node| &node.marked_texts);
+                for (_, mark) in marked.iter().filter(|(text, _)| **text == *inside) {
+                    into.marks |= mark;
                 }
                 if let Some(node) = wanted {
                     let text =
@@ -180,13 +183,13 @@ impl<'a, 'n> Scanner<'a, 'n> {
                 self.container(wanted, start, into);
             }
             b'-' | b'0'..=b'9' => {
-                let length = self.bytes[self.at..]
-                    .iter()
-                    .take_while(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E'))
-                    .count();
-                self.at += length;
+                self.digits();
+                let mut plain = true;
+                while matches!(self.peek(), b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E') {
+                    plain = false;
+                    self.at += 1;
+                }
                 let number = &self.text[start..self.at];
-                let plain = number.bytes().all(|b| b.is_ascii_digit());
                 if !plain && number.parse::<f64>().is_err() {
                     return Err(start);
                 }
@@ -237,6 +240,36 @@ impl<'a, 'n> Scanner<'a, 'n> {
     }
 }
 
+/// A string up to this length is looked at eight bytes at once; the search that memchr begins for a longer one takes longer
+/// than most strings do.
+const SHORT: usize = 32;
+
+/// Where the first quotation mark or escape is.
+fn quote_or_escape(bytes: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    while at < SHORT
+        && let Some(eight) = bytes[at..].first_chunk()
+    {
+        let eight = u64::from_le_bytes(*eight);
+        let found = zeros(eight ^ each(b'"')) | zeros(eight ^ each(b'\\'));
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    memchr2(b'"', b'\\', &bytes[at..]).map(|found| at + found)
+}
+
+/// A byte, eight times.
+const fn each(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The highest bit of each byte that is zero. Above the first one a byte may be one that is not.
+const fn zeros(eight: u64) -> u64 {
+    eight.wrapping_sub(each(1)) & !eight & each(0x80)
+}
+
 fn unescape(quoted: &str, at: usize) -> Result<Cow<'_, str>, usize> {
     serde_json::from_str::<String>(quoted)
         .or_else(|_| serde_json::from_str::<String>(&without_lone_surrogates(quoted)))
@@ -265,4 +298,17 @@ fn without_lone_surrogates(quoted: &str) -> String {
         rest = &rest[taken..];
     }
     out + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn marks_and_escapes_are_found_where_they_are(text in "[!#\\[\\]\u{a2}\u{dc}a]{0,50}[\"\\\\]?[a\"\\\\!]{0,20}") {
+            prop_assert_eq!(quote_or_escape(text.as_bytes()), text.find(['"', '\\']));
+        }
+    }
 }

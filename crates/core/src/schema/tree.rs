@@ -95,11 +95,30 @@ const LENGTHS: usize = 32;
 /// The rank of keys that may hold an outcome: behind all that a schema names for it.
 const OUTCOME: u16 = 0x800;
 
+/// The first and the last eight bytes of a key, which overlap in a shorter one. Keys of one length that have both alike are
+/// alike, if they have at most 16 bytes.
+type Ends = (u64, u64);
+
+/// Keys up to this length are told apart by their ends, in bytes.
+const TOLD_BY_ENDS: usize = 16;
+
+fn ends_of(key: &[u8]) -> Ends {
+    if let (Some(first), Some(last)) = (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+    } else if let (Some(first), Some(last)) = (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+        (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
+    } else if let (Some(first), Some(last)) = (key.first_chunk::<2>(), key.last_chunk::<2>()) {
+        (u16::from_le_bytes(*first).into(), u16::from_le_bytes(*last).into())
+    } else {
+        (key.first().copied().unwrap_or(0).into(), 0)
+    }
+}
+
 /// The keys of one length, each with its node.
 #[derive(Debug, Clone, Default)]
 struct Bucket {
-    /// First and last byte of each key, side by side: most keys are told apart without being looked at.
-    ends: Vec<[u8; 2]>,
+    /// The ends of each key, side by side: almost all keys are found without being looked at.
+    ends: Vec<Ends>,
     keys: Vec<(Box<[u8]>, Node)>,
 }
 
@@ -175,9 +194,8 @@ impl Node {
         let key = if key.is_empty() { "_" } else { key };
         let bucket = &mut below[key.len().min(LENGTHS - 1)];
         let index = bucket.keys.iter().position(|(known, _)| **known == *key.as_bytes()).unwrap_or_else(|| {
-            let bytes = key.as_bytes();
-            bucket.ends.push([bytes[0], bytes[bytes.len() - 1]]);
-            bucket.keys.push((bytes.into(), Self::default()));
+            bucket.ends.push(ends_of(key.as_bytes()));
+            bucket.keys.push((key.as_bytes().into(), Self::default()));
             bucket.keys.len() - 1
         });
         &mut bucket.keys[index].1
@@ -186,13 +204,39 @@ impl Node {
     /// The child node of a key.
     pub fn child(&self, key: &[u8]) -> Option<&Self> {
         let bucket = &self.below.as_ref()?[key.len().min(LENGTHS - 1)];
-        let ends = [*key.first()?, *key.last()?];
-        let alike = bucket.ends.iter().zip(&bucket.keys).filter(|(known, _)| **known == ends);
-        alike.map(|(_, entry)| entry).find(|(known, _)| **known == *key).map(|(_, node)| node)
+        if bucket.ends.is_empty() {
+            return None;
+        }
+        let ends = ends_of(key);
+        let alike = bucket.ends.iter().zip(&bucket.keys).filter(|(known, _)| **known == ends).map(|(_, entry)| entry);
+        if key.len() <= TOLD_BY_ENDS {
+            return alike.map(|(_, node)| node).next();
+        }
+        alike.filter(|(known, _)| **known == *key).map(|(_, node)| node).next()
     }
 
     /// Whether any child is mapped.
     pub fn has_children(&self) -> bool {
         self.below.is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_key_leads_to_its_own_node(keys in prop::collection::vec("[ab]{1,18}|[ab]{30,34}", 1..200), others in prop::collection::vec("[ab]{0,34}", 100)) {
+            let mut root = Node::default();
+            for (index, key) in keys.iter().enumerate() {
+                root.child_mut(key).marks |= 1 << (index % 128);
+            }
+            let expected = |key: &str| keys.iter().enumerate().filter(|(_, k)| *k == key).fold(0, |all, (index, _)| all | 1u128 << (index % 128));
+            for key in keys.iter().chain(&others) {
+                prop_assert_eq!(root.child(key.as_bytes()).map_or(0, |node| node.marks), expected(key), "{}", key);
+            }
+        }
     }
 }
