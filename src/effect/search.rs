@@ -42,10 +42,17 @@ pub fn is_named(activity: &Activity, text: &str) -> bool {
     names(activity.id.to_string()) || activity.request_id.as_ref().is_some_and(|request| names(request.to_string()))
 }
 
-/// Sorts results: the request with exactly that id first, then ids that start with the text, then spans, then the newest.
+/// Sorts results: what has exactly that id first, then the request that has it, ids that start with the text, spans, the newest.
 pub fn rank(found: &mut [Activity], text: &str) {
     found.sort_by_cached_key(|a| {
         let id = a.id.to_string();
-        (!is_named(a, text), !id.starts_with(text.trim()), !a.is_span(), std::cmp::Reverse(a.started_at), id)
+        (
+            id != text.trim(),
+            !is_named(a, text),
+            !id.starts_with(text.trim()),
+            !a.is_span(),
+            std::cmp::Reverse(a.started_at),
+            id,
+        )
     });
 }

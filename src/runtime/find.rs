@@ -15,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 /// Maximum number of results from a source: a text with more matches identifies nothing.
 pub const MAX_RESULTS: usize = 50;
 
+/// The same of the spans of a trace: which one is meant is told afterwards.
+const MAX_SPANS: usize = 5_000;
+
 /// Tries one candidate after the other on a source until one finds something, and reports each to the callback.
 pub async fn search_source(
     source: &dyn Source,
@@ -49,7 +52,7 @@ pub async fn search_source(
 /// The activities of the first of some traces that a source knows.
 async fn traces_of(source: &dyn Source, job: &Job, traces: &[String]) -> Result<Vec<Activity>, SourceError> {
     for trace in traces {
-        let found = source.related(&RelatedKey::correlation(trace), MAX_RESULTS, job).await?;
+        let found = source.related(&RelatedKey::correlation(trace), MAX_SPANS, job).await?;
         if !found.activities.is_empty() {
             return Ok(found.activities);
         }

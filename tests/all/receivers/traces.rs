@@ -34,7 +34,8 @@ pub(crate) fn serve(answers: Arc<Mutex<HashMap<String, Answer>>>) -> (u16, Arc<M
             let mut head = String::new();
             while reader.read_line(&mut head).is_ok_and(|length| length > 2) {}
             let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-            let found = answers.lock().expect("lock").get(&path).cloned();
+            let bare = path.split('?').next().unwrap_or_default();
+            let found = answers.lock().expect("lock").get(bare).cloned();
             let (code, media_type, body) = found.unwrap_or((404, "text/plain", Vec::new()));
             log.lock().expect("lock").push(head.clone());
             let head = format!(
@@ -104,6 +105,35 @@ fn their_spans_stand_beside_the_records_of_other_sources() {
         let said = String::from_utf8_lossy(&doctor.stdout).into_owned();
         assert!(said.contains("is asked for the spans of a trace when one is opened"), "{said}");
     }
+}
+
+/// Of a trace of many spans, the one that is asked for by its id is opened; so is it where another one shares its id, and where the
+/// trace is named in capitals.
+#[test]
+fn the_span_that_is_asked_for_is_opened() {
+    let world = World::new(&[]);
+    let many: Vec<String> = (0..120)
+        .map(|n| {
+            format!(
+                r#"{{"traceId":"{TRACE}","spanId":"{:016x}","name":"step {n}","kind":3,"startTimeUnixNano":"{}","endTimeUnixNano":"{}"}}"#,
+                0xb7ad_0000_u64 + n,
+                1_795_000_001_000_000_000_u64 + n * 1_000_000,
+                1_795_000_001_000_500_000_u64 + n * 1_000_000
+            )
+        })
+        .collect();
+    let spans = format!(r#"{{"result":{{"resourceSpans":[{{"scopeSpans":[{{"spans":[{}]}}]}}]}}}}"#, many.join(","));
+    let path = concat!("/api/v3/traces/", "0af7651916cd43dd8448eb211c80319c");
+    let (port, _) = server(vec![("/api/v3/services", 200, "{}".to_owned()), (path, 200, spans)]);
+    let at = format!("jaeger+http://127.0.0.1:{port}");
+    for n in [0_u64, 100] {
+        let id = format!("{TRACE}-{:016x}", 0xb7ad_0000_u64 + n);
+        let shown = world.run(&["show", &id, "-s", &at, "-o", "json"]);
+        let record: serde_json::Value = serde_json::from_slice(&shown.stdout).expect("JSON");
+        assert_eq!(record["id"], id.as_str(), "{shown:?}");
+    }
+    let shown = world.run(&["show", &TRACE.to_uppercase(), "-s", &at]);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("step 119"), "{shown:?}");
 }
 
 /// In the explorer: the trace of a record has the spans that Tempo knows of it.

@@ -237,10 +237,13 @@ impl Activity {
         self.request_id.as_ref().unwrap_or(&self.id)
     }
 
-    /// Whether it is a span: its id begins with that of its trace, since ids of spans are unique within a trace alone.
+    /// Whether it is a span: its id begins with that of its trace, since ids of spans are unique within a trace alone. A record may
+    /// name the trace in capitals, or without the zeros that it begins with.
     pub fn is_span(&self) -> bool {
         let (Some(trace), Id::Text(id)) = (&self.correlation_id, &self.id) else { return false };
+        let bare = |text: &str| text.trim_start_matches('0').to_ascii_lowercase();
         id.strip_prefix(trace.as_str()).is_some_and(|rest| rest.starts_with('-'))
+            || id.split_once('-').is_some_and(|(own, _)| own.len() == 32 && bare(own) == bare(trace))
     }
 
     /// Whether one of two is a span, and the other is of another trace: then an id that both have says nothing.

@@ -95,7 +95,8 @@ impl Server {
         let request = match self.product {
             // In its JSON a Tempo of before 2.0 has bytes in base64: protobuf is the same in all.
             Product::Tempo => self.request(&format!("api/traces/{id}"))?.header(ACCEPT, "application/protobuf"),
-            Product::Jaeger => self.request(&format!("api/v3/traces/{id}"))?,
+            // As they were sent: otherwise Jaeger gives spans other ids, and moves them in time.
+            Product::Jaeger => self.request(&format!("api/v3/traces/{id}?raw_traces=true"))?,
         };
         let response = request.send().await.map_err(|error| unreachable(&error))?;
         if response.status() == StatusCode::NOT_FOUND {
