@@ -84,12 +84,34 @@ fn bench(c: &mut Criterion) {
         "system:sap status:failed",
         "latency>2s http:5xx",
         "order 4711",
+        "request for order",
+        "status:failed order",
+        "-order",
+        "order OR refused",
+        "message:order",
+        "message~/order .*4711/",
+        "message:request*11",
+        "id:4711",
+        "request:4711",
+        "source:db",
         "error~/50[23]/",
         "-system:(sap, zoho)",
     ] {
         let filter = Filter::parse(text).expect(text);
         group.bench_function(format!("filter 1,000,000: {text}"), |b| {
             b.iter(|| store.set_filter(filter.predicate(&Context::default())));
+        });
+    }
+    // As lines of a file have them: no ids of their own.
+    let mut lines = Store::new(Names::default());
+    for (number, mut activity) in all.into_iter().enumerate() {
+        activity.id = Id::Line { file: 0x1234_5678_9abc_def0, offset: number as u64 * 350 };
+        lines.ingest(vec![activity]);
+    }
+    for text in ["order 4711", "id:1234"] {
+        let filter = Filter::parse(text).expect(text);
+        group.bench_function(format!("filter 1,000,000 lines: {text}"), |b| {
+            b.iter(|| lines.set_filter(filter.predicate(&Context::default())));
         });
     }
     store.set_filter(crosstail_core::filter::Predicate::All);

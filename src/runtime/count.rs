@@ -119,7 +119,8 @@ impl Counting<'_> {
                     return self.send(Ok(Counts::Estimate { count, is_final: true })).await;
                 }
             }
-            let total = self.counted(Measures::Totals, None);
+            let by_time = self.source.capabilities().counts_times.then_some(self.query.bucket_us);
+            let total = self.counted(Measures::Totals, by_time);
             tokio::pin!(total);
             let counted = tokio::select! {
                 counted = &mut total => counted,
@@ -131,12 +132,17 @@ impl Counting<'_> {
                 }
             };
             let failed = counted.is_err();
-            let sum = |groups: Groups| Counts::Total(groups.values().map(|figures| figures.count).sum());
-            self.send(counted.map(sum)).await;
+            let told = |groups: Groups| match by_time {
+                Some(_) => Counts::Times(groups),
+                None => Counts::Total(groups.values().map(|figures| figures.count).sum()),
+            };
+            self.send(counted.map(told)).await;
             if failed {
                 return;
             }
-            if let Ok(times) = self.counted(Measures::Totals, Some(self.query.bucket_us)).await {
+            if by_time.is_none()
+                && let Ok(times) = self.counted(Measures::Totals, Some(self.query.bucket_us)).await
+            {
                 self.send(Ok(Counts::Times(times))).await;
             }
         }

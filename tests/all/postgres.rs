@@ -4,7 +4,7 @@ use crate::servers::{Kind, shared};
 use crate::support::{Running, crosstail, lines, open, wait_for};
 use crosstail_core::model::{Locator, Names, Status};
 use crosstail_source::SourceConfig;
-use crosstail_source::{ErrorKind, Grouping, Job, PageQuery, RelatedKey, SourceEvent};
+use crosstail_source::{ErrorKind, Grouping, Job, Measures, PageQuery, RelatedKey, SourceEvent};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgConnection;
 use std::collections::BTreeMap;
@@ -288,6 +288,68 @@ async fn rows_that_do_not_fit_are_shown_and_a_payload_of_20_mb_is_read() {
     assert_eq!(lines(&crosstail(&["query", "--limit", "0", "-o", "json", "-s", &url])).len(), 5);
     let groups = lines(&crosstail(&["stats", "--by", "kind", "-o", "json", "-s", &url]));
     assert_eq!(groups.iter().filter_map(|group| group["count"].as_u64()).sum::<u64>(), 5);
+}
+
+/// In large tables each period is counted by itself: with the same figures as one statement for all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn periods_that_are_counted_by_themselves_add_up() {
+    let Some(server) = shared(Kind::Postgres).await else { return };
+    let database = server.postgres_database(&["integration-activity"]).await;
+    let mut connection = server.postgres_connection(&database).await;
+    run(&mut connection, "INSERT INTO integration_activity_log (status, response_status, activity_type, direction, created_at) \
+        SELECT (ARRAY['success', 'error', 'started'])[1 + n % 3], CASE WHEN n % 7 = 0 THEN 503 WHEN n % 2 = 0 THEN 200 END, 'api_call', \
+        'outgoing', timestamptz '2024-05-06 07:08:09.5Z' + n * interval '7.3 s' FROM generate_series(1, 110000) n; \
+        INSERT INTO integration_activity_log (status, activity_type, direction, created_at) \
+        VALUES ('error', 'api_call', 'outgoing', NULL), ('error', 'api_call', 'outgoing', 'infinity')").await;
+    run(&mut connection, "ANALYZE").await;
+    let (_, source) = open(&[server.url(&database)]);
+    let at = |text: &str| crosstail_core::model::parse_timestamp(text);
+    let job = Job::default();
+    let mut is_quick = Vec::new();
+    for index in ["idx_integration_activity_created", "none"] {
+        for (since, until) in [
+            (None, None),
+            (at("2024-05-07T01:02:03.456Z"), at("2024-05-12T23:59:59Z")),
+            (None, at("2020-01-01T00:00:00Z")),
+        ] {
+            // 110,000 rows are nine days: of these periods there are few, and more than a statement counts by themselves.
+            for minutes in [360, 7, 1] {
+                let query = PageQuery { since, until, ..PageQuery::all(1000) };
+                let grouping = Grouping { bucket_us: Some(minutes * 60_000_000), ..Grouping::default() };
+                let whole = source.aggregate(&query, &grouping, &job).await.expect("figures");
+                for measures in [Measures::Totals, Measures::Outcomes] {
+                    let found = source
+                        .aggregate(&query, &Grouping { measures, ..grouping.clone() }, &job)
+                        .await
+                        .expect("figures");
+                    let told = |groups: &crosstail_source::Groups| {
+                        let of = |figures: &crosstail_core::model::Figures| match measures {
+                            Measures::Totals => (figures.count, 0, 0),
+                            _ => (figures.count, figures.failed, figures.open),
+                        };
+                        groups.iter().map(|(key, figures)| (key.clone(), of(figures))).collect::<Vec<_>>()
+                    };
+                    assert_eq!(
+                        told(&found),
+                        told(&whole),
+                        "{index} {since:?}..{until:?} by {minutes} min, {measures:?}"
+                    );
+                }
+                if since.is_none() && until.is_none() {
+                    assert_eq!(whole.values().map(|figures| figures.count).sum::<u64>(), 110_002);
+                }
+            }
+        }
+        is_quick.push(source.capabilities().counts_times);
+        // An index that does not hold every row is none: the answers stay.
+        run(
+            &mut connection,
+            "DROP INDEX IF EXISTS idx_integration_activity_created; \
+            CREATE INDEX IF NOT EXISTS of_errors ON integration_activity_log (created_at) WHERE status = 'error'",
+        )
+        .await;
+    }
+    assert!(is_quick[0], "the table is large enough, and its time is indexed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

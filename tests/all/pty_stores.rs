@@ -86,3 +86,53 @@ async fn topics_are_seen_whole() {
     let Some(server) = Server::start(Kind::Kafka).await else { return };
     is_seen_whole_in(&server.url(""), &server.url("log-processing"), Some("engineering-logs"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_two_stores_are_seen_as_one() {
+    let Some(postgres) = shared(Kind::Postgres).await else { return };
+    let Some(mysql) = shared(Kind::Mysql).await else { return };
+    let urls = [postgres.url(&postgres.postgres_database(&[]).await), mysql.url(&mysql.mysql_database(&[]).await)];
+    let done = |arguments: &[&str]| {
+        let output = crosstail(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        lines(&output)
+    };
+    let [one, other] = urls.each_ref().map(String::as_str);
+    for to in [one, other] {
+        let _ = crosstail(&["schema", "apply", "integration-activity", "--to", to, "--yes"]);
+    }
+    let _ = crosstail(&["generate", "--to", one, "--to", other, "--count", "900", "--history", "48h", "--for", "0s"]);
+    let oldest = done(&[
+        "query",
+        "corr:*",
+        "-s",
+        one,
+        "--sort",
+        "time",
+        "--limit",
+        "1",
+        "-o",
+        "json",
+        "--fields",
+        "correlation_id",
+    ]);
+    let correlation = oldest[0]["correlation_id"].as_str().expect("a correlation id").to_owned();
+    let filter = format!("corr:{correlation}");
+    let both = done(&["query", &filter, "-s", one, "-s", other, "--limit", "0", "-o", "json", "--fields", "id"]).len();
+    let alone = done(&["query", &filter, "-s", one, "--limit", "0", "-o", "json", "--fields", "id"]).len();
+    assert!(both > 0 && both == alone, "the stores hold the same requests: {both}, {alone}");
+    let all = done(&["query", "-s", one, "-s", other, "--limit", "0", "-o", "json", "--fields", "id"]).len();
+    let mut terminal = Terminal::start(&[one, other, "--range", "1h"], 160, 48);
+    terminal.wait_for("following");
+    terminal.keys("T");
+    terminal.wait_for("everything");
+    terminal.keys("\u{15}everything\r");
+    terminal.wait_for(&count(all));
+    terminal.keys("/");
+    terminal.settle();
+    terminal.keys(&format!("\u{15}{filter}\r"));
+    terminal.wait_for(&format!("{} of", count(both)));
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+}

@@ -23,7 +23,14 @@ impl Failing {
 #[async_trait::async_trait]
 impl Source for Failing {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: false, aggregates: false, holds_activities: true, reads_ranges: false, finds_ids: false }
+        Capabilities {
+            pushes: false,
+            aggregates: false,
+            counts_times: false,
+            holds_activities: true,
+            reads_ranges: false,
+            finds_ids: false,
+        }
     }
 
     async fn probe(&self, _: &Job) -> Result<Probe, SourceError> {

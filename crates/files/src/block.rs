@@ -8,7 +8,9 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 
 /// Size of a block in bytes.
-pub(super) const BLOCK: u64 = 1 << 20;
+pub(super) const BLOCK: u64 = 1 << 19;
+/// What is read beyond a block at once where its last record does not end in it, in bytes.
+const STEP: usize = 16 * 1024;
 /// How far before a block reading begins, to see where its first record starts and what the records before it say, in
 /// bytes.
 const LOOK_BACK: u64 = 32 * 1024;
@@ -82,6 +84,9 @@ pub(super) fn frames(
 }
 
 fn fill(file: &File, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    // With room for the end of the last record: a growing buffer doubles.
+    buffer.clear();
+    buffer.reserve_exact(length + STEP);
     buffer.resize(length, 0);
     let mut filled = 0;
     while filled < length {
@@ -97,7 +102,7 @@ fn fill(file: &File, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Re
 /// Reads more of the file until the line at `at` ends; returns where. The end of the file ends a line.
 fn extend(file: &File, base: u64, limit: u64, at: usize, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let mut more = Vec::new();
-    let mut step = 64 * 1024;
+    let mut step = STEP;
     loop {
         let offset = base + buffer.len() as u64;
         if offset >= limit {

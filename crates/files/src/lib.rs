@@ -328,7 +328,14 @@ fn draft(shared: &FileContext) -> Result<String, SourceError> {
 #[async_trait]
 impl Source for FileSource {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: true, aggregates: false, holds_activities: true, reads_ranges: false, finds_ids: false }
+        Capabilities {
+            pushes: true,
+            aggregates: false,
+            counts_times: false,
+            holds_activities: true,
+            reads_ranges: false,
+            finds_ids: false,
+        }
     }
 
     async fn probe(&self, _job: &Job) -> Result<Probe, SourceError> {

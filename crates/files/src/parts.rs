@@ -1,6 +1,6 @@
 //! The lines of a scan that are one part of a request, until it is known whether the request has others.
 //!
-//! Most files hold a part on every line, and most parts are of no interest by themselves. So a rejected one takes nine bytes.
+//! Most files hold a part on every line, and most parts are of no interest by themselves. So a rejected one takes about eight bytes.
 
 use crosstail_core::model::{Activity, Id, Timestamp};
 use rayon::prelude::*;
@@ -35,39 +35,63 @@ pub(super) struct Part {
 }
 
 /// A part that does not match by itself and can be read again.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Rejected {
     /// Of the request's hash what the shard does not say. Two requests may share it: their ids tell them apart.
     request: u32,
-    /// From the beginning of the stretch, below [`REACH`].
+    /// From the beginning of the stretch.
     offset: u32,
-    length: u16,
+    length: u32,
 }
 
-/// A rejected part as it is stored: the hash, three bytes of the offset, and the length, each from its lowest byte.
-type Packed = [u8; 9];
+/// Rejected parts in order of their offsets: of each the hash, how far it is behind the one before it, and its length. The
+/// two are of seven bits a byte, the lowest first; the last byte of a number is below 128.
+#[derive(Debug)]
+struct Packed(Box<[u8]>);
 
-/// How far a stretch reaches, in bytes.
-const REACH: u64 = 1 << 24;
-
-impl Rejected {
-    fn pack(self) -> Packed {
-        let mut packed = Packed::default();
-        packed[..4].copy_from_slice(&self.request.to_le_bytes());
-        packed[4..7].copy_from_slice(&self.offset.to_le_bytes()[..3]);
-        packed[7..].copy_from_slice(&self.length.to_le_bytes());
-        packed
+impl Packed {
+    fn of(parts: impl Iterator<Item = Rejected>, bytes: &mut Vec<u8>) -> Self {
+        bytes.clear();
+        let mut before = 0;
+        for part in parts {
+            bytes.extend_from_slice(&part.request.to_le_bytes());
+            push(bytes, part.offset - before);
+            push(bytes, part.length);
+            before = part.offset;
+        }
+        Self(bytes.as_slice().into())
     }
 
-    fn unpack(packed: Packed) -> Self {
-        let (mut request, mut offset) = ([0; 4], [0; 4]);
-        request.copy_from_slice(&packed[..4]);
-        offset[..3].copy_from_slice(&packed[4..7]);
-        Self {
-            request: u32::from_le_bytes(request),
-            offset: u32::from_le_bytes(offset),
-            length: u16::from_le_bytes([packed[7], packed[8]]),
+    fn parts(&self) -> impl Iterator<Item = Rejected> {
+        let mut rest = &*self.0;
+        let mut offset = 0;
+        std::iter::from_fn(move || {
+            let (request, behind) = rest.split_first_chunk::<4>()?;
+            rest = behind;
+            offset += take(&mut rest)?;
+            Some(Rejected { request: u32::from_le_bytes(*request), offset, length: take(&mut rest)? })
+        })
+    }
+}
+
+fn push(bytes: &mut Vec<u8>, mut number: u32) {
+    while number >= 128 {
+        bytes.push(number.to_le_bytes()[0] | 128);
+        number >>= 7;
+    }
+    bytes.push(number.to_le_bytes()[0]);
+}
+
+fn take(bytes: &mut &[u8]) -> Option<u32> {
+    let (mut number, mut shift) = (0, 0);
+    loop {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u32::from(byte & 127) << shift;
+        if *byte < 128 {
+            return Some(number);
         }
+        shift += 7;
     }
 }
 
@@ -81,7 +105,7 @@ struct Stretch {
 impl Stretch {
     /// How far a line is from the beginning, where the stretch reaches it.
     fn offset_of(self, at: LineRef) -> Option<u32> {
-        let offset = at.offset.checked_sub(self.offset).filter(|offset| self.stream == at.stream && *offset < REACH)?;
+        let offset = at.offset.checked_sub(self.offset).filter(|_| self.stream == at.stream)?;
         u32::try_from(offset).ok()
     }
 }
@@ -90,7 +114,17 @@ impl Stretch {
 #[derive(Debug)]
 struct Piece {
     stretch: Stretch,
-    parts: Box<[Packed]>,
+    parts: Packed,
+}
+
+impl Piece {
+    /// Each line, with what its shard does not say of the hash of its request.
+    fn lines(&self) -> impl Iterator<Item = (LineRef, u32)> {
+        let Stretch { stream, offset } = self.stretch;
+        self.parts.parts().map(move |one| {
+            (LineRef { stream, offset: offset + u64::from(one.offset), length: one.length }, one.request)
+        })
+    }
 }
 
 /// The parts of one range of a file.
@@ -104,20 +138,17 @@ pub(super) struct PartBuffer {
 impl PartBuffer {
     /// Takes a part that does not match by itself and can be read again.
     pub(super) fn reject(&mut self, request: u64, at: LineRef) {
-        let Ok(length) = u16::try_from(at.length) else {
-            return self.keep(request, Part { line: KeptLine { at, held: None }, kept: None });
-        };
         let known = self.rejected.last().and_then(|(stretch, _)| stretch.offset_of(at));
         let offset = known.unwrap_or_else(|| {
             self.rejected.push((Stretch { stream: at.stream, offset: at.offset }, Vec::new()));
             0
         });
         if let Some((_, parts)) = self.rejected.last_mut() {
-            parts.push((request, Rejected { request: low_32(request), offset, length }));
+            parts.push((request, Rejected { request: low_32(request), offset, length: at.length }));
         }
     }
 
-    /// Takes a part that matches by itself, that cannot be read again, or that is long.
+    /// Takes a part that matches by itself, or that cannot be read again.
     pub(super) fn keep(&mut self, request: u64, part: Part) {
         self.kept.push((request, part));
     }
@@ -158,10 +189,11 @@ impl Parts {
     pub(super) fn take(&self, buffer: PartBuffer) {
         let PartBuffer { rejected, kept } = buffer;
         let shard = |number: usize| self.shards[number].lock().unwrap_or_else(PoisonError::into_inner);
+        let mut bytes = Vec::new();
         for (stretch, mut parts) in rejected {
-            parts.sort_unstable_by_key(|(request, _)| shard_of(*request));
+            parts.sort_unstable_by_key(|(request, one)| (shard_of(*request), one.offset));
             for piece in parts.chunk_by(|a, b| shard_of(a.0) == shard_of(b.0)) {
-                let parts = piece.iter().map(|(_, one)| one.pack()).collect();
+                let parts = Packed::of(piece.iter().map(|(_, one)| *one), &mut bytes);
                 shard(shard_of(piece[0].0)).rejected.push(Piece { stretch, parts });
             }
         }
@@ -176,17 +208,7 @@ impl Parts {
         let part = |(at, _): &(LineRef, u32)| Part { line: KeptLine { at: *at, held: None }, kept: None };
         let of_shard = |shard: Mutex<Shard>| {
             let Shard { rejected, mut kept } = shard.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let of_piece = |Piece { stretch, parts }: &Piece| {
-                let Stretch { stream, offset } = *stretch;
-                let unpacked = parts.iter().map(|one| Rejected::unpack(*one));
-                unpacked
-                    .map(|one| {
-                        let at = LineRef { stream, offset: offset + u64::from(one.offset), length: one.length.into() };
-                        (at, one.request)
-                    })
-                    .collect::<Vec<_>>()
-            };
-            let mut rejected: Vec<(LineRef, u32)> = rejected.iter().flat_map(of_piece).collect();
+            let mut rejected: Vec<(LineRef, u32)> = rejected.iter().flat_map(Piece::lines).collect();
             rejected.sort_unstable_by_key(|(_, request)| *request);
             kept.sort_by_key(|(request, _)| *request);
             let (mut rejected, mut kept) = (rejected.as_slice(), kept.into_iter().peekable());
@@ -226,14 +248,17 @@ mod tests {
 
     #[test]
     fn what_is_packed_is_what_was_there() {
-        for one in [
+        let parts = [
             Rejected { request: 0, offset: 0, length: 0 },
-            Rejected { request: u32::MAX, offset: (1 << 24) - 1, length: u16::MAX },
-            Rejected { request: 0x0102_0304, offset: 0x05_0607, length: 0x0809 },
-        ] {
-            let back = Rejected::unpack(one.pack());
-            assert_eq!((back.request, back.offset, back.length), (one.request, one.offset, one.length));
-        }
+            Rejected { request: u32::MAX, offset: 0, length: 127 },
+            Rejected { request: 0x0102_0304, offset: 127, length: 128 },
+            Rejected { request: 5, offset: 255, length: 16_383 },
+            Rejected { request: 6, offset: 0x0809_0a0b, length: 16_384 },
+            Rejected { request: 7, offset: u32::MAX, length: u32::MAX },
+        ];
+        let packed = Packed::of(parts.into_iter(), &mut vec![1, 2, 3]);
+        assert_eq!(packed.parts().collect::<Vec<_>>(), parts);
+        assert!(Packed::of([].into_iter(), &mut Vec::new()).parts().next().is_none());
     }
 
     #[test]
@@ -244,7 +269,7 @@ mod tests {
         for _ in 0..40 {
             let mut buffer = PartBuffer::default();
             for _ in 0..100 {
-                // Offsets that one stretch cannot say, too, and lengths that nine bytes cannot.
+                // Offsets that one stretch cannot say, too.
                 let length = if rng.bool() { 7 } else { 70_000 };
                 let reach = if rng.bool() { 24 } else { 40 };
                 let at = line(rng.u32(0..3), rng.u64(0..1 << reach), length);

@@ -261,7 +261,7 @@ fn dialects(schemas: Vec<Schema>) -> Vec<Dialect> {
     let mut found: Vec<Dialect> = schemas
         .into_iter()
         .map(|schema| {
-            let expect = &schema.definition().recognise;
+            let expect = schema.recognition();
             let all = expect.all.iter().map(|path| bit(path, None)).fold(0, |a, b| a | b);
             let any = expect.any.iter().map(|path| bit(path, None)).fold(0, |a, b| a | b);
             let equal = expect.equals.iter().map(|(path, text)| bit(path, Some(text))).fold(0, |a, b| a | b);

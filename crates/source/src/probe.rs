@@ -7,6 +7,8 @@ pub struct Capabilities {
     pub pushes: bool,
     /// The store can compute figures.
     pub aggregates: bool,
+    /// Counting by time costs it about what counting costs.
+    pub counts_times: bool,
     /// It holds activities, not only measurements.
     pub holds_activities: bool,
     /// It reads any range of time without reading everything else.

@@ -40,6 +40,28 @@ impl Id {
         }
         Self::Text(CompactString::from(text))
     }
+
+    /// Calls something with the id as it prints, without allocating.
+    pub fn with_text<T>(&self, then: impl FnOnce(&str) -> T) -> T {
+        match self {
+            Self::Uuid(value) => then(Uuid::from_u128(*value).hyphenated().encode_lower(&mut Uuid::encode_buffer())),
+            Self::Line { file, offset } => {
+                let mut text = *b"0000000000000000.0000000000000000";
+                let length = offset.checked_ilog(16).map_or(1, |log| log as usize + 1);
+                write_digits(*file, &mut text[..16]);
+                write_digits(*offset, &mut text[17..17 + length]);
+                then(std::str::from_utf8(&text[..17 + length]).unwrap_or_default())
+            }
+            Self::Text(text) => then(text),
+        }
+    }
+}
+
+/// Writes the last digits of a number, in hexadecimal.
+fn write_digits(number: u64, into: &mut [u8]) {
+    for (place, digit) in into.iter_mut().rev().enumerate() {
+        *digit = b"0123456789abcdef"[(number >> (4 * place) & 15) as usize];
+    }
 }
 
 fn parse_canonical_uuid(text: &str) -> Option<u128> {

@@ -170,7 +170,7 @@ impl<'a> Assembler<'a> {
         a.exact_start = time.is_some();
         let logged = schema.logged;
         a.duration_us = self.ranked(Target::Duration).and_then(|(rank, value)| {
-            let unit = schema.duration_units.get(usize::from(*rank % NESTED)).copied().filter(|_| logged);
+            let unit = schema.completed().duration_units.get(usize::from(*rank % NESTED)).copied().filter(|_| logged);
             let unit = unit.unwrap_or(schema.definition().duration_unit);
             duration(value, unit).filter(|us| !logged || (*us <= LONGEST_LOGGED_US && !is_setting(value)))
         });

@@ -1,6 +1,7 @@
 //! Schemas: TOML that maps the fields of a store to an activity, compiled to a tree of keys.
 
 mod assemble;
+mod completed;
 mod definition;
 mod endpoint;
 pub mod json;
@@ -18,7 +19,7 @@ mod tree;
 mod units;
 
 pub use assemble::{Assembler, CONTAINER, LONGEST_US, NESTED, Scalar, is_http_method};
-pub use definition::{CatalogueTable, Definition, MetricDefinition, SchemaError, SeriesTable, Template};
+pub use definition::{CatalogueTable, Definition, MetricDefinition, Recognise, SchemaError, SeriesTable, Template};
 pub use endpoint::{endpoint_of_url, system_of_url};
 pub use sketch::{Sketch, TableSample};
 pub use sketch_column::{Holds, Sampled, epoch_unit_of};
@@ -29,6 +30,7 @@ pub use units::DurationUnit;
 use crate::model::{Activity, Direction, Kind, Level, Status};
 use crate::number::saturating_i64;
 use compact_str::CompactString;
+use completed::Completed;
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
@@ -70,12 +72,12 @@ pub struct Schema {
     pub table: Option<Table>,
     /// Built when it is first needed: of the trees of all built-in schemas, which take megabytes, few are.
     tree: Arc<OnceLock<Node>>,
-    definition: Arc<Definition>,
-    /// The unit of the duration at each of its paths.
-    duration_units: Arc<[DurationUnit]>,
+    /// The definition without what it takes from others.
+    written: Arc<Definition>,
+    /// Made when it is first needed, for the same reason.
+    completed: Arc<OnceLock<Completed>>,
     /// Whether records are what loggers write: see [`Schema::for_logs`].
     logged: bool,
-    rules: Arc<[Rule]>,
     records: Arc<[Self]>,
 }
 
@@ -143,39 +145,35 @@ impl Schema {
 
     /// Compiles a schema. `origin` names it in errors.
     pub fn of(definition: Definition, origin: &str) -> Result<Self, SchemaError> {
-        let schema = Self::without_trees(definition, origin)?;
-        schema.build_trees(origin)?;
+        let schema = Self::unbuilt(definition);
+        schema.build(origin)?;
         Ok(schema)
     }
 
-    fn build_trees(&self, origin: &str) -> Result<(), SchemaError> {
-        let _ = self.tree.set(Node::build(&self.definition, origin)?);
-        self.records.iter().try_for_each(|record| record.build_trees(origin))
+    fn build(&self, origin: &str) -> Result<(), SchemaError> {
+        let _ = self.completed.set(Completed::of(Definition::clone(&self.written), origin)?);
+        let _ = self.tree.set(Node::build(self.definition(), origin)?);
+        self.records.iter().try_for_each(|record| record.build(origin))
     }
 
-    fn without_trees(mut definition: Definition, origin: &str) -> Result<Self, SchemaError> {
-        let records = std::mem::take(&mut definition.records);
-        let records =
-            records.into_iter().map(|record| Self::without_trees(record, origin)).collect::<Result<_, _>>()?;
-        let base = match definition.extends.as_deref() {
-            Some(name) if name != definition.name => Some(Self::find(name).ok_or_else(|| {
-                let message = format!("extends = \"{name}\": no built-in schema has that name");
-                SchemaError { origin: origin.to_owned(), message }
-            })?),
-            _ => None,
-        };
-        definition.complete(base.as_ref().map(Self::definition));
-        definition.take_named_unit();
-        Ok(Self {
+    fn unbuilt(mut definition: Definition) -> Self {
+        let records = std::mem::take(&mut definition.records).into_iter().map(Self::unbuilt).collect();
+        Self {
             name: definition.name.clone(),
             title: definition.title.clone(),
             table: definition.table.clone(),
-            rules: definition.rules(origin)?.into(),
             tree: Arc::default(),
-            duration_units: definition.duration_units().into(),
+            written: Arc::new(definition),
+            completed: Arc::default(),
             logged: false,
-            definition: Arc::new(definition),
             records,
+        }
+    }
+
+    fn completed(&self) -> &Completed {
+        self.completed.get_or_init(|| {
+            let completed = Completed::of(Definition::clone(&self.written), &self.name);
+            completed.unwrap_or_else(|_| Completed::as_written(&self.written))
         })
     }
 
@@ -183,12 +181,15 @@ impl Schema {
     /// unit, it is the unit of the duration.
     #[must_use]
     pub fn with_durations_at(mut self, is_there: impl Fn(&str) -> bool) -> Self {
-        let paths = self.definition.fields.get("duration").map(table::Paths::list).unwrap_or_default();
-        let there = paths.iter().zip(&*self.duration_units).filter(|(path, _)| is_there(path)).map(|(_, unit)| *unit);
+        let Completed { definition, duration_units, .. } = self.completed();
+        let paths = definition.fields.get("duration").map(table::Paths::list).unwrap_or_default();
+        let there = paths.iter().zip(duration_units).filter(|(path, _)| is_there(path)).map(|(_, unit)| *unit);
         if let Some(unit) = the_only(there)
-            && unit != self.definition.duration_unit
+            && unit != definition.duration_unit
         {
-            Arc::make_mut(&mut self.definition).duration_unit = unit;
+            let mut completed = self.completed().clone();
+            completed.definition.duration_unit = unit;
+            self.completed = Arc::new(OnceLock::from(completed));
         }
         self
     }
@@ -212,17 +213,17 @@ impl Schema {
     /// How to read the records of a table, index or topic as measurements; `None` where they are activities.
     pub fn series_of(&self, table: &str) -> Option<&SeriesTable> {
         let fits = |pattern: &String| glob::Pattern::new(pattern).is_ok_and(|glob| glob.matches(table));
-        self.definition.series.iter().find(|series| series.tables.iter().any(fits))
+        self.definition().series.iter().find(|series| series.tables.iter().any(fits))
     }
 
     /// Whether records are parts that join to one activity.
     pub fn has_phases(&self) -> bool {
-        self.rules.iter().any(|rule| rule.phase.is_some())
+        self.completed().rules.iter().any(|rule| rule.phase.is_some())
     }
 
     /// Whether rules test several fields of a record, so that only the local evaluator can apply them.
     pub fn has_rules(&self) -> bool {
-        !self.rules.is_empty()
+        !self.completed().rules.is_empty()
     }
 
     /// The schema for records as loggers write them: levels and outcomes in any spelling, fields in nested objects, each
@@ -231,9 +232,9 @@ impl Schema {
     #[must_use]
     pub fn for_logs(mut self) -> Self {
         self.logged = true;
-        let definition = Arc::clone(&self.definition);
+        let nests = self.definition().nests.clone();
         self.change_tree(|tree| {
-            tree.nest(&definition.nests);
+            tree.nest(&nests);
             tree.tell_outcomes();
         });
         self
@@ -253,7 +254,7 @@ impl Schema {
 
     /// The tree of a definition that is known to have one: [`Self::of`] tells of errors, and a test builds the built-in ones.
     fn built_tree(&self) -> Node {
-        Node::build(&self.definition, &self.name).unwrap_or_default()
+        Node::build(self.definition(), &self.name).unwrap_or_default()
     }
 
     /// All built-in schemas, in order of precedence.
@@ -267,7 +268,7 @@ impl Schema {
         static COMPILED: [OnceLock<Option<Schema>>; BUILT_IN.len()] = [const { OnceLock::new() }; BUILT_IN.len()];
         let (name, text) = BUILT_IN[index];
         let compiled = COMPILED[index].get_or_init(|| {
-            let schema = Definition::parse(text, name).and_then(|definition| Self::without_trees(definition, name));
+            let schema = Definition::parse(text, name).map(Self::unbuilt);
             debug_assert!(schema.is_ok(), "built-in schema {name}: {schema:?}");
             schema.ok()
         });
@@ -290,15 +291,20 @@ impl Schema {
         self.tree.get_or_init(|| self.built_tree())
     }
 
-    /// The schema as written.
+    /// The schema as written, with what it takes from the one that it extends.
     pub fn definition(&self) -> &Definition {
-        &self.definition
+        &self.completed().definition
+    }
+
+    /// What a record has to have to be read by this schema.
+    pub fn recognition(&self) -> &Recognise {
+        &self.written.recognise
     }
 
     /// How well a record fits: the number of conditions it meets, of which `equals` counts three times. `None` where it
     /// fails a required one, or the schema has none.
     pub fn fit(&self, record: &serde_json::Map<String, serde_json::Value>) -> Option<usize> {
-        let expect = &self.definition.recognise;
+        let expect = self.recognition();
         if expect.all.is_empty() && expect.equals.is_empty() {
             return None;
         }
@@ -325,7 +331,7 @@ impl Schema {
 
     /// The first rule that matches a record.
     fn rule<'v>(&self, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) -> Option<&Rule> {
-        self.rules.iter().find(|rule| {
+        self.completed().rules.iter().find(|rule| {
             rule.when.iter().all(|(target, value)| found(*target).is_some_and(|text| value == "*" || text == *value))
         })
     }
@@ -339,17 +345,17 @@ impl Schema {
     /// Whether the status of every record is said by something of the schema. Otherwise it follows from the HTTP status and
     /// the error where nothing says it.
     pub fn names_status(&self) -> bool {
-        self.definition.fields.contains_key("status") && !self.definition.status_is_optional
-            || self.rules.iter().any(|rule| rule.status.is_some() || rule.phase.is_some())
+        self.definition().fields.contains_key("status") && !self.definition().status_is_optional
+            || self.completed().rules.iter().any(|rule| rule.status.is_some() || rule.phase.is_some())
     }
 
     /// The outcome where no field says it: an error of HTTP, or a text of an error, is a failure. A line of a log may
     /// tell of an error without being one.
     fn outcome(&self, activity: &Activity) -> Option<Status> {
         let http = activity.http_status;
-        let refused = http.is_some_and(|code| code >= 400) && !self.definition.http_errors_may_succeed;
+        let refused = http.is_some_and(|code| code >= 400) && !self.definition().http_errors_may_succeed;
         let said =
-            activity.error.as_deref().is_some_and(|text| !self.definition.status_is_optional || says_error(text));
+            activity.error.as_deref().is_some_and(|text| !self.definition().status_is_optional || says_error(text));
         let error = said && (http.is_some() || activity.level.is_none());
         match http {
             _ if refused || error => Some(Status::Failed),
@@ -360,8 +366,9 @@ impl Schema {
 
     /// Applies defaults, words, rules and derivations to what an assembler has collected.
     fn derive<'v>(&self, activity: &mut Activity, found: &dyn Fn(Target) -> Option<Cow<'v, str>>) {
-        let defaults = &self.definition.defaults;
-        let word = |target, key: &str| found(target).map(|word| CompactString::from(self.definition.word(key, &word)));
+        let defaults = &self.definition().defaults;
+        let word =
+            |target, key: &str| found(target).map(|word| CompactString::from(self.definition().word(key, &word)));
         let logged = self.logged;
         let level = if logged { Level::parse_logged } else { Level::parse_any };
         activity.level = word(Target::Level, "level").and_then(|w| level(&w));
@@ -376,10 +383,10 @@ impl Schema {
             .unwrap_or(Direction::Internal);
         let status = if logged { sketch_names::outcome_of } else { Status::parse };
         activity.status = word(Target::Status, "status").and_then(|w| status(&w));
-        if self.definition.canonical {
+        if self.definition().canonical {
             return;
         }
-        activity.message_rank = self.definition.message_rank.min(3);
+        activity.message_rank = self.definition().message_rank.min(3);
         if let Some(rule) = self.rule(found) {
             activity.kind = rule.kind.unwrap_or(activity.kind);
             activity.direction = rule.direction.unwrap_or(activity.direction);
@@ -407,7 +414,7 @@ impl Schema {
         }
         if activity.status == Some(Status::Success)
             && activity.http_status.is_some_and(|code| code >= 400)
-            && !self.definition.http_errors_may_succeed
+            && !self.definition().http_errors_may_succeed
         {
             activity.status = Some(Status::Failed);
         }
@@ -418,7 +425,7 @@ impl Schema {
         }
         if activity.system.is_none() {
             activity.exact_system = false;
-            if self.definition.system_from_url {
+            if self.definition().system_from_url {
                 activity.system = activity.url.as_deref().and_then(system_of_url);
             }
             activity.system = activity.system.take().or_else(|| found(Target::Service).map(CompactString::from));

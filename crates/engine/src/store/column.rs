@@ -31,6 +31,22 @@ impl Texts {
         }
     }
 
+    /// The distinct texts, where they are few.
+    pub(super) fn few(&self) -> Option<&[Symbol]> {
+        match self {
+            Self::Few { palette, .. } => Some(palette),
+            Self::Many(_) => None,
+        }
+    }
+
+    /// Which of the few distinct texts a row has.
+    pub(super) fn number_of_few(&self, at: usize) -> Option<usize> {
+        match self {
+            Self::Few { rows, .. } => rows.get(at).map(|number| usize::from(*number)),
+            Self::Many(_) => None,
+        }
+    }
+
     /// Writes a row. The column ends after its last text, so that one without texts needs no memory.
     pub(super) fn set(&mut self, at: usize, text: Symbol) {
         match self {

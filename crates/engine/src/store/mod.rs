@@ -2,9 +2,13 @@
 //!
 //! A record needs about 75 bytes in addition to its distinct texts. Payloads stay in their stores.
 
+mod anywhere;
 mod column;
 mod evaluate;
 mod give_up;
+mod held_by;
+mod id_search;
+mod match_cache;
 mod operations;
 mod ordered;
 mod pack;

@@ -173,6 +173,21 @@ impl Segment {
         self.texts[column as usize].get(at)
     }
 
+    /// The distinct texts of a column, where they are few.
+    pub(super) fn few(&self, column: Text) -> Option<&[Symbol]> {
+        self.texts[column as usize].few()
+    }
+
+    /// Which of the few distinct texts of a column a row has.
+    pub(super) fn number_of_few(&self, column: Text, at: usize) -> Option<usize> {
+        self.texts[column as usize].number_of_few(at)
+    }
+
+    /// The id, where it is a text.
+    pub(super) fn text_id(&self, at: usize) -> Option<Symbol> {
+        (self.bits[at] >> bits::ID & 3 == TEXT_ID).then(|| Symbol(saturating_u32(self.id[at])))
+    }
+
     pub(super) fn kind(&self, at: usize) -> Kind {
         Kind::from_index(saturating_u8(self.bits[at] >> bits::KIND & 15))
     }
@@ -236,6 +251,16 @@ impl Segment {
     /// Decides the order between equal times: the offset in the file.
     pub(super) fn tie(&self, at: usize) -> u64 {
         self.locator[at]
+    }
+
+    /// The source of the first place, and the file or topic in it; `None` where they are not in the columns.
+    pub(super) fn named_place(&self, at: usize) -> Option<(SourceId, Option<NameId>)> {
+        let name = match self.bits[at] >> bits::LOCATOR & 7 {
+            form::LINE | form::MESSAGE => Some(NameId(saturating_u32(self.locator[at] >> OFFSET_BITS))),
+            form::EXTRA => return None,
+            _ => None,
+        };
+        Some((self.source(at), name))
     }
 
     pub(super) fn place(&self, at: usize, symbols: &Symbols, extra: Option<&RareFields>) -> Place {

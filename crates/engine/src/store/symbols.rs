@@ -3,6 +3,7 @@
 use crosstail_core::number::saturating_u32;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
+use memchr::memmem::{Finder, find};
 use rayon::prelude::*;
 use regex::Regex;
 use std::hash::BuildHasher as _;
@@ -24,6 +25,12 @@ struct TextRange {
     chunk: u32,
     start: u32,
     length: u32,
+}
+
+impl TextRange {
+    fn end(self) -> usize {
+        self.start as usize + self.length as usize
+    }
 }
 
 /// The table of distinct texts.
@@ -86,9 +93,13 @@ impl Symbols {
         text_of(&self.chunks, &self.spans, symbol.0)
     }
 
-    /// By number: whether a regular expression matches the text. Searches full chunks on all cores, so that a text
-    /// without a match costs no call.
-    pub fn matching(&self, regex: &Regex) -> Vec<bool> {
+    /// By number: whether the text contains a literal, ignoring case. `regex` says the same, `literal` is in lower case.
+    /// Searches full chunks on all cores, so that a text without a match costs no call.
+    pub fn matching(&self, regex: &Regex, literal: &str) -> Vec<bool> {
+        if literal.is_empty() {
+            return vec![true; self.spans.len()];
+        }
+        let finder = literal.is_ascii().then(|| Finder::new(literal));
         let mut found = vec![false; self.spans.len()];
         // Texts are in their chunks in the order of their numbers.
         let mut rest = found.as_mut_slice();
@@ -98,20 +109,15 @@ impl Symbols {
             pieces.push((spans, here));
             rest = behind;
         }
-        pieces.into_par_iter().for_each(|(spans, found)| {
+        pieces.into_par_iter().for_each_init(Folding::default, |folding, (spans, found)| {
             let Some(chunk) = spans.first().and_then(|span| self.chunks.get(span.chunk as usize)) else { return };
-            let mut at = 0;
-            let mut index = 0;
-            while let Some(hit) = regex.find_at(chunk, at) {
-                index += spans[index..].partition_point(|span| (span.start + span.length) as usize <= hit.start());
-                let Some(span) = spans.get(index) else { return };
-                // A match that crosses the border of two texts does not count: the search resumes at the second text.
-                found[index] |= span.start as usize <= hit.start() && hit.end() <= (span.start + span.length) as usize;
-                index += 1;
-                match spans.get(index) {
-                    Some(next) => at = next.start as usize,
-                    None => return,
+            match finder.as_ref().filter(|_| Folding::is_of_bytes(literal, chunk)) {
+                Some(finder) => {
+                    let folded = folding.of(chunk);
+                    let next = |at: usize| finder.find(&folded[at..]).map(|hit| at + hit);
+                    mark(spans, found, |at| next(at).map(|start| (start, start + literal.len())));
                 }
+                None => mark(spans, found, |at| regex.find_at(chunk, at).map(|hit| (hit.start(), hit.end()))),
             }
         });
         found
@@ -153,6 +159,46 @@ impl Symbols {
     }
 }
 
+/// Marks the texts of a chunk in which something is found. `next` gives the next hit at or behind a place.
+fn mark(spans: &[TextRange], found: &mut [bool], next: impl Fn(usize) -> Option<(usize, usize)>) {
+    let (mut at, mut index) = (0, 0);
+    while let Some((start, end)) = next(at) {
+        // Often in the next text; else far behind.
+        if spans.get(index).is_some_and(|span| span.end() <= start) {
+            index += spans[index..].partition_point(|span| span.end() <= start);
+        }
+        let Some(span) = spans.get(index) else { return };
+        // A hit that crosses the border of two texts does not count: the search resumes at the second text.
+        found[index] |= span.start as usize <= start && end <= span.end();
+        index += 1;
+        match spans.get(index) {
+            Some(next) => at = next.start as usize,
+            None => return,
+        }
+    }
+}
+
+/// A chunk in lower case, as far as that is a matter of single bytes.
+#[derive(Default)]
+struct Folding(Vec<u8>);
+
+impl Folding {
+    /// Whether the letters of a literal have no other forms in a text than those of ASCII: `k` also stands for the Kelvin
+    /// sign, and `s` for the long s.
+    fn is_of_bytes(literal: &str, text: &str) -> bool {
+        let has =
+            |letter: char, other: &str| literal.contains(letter) && find(text.as_bytes(), other.as_bytes()).is_some();
+        !has('k', "\u{212a}") && !has('s', "\u{17f}")
+    }
+
+    fn of(&mut self, text: &str) -> &[u8] {
+        self.0.clear();
+        self.0.extend_from_slice(text.as_bytes());
+        self.0.make_ascii_lowercase();
+        &self.0
+    }
+}
+
 fn text_of<'a>(chunks: &'a [String], spans: &[TextRange], symbol: u32) -> &'a str {
     let span = spans[symbol as usize];
     &chunks[span.chunk as usize][span.start as usize..(span.start + span.length) as usize]
@@ -165,16 +211,20 @@ mod tests {
     #[test]
     fn searching_chunks_finds_what_searching_texts_does() {
         let mut rng = fastrand::Rng::with_seed(3);
-        let mut symbols = Symbols::default();
-        for _ in 0..3000 {
-            let text: String = (0..rng.usize(0..6)).map(|_| ['a', 'b', 'A', 'é', '漢'][rng.usize(0..5)]).collect();
-            symbols.intern(&text);
-        }
-        for pattern in ["(?is)aa", "(?is)a", "(?is)éa", "(?is)bab", "(?is)漢漢a"] {
-            let regex = Regex::new(pattern).expect(pattern);
-            let expected: Vec<bool> =
-                (0..symbols.len()).map(|n| n > 0 && regex.is_match(symbols.get(Symbol(saturating_u32(n))))).collect();
-            assert_eq!(symbols.matching(&regex)[1..], expected[1..], "{pattern}");
+        let letters = ['a', 'b', 'A', 'k', 'K', '\u{212a}', 's', 'S', '\u{17f}', 'é', '漢'];
+        // Every letter, and only those of which each byte stands for itself.
+        for known in [letters.as_slice(), &['a', 'A', 'k', 'S', 'é']] {
+            let mut symbols = Symbols::default();
+            for _ in 0..3000 {
+                let text: String = (0..rng.usize(0..6)).map(|_| known[rng.usize(0..known.len())]).collect();
+                symbols.intern(&text);
+            }
+            for literal in ["aa", "a", "ak", "ks", "s", "éa", "bab", "漢漢a", ""] {
+                let regex = Regex::new(&format!("(?is){literal}")).expect(literal);
+                let expected: Vec<bool> =
+                    (0..symbols.len()).map(|n| regex.is_match(symbols.get(Symbol(saturating_u32(n))))).collect();
+                assert_eq!(symbols.matching(&regex, literal)[1..], expected[1..], "{literal}");
+            }
         }
     }
 

@@ -169,7 +169,14 @@ async fn pass_on(base: &Base, spool: &str, mut from: tokio::sync::mpsc::Receiver
 #[async_trait]
 impl Source for FedSource {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: true, aggregates: false, holds_activities: true, reads_ranges: false, finds_ids: false }
+        Capabilities {
+            pushes: true,
+            aggregates: false,
+            counts_times: false,
+            holds_activities: true,
+            reads_ranges: false,
+            finds_ids: false,
+        }
     }
 
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {

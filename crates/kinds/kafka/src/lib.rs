@@ -214,7 +214,14 @@ impl KafkaSource {
 #[async_trait]
 impl Source for KafkaSource {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: true, aggregates: false, holds_activities: true, reads_ranges: true, finds_ids: false }
+        Capabilities {
+            pushes: true,
+            aggregates: false,
+            counts_times: false,
+            holds_activities: true,
+            reads_ranges: true,
+            finds_ids: false,
+        }
     }
 
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {

@@ -378,7 +378,14 @@ impl Source for MongodbSource {
     fn capabilities(&self) -> Capabilities {
         let streamed = |database: &Database| database.mappings.iter().any(|mapping| mapping.is_streamed);
         let pushes = self.database.get().is_some_and(streamed);
-        Capabilities { pushes, aggregates: true, holds_activities: true, reads_ranges: true, finds_ids: true }
+        Capabilities {
+            pushes,
+            aggregates: true,
+            counts_times: false,
+            holds_activities: true,
+            reads_ranges: true,
+            finds_ids: true,
+        }
     }
 
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {

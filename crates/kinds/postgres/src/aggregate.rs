@@ -1,6 +1,7 @@
 //! Figures computed by the server: counts of combinations of raw values (see [`combination`]), and latencies in the buckets of
 //! crosstail's own sketch.
 
+use super::by_time;
 use super::connection::Reader;
 use super::index::{Hints, hints};
 use super::mapping::Mapping;
@@ -34,7 +35,17 @@ pub(super) async fn aggregate(
     let Some(plan) = Plan::of(mapping, grouping, &predicate, &hints) else { return Ok(None) };
     let mut reading = reader.read().await?;
     reading.prefers_hashing().await?;
-    let rows = match reading.fetch(plan.statement(query, reading.has_date_bin())).await {
+    let periods = match grouping.bucket_us {
+        Some(us) if matches!(predicate, Predicate::All) && grouping.measures < Measures::All => {
+            by_time::periods(&mut reading, mapping, query, us).await?
+        }
+        _ => None,
+    };
+    let statement = match periods {
+        Some(periods) => by_time::statement(mapping, &plan.columns, &periods, COMBINATIONS + 1),
+        None => plan.statement(query, reading.has_date_bin()),
+    };
+    let rows = match reading.fetch(statement).await {
         Ok(rows) => rows,
         // A value that the server cannot read is one that it cannot count.
         Err(error) if super::row::is_of_data(&error) => return Ok(None),

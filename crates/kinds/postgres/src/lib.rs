@@ -3,6 +3,7 @@
 mod address;
 mod aggregate;
 mod alert;
+mod by_time;
 mod catalogue;
 mod connection;
 mod create;
@@ -244,7 +245,15 @@ fn classify(error: &sqlx::Error) -> (ErrorKind, Option<&'static str>) {
 impl Source for PostgresSource {
     fn capabilities(&self) -> Capabilities {
         let pushes = self.connections.woken.load(Ordering::Relaxed);
-        Capabilities { pushes, aggregates: true, holds_activities: true, reads_ranges: true, finds_ids: true }
+        let counts_times = self.known().is_some_and(|tables| tables.mappings.iter().all(by_time::is_quick));
+        Capabilities {
+            pushes,
+            aggregates: true,
+            counts_times,
+            holds_activities: true,
+            reads_ranges: true,
+            finds_ids: true,
+        }
     }
 
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {

@@ -97,6 +97,16 @@ impl TimeColumn {
         Some(other_unit(stated, found))
     }
 
+    /// A moment as the column holds it, known when a statement is planned; `None` where it is no plain time.
+    pub(super) fn literal(&self, at: Timestamp) -> Option<String> {
+        let kind = match self.form {
+            Form::Zoned => "timestamptz",
+            Form::Plain => "timestamp",
+            _ => return None,
+        };
+        Some(if at >= Timestamp::BEYOND { format!("{kind} '{LAST}'") } else { format!("{kind} '{}'", at.rfc3339()) })
+    }
+
     /// Whether the column has the order of the time, and nothing finer.
     pub(super) fn is_exact(&self) -> bool {
         matches!(self.form, Form::Zoned | Form::Plain | Form::Whole(_))

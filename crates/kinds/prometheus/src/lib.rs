@@ -228,6 +228,7 @@ impl Source for PrometheusSource {
         Capabilities {
             pushes: false,
             aggregates: false,
+            counts_times: false,
             holds_activities: false,
             reads_ranges: false,
             finds_ids: false,

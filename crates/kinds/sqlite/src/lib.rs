@@ -203,7 +203,14 @@ impl SqliteSource {
 #[async_trait]
 impl Source for SqliteSource {
     fn capabilities(&self) -> Capabilities {
-        Capabilities { pushes: false, aggregates: true, holds_activities: true, reads_ranges: true, finds_ids: true }
+        Capabilities {
+            pushes: false,
+            aggregates: true,
+            counts_times: false,
+            holds_activities: true,
+            reads_ranges: true,
+            finds_ids: true,
+        }
     }
 
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError> {

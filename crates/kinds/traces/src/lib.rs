@@ -109,6 +109,7 @@ impl Source for TraceSource {
         Capabilities {
             pushes: false,
             aggregates: false,
+            counts_times: false,
             holds_activities: false,
             reads_ranges: false,
             finds_ids: false,
