@@ -2,9 +2,9 @@
 class Crosstail < Formula
   desc "@ABOUT@"
   version "@VERSION@"
-  url "@URL@"
-  sha256 "@SHA256@"
   license any_of: ["MIT", "Apache-2.0"]
+
+@FORMULA@
 
   def install
     bin.install "crosstail"

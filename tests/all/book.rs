@@ -1,6 +1,7 @@
 //! The documentation is true: its links lead somewhere, the book names every page, what is made from the program is up to
 //! date, and a block is what it says it is. `examples.rs` runs the commands.
 
+use crate::described::every_key;
 use crate::servers::{Kind, shared};
 use crate::support::files_below;
 use crate::writing::said;
@@ -248,14 +249,26 @@ fn every_file_that_the_documentation_shows_is_good() {
     }
 }
 
+/// The tables of the keymap in which an action has its keys: `[global]` is every screen.
+fn tables_of(action: &str) -> String {
+    let own = crosstail::screens::vocabulary().keys.into_iter().map(str::to_owned);
+    let mut found = BTreeSet::new();
+    for text in own.chain([read("config/keymap.toml")]) {
+        let tables: toml::Table = toml::from_str(&text).expect("keys");
+        found.extend(tables.into_iter().filter(|(_, keys)| keys.get(action).is_some()).map(|(name, _)| name));
+    }
+    found.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" ")
+}
+
 /// Every action with its keys.
 fn keys() -> String {
     let keymap = Keymap::load(crosstail::screens::vocabulary()).expect("keys");
-    let mut rows = vec!["| keys | action | what it does |".to_owned(), "| --- | --- | --- |".to_owned()];
+    let mut rows = vec!["| keys | where | action | what it does |".to_owned(), "| --- | --- | --- | --- |".to_owned()];
     for action in crosstail::screens::vocabulary().actions {
         let keys = keymap.keys(action).replace('|', "\\|");
         let keys: Vec<String> = keys.split_whitespace().map(|key| format!("`{key}`")).collect();
-        rows.push(format!("| {} | `{}` | {} |", keys.join(" "), action.name(), action.help().replace('|', "\\|")));
+        let (name, help) = (action.name(), action.help().replace('|', "\\|"));
+        rows.push(format!("| {} | {} | `{name}` | {help} |", keys.join(" "), tables_of(name)));
     }
     rows.join("\n")
 }
@@ -264,6 +277,7 @@ fn keys() -> String {
 fn made(name: &str) -> String {
     match name {
         "keys" => keys(),
+        file if file.ends_with(".json") => every_key(file),
         file => format!("```toml config\n{}```", read(file)),
     }
 }

@@ -27,6 +27,7 @@ mod cli;
 mod configuration;
 mod conformance;
 mod contact;
+mod described;
 mod doctor;
 mod documents;
 mod elasticsearch;
