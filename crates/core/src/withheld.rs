@@ -59,14 +59,17 @@ impl Rule {
             let parts: Vec<String> = name.split('*').map(regex::escape).collect();
             Regex::new(&format!("(?i)^{}$", parts.join(".*")))
         });
-        let regex = |of: &str, text: &String| {
-            Regex::new(text).map_err(|error| wrong(format!("{of}: '{text}' is no regular expression: {error}")))
+        let pattern = |text: &String| {
+            Regex::new(text).map_err(|error| wrong(format!("patterns: '{text}' is no regular expression: {error}")))
+        };
+        let allowed = |text: &String| {
+            Regex::new(text).map_err(|error| wrong(format!("allow: '{text}' is no regular expression: {error}")))
         };
         Ok(Self {
             source: source.transpose().map_err(|error| wrong(format!("source: {error}")))?,
             fields: rule.fields.iter().map(|name| field(name).map_err(wrong)).collect::<Result<_, _>>()?,
-            patterns: rule.patterns.iter().map(|text| regex("patterns", text)).collect::<Result<_, _>>()?,
-            allow: rule.allow.iter().map(|text| regex("allow", text)).collect::<Result<_, _>>()?,
+            patterns: rule.patterns.iter().map(pattern).collect::<Result<_, _>>()?,
+            allow: rule.allow.iter().map(allowed).collect::<Result<_, _>>()?,
         })
     }
 
