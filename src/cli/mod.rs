@@ -7,6 +7,7 @@ mod check;
 mod compare;
 mod complete;
 mod config;
+mod crash;
 mod demo;
 mod descendants;
 mod doctor;
@@ -49,13 +50,8 @@ pub use args::Cli;
 
 use crate::config::{Config, Overrides};
 use crate::log::Log;
-use crate::tui::terminal;
 use args::Command;
 use clap::Parser as _;
-use crosstail_core::model::redact_text;
-use crosstail_source::is_caught;
-use std::backtrace::BacktraceStatus;
-use std::io::Write as _;
 use std::process::ExitCode;
 
 /// Exit codes. [`exit::TABLE`] describes them in help, man pages and the book.
@@ -132,7 +128,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit::USAGE);
         }
     };
-    report_panics();
+    crash::report();
     allow_files();
     // One TLS provider for every kind: with two compiled in, rustls panics at the first connection unless one is chosen.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -143,7 +139,9 @@ pub fn main() -> ExitCode {
             return ExitCode::from(exit::FAILED);
         }
     };
+    let told = crash::Told;
     let outcome = runtime.block_on(dispatch(cli, log.clone()));
+    drop(told);
     // What is still running is dropped, and with it what it has on disk. A reading thread may be stuck in a slow file system:
     // it is not waited for.
     runtime.shutdown_timeout(SHUTDOWN);
@@ -172,30 +170,6 @@ fn allow_files() {
     if current.is_some_and(|current| current < wanted) {
         let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum });
     }
-}
-
-/// A panic restores the terminal before it prints its message, without secrets. One that becomes an error of a source goes to the
-/// log alone.
-fn report_panics() {
-    std::panic::set_hook(Box::new(|panic| {
-        if is_caught() {
-            tracing::warn!("{panic}");
-            return;
-        }
-        terminal::leave();
-        let name = std::thread::current().name().unwrap_or("unnamed").to_owned();
-        let frames = std::backtrace::Backtrace::capture();
-        let frames = (frames.status() == BacktraceStatus::Captured).then(|| frames.to_string());
-        let said = crash_text(&format!("thread '{name}' {panic}"), frames.as_deref());
-        let _ = writeln!(std::io::stderr().lock(), "\n{said}");
-    }));
-}
-
-/// What a crash says: a message may hold what was read.
-fn crash_text(said: &str, frames: Option<&str>) -> String {
-    let said = redact_text(said);
-    let advice = "note: run with `RUST_BACKTRACE=1` to display a backtrace";
-    format!("{said}\n{}", frames.map_or_else(|| advice.to_owned(), |frames| format!("stack backtrace:\n{frames}")))
 }
 
 async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {

@@ -211,8 +211,13 @@ impl LayeredConfig {
             }
         };
         if is_project {
-            let lifts = [("except", &config.redaction.except), ("allow", &config.redaction.allow)];
-            if let Some((key, _)) = lifts.into_iter().find(|(_, list)| !list.is_empty()) {
+            let redactions =
+                std::iter::once(&config.redaction).chain(config.profiles.values().map(|profile| &profile.redaction));
+            let mut lifts = redactions.flat_map(|redaction| {
+                let of_rules = redaction.rule.iter().map(|rule| ("rule.allow", &rule.allow));
+                [("except", &redaction.except), ("allow", &redaction.allow)].into_iter().chain(of_rules)
+            });
+            if let Some((key, _)) = lifts.find(|(_, list)| !list.is_empty()) {
                 let place = tree.get("redaction").map_or(1, |table| line(table.span().start));
                 bail!(
                     "{}:{place}: redaction.{key}: a project's file may not show secrets; put it into your own configuration",

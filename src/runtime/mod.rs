@@ -52,10 +52,10 @@ use crate::effect::{
     ValuesPurpose, ValuesQuery,
 };
 use crosstail_core::filter::Context;
-use crosstail_core::model::{Clock, Names, SourceId, merge_by_id};
+use crosstail_core::model::{Clock, Names, SourceId, merge_by_id, redact_text};
 use crosstail_engine::insight::SendSecrets;
 use crosstail_source::pump::{self, PumpEvent};
-use crosstail_source::{Jobs, PageQuery, Priority, Source, cleanup};
+use crosstail_source::{Jobs, PageQuery, Priority, Source, caught, cleanup};
 use read::Reader;
 use recall::Keeper;
 use std::collections::HashMap;
@@ -358,7 +358,9 @@ impl Runtime {
         tokio::spawn(async move {
             tokio::select! {
                 () = scope.cancelled() => {}
-                reply = work => {
+                done = caught(work) => {
+                    // A mistake of ours, or of a library, costs this piece of work.
+                    let reply = done.unwrap_or_else(|why| Reply::Notice(mistake(&why)));
                     let _ = replies.send((ticket, reply)).await;
                 }
             }
@@ -396,7 +398,7 @@ impl Runtime {
         };
         let reader = self.reader(ticket, self.work(purpose, priority, &scope));
         let patience = if matches!(query.purpose, ReadPurpose::Search(_)) { TYPING } else { Duration::ZERO };
-        spawn_after(patience, scope, async move { reader.read(query).await });
+        spawn_after(patience, scope, self.replies.clone(), async move { reader.read(query).await });
     }
 
     fn count(&mut self, ticket: Ticket, query: CountQuery) {
@@ -405,7 +407,7 @@ impl Runtime {
             return;
         }
         let reader = self.reader(ticket, self.work("count", Priority::View, &scope));
-        spawn_after(TYPING, scope, async move { reader.count(query).await });
+        spawn_after(TYPING, scope, self.replies.clone(), async move { reader.count(query).await });
     }
 
     fn report(&mut self, path: String, mut report: crosstail_export::Report, range: Option<ReportRange>) {
@@ -435,17 +437,35 @@ impl Runtime {
             return;
         }
         let reader = self.reader(ticket, self.work("count values", Priority::Background, &scope));
-        spawn_after(Duration::ZERO, scope, async move { reader.count_values(query).await });
+        spawn_after(Duration::ZERO, scope, self.replies.clone(), async move { reader.count_values(query).await });
     }
+}
+
+/// What is said of work that panicked.
+fn mistake(why: &str) -> String {
+    format!("crosstail made a mistake, please report it: {}", redact_text(why))
 }
 
 /// Runs work that replies by itself, under a token. It begins after a wait: while somebody still types, a newer query ends
 /// it before anything is asked.
-fn spawn_after(wait: Duration, scope: CancellationToken, work: impl Future<Output = ()> + Send + 'static) {
+fn spawn_after(
+    wait: Duration,
+    scope: CancellationToken,
+    replies: mpsc::Sender<Answer>,
+    work: impl Future<Output = ()> + Send + 'static,
+) {
     tokio::spawn(async move {
+        let work = caught(async {
+            tokio::time::sleep(wait).await;
+            work.await;
+        });
         tokio::select! {
             () = scope.cancelled() => {}
-            () = async { tokio::time::sleep(wait).await; work.await } => {}
+            done = work => {
+                if let Err(why) = done {
+                    let _ = replies.send((0, Reply::Notice(mistake(&why)))).await;
+                }
+            }
         }
     });
 }

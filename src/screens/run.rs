@@ -88,6 +88,17 @@ pub async fn run(opened: Opened, clock: Clock, reopen: &mut dyn Reopen) -> Resul
     Ok(code)
 }
 
+/// Panics where a test asks for it: here, or (`task`) in a task.
+#[cfg(debug_assertions)]
+fn panic_if_asked() {
+    let Some(asked) = std::env::var_os("CROSSTAIL_TEST_PANIC") else { return };
+    if asked == "task" {
+        tokio::spawn(async move { assert!(asked.is_empty(), "asked to panic, by a test") });
+    } else {
+        assert!(asked.is_empty(), "asked to panic, by a test");
+    }
+}
+
 /// What an explorer knows of its surroundings.
 fn prepare(explorer: &mut Explorer, runtime: &Runtime) {
     explorer.shared.jobs = runtime.jobs().clone();
@@ -195,7 +206,7 @@ impl Frontend {
                 }
                 _ = tick.tick() => {
                     #[cfg(debug_assertions)]
-                    assert!(std::env::var_os("CROSSTAIL_TEST_PANIC").is_none(), "asked to panic, by a test");
+                    panic_if_asked();
                     self.measure();
                     if let Some(code) = self.event(Event::Tick(self.clock.now())) {
                         return code;

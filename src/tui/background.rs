@@ -2,7 +2,7 @@
 //!
 //! `OSC 11 ; ?` asks for the colour (XTerm Control Sequences, <https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>). It is
 //! asked when the terminal is entered and when it gets the focus again. Mode 2031, by which a terminal tells of a change
-//! itself, is not used: crossterm waits for the end of such a message (`CSI ? 997 ; 1 n`) until somebody types `u` or `c`.
+//! itself (`CSI ? 997 ; 1 n`), is not used: few terminals have it.
 
 use super::contrast::luminance;
 

@@ -2,7 +2,7 @@
 
 use super::background::Background;
 use super::spots::Gesture;
-use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind};
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// A key as it was pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,31 +39,6 @@ pub enum Input {
     Continued,
     /// The process must end now, with this exit code: the terminal is gone, or a signal arrived.
     End(u8),
-}
-
-impl Input {
-    /// What an event of the terminal means; `None` if it means nothing.
-    pub(super) fn of(event: Event) -> Option<Self> {
-        Some(match event {
-            Event::Key(key) if key.kind != KeyEventKind::Release => Self::Key(Stroke(key)),
-            Event::Resize(..) => Self::Resized,
-            Event::Paste(text) => Self::Paste(text),
-            Event::FocusGained => Self::Focus(true),
-            Event::FocusLost => Self::Focus(false),
-            Event::Mouse(mouse) => {
-                let gesture = match mouse.kind {
-                    MouseEventKind::ScrollUp => Gesture::Wheel(true),
-                    MouseEventKind::ScrollDown => Gesture::Wheel(false),
-                    MouseEventKind::Down(MouseButton::Left) => Gesture::Press,
-                    MouseEventKind::Drag(MouseButton::Left) => Gesture::Drag,
-                    MouseEventKind::Up(MouseButton::Left) => Gesture::Release,
-                    _ => return None,
-                };
-                Self::Mouse(gesture, mouse.column, mouse.row)
-            }
-            Event::Key(_) => return None,
-        })
-    }
 }
 
 /// Keys that came in one read are a paste from here on, if they look like an id: nobody presses so many at once.

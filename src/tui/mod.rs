@@ -1,12 +1,12 @@
 //! The terminal: input, keys, text fields, themes, pictures, and what is drawn in the same way everywhere. It knows no
 //! screen. Nothing else knows crossterm, and ratatui only where a screen is drawn.
 
-mod answers;
 mod attention;
 pub mod background;
 pub mod browser;
 mod canvas;
 pub mod contrast;
+mod decoder;
 pub mod dialog;
 mod encode;
 pub mod external;

@@ -41,7 +41,7 @@ impl Painter {
         let broken = Arc::new(AtomicBool::new(false));
         let written = Arc::new(AtomicU64::new(0));
         let (busy_there, broken_there, written_there) = (Arc::clone(&busy), Arc::clone(&broken), Arc::clone(&written));
-        std::thread::spawn(move || {
+        let started = super::terminal::thread(move || {
             while let Ok(bytes) = receiver.recv() {
                 if write(&bytes).is_err() {
                     broken_there.store(true, Ordering::Release);
@@ -50,6 +50,7 @@ impl Painter {
                 busy_there.store(false, Ordering::Release);
             }
         });
+        broken.fetch_or(started.is_err(), Ordering::AcqRel);
         Self {
             before: Buffer::empty(Rect::ZERO),
             encoder: Encoder::default(),

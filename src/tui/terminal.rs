@@ -1,18 +1,32 @@
 //! The terminal: entered, and restored whatever happens.
 
-use super::answers::Answers;
+use super::decoder::Decoder;
 use super::input::{Input, joined};
 use crossterm::{cursor, event, execute, terminal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// How the names of the threads begin without which the terminal is of no use.
+pub const THREADS: &str = "terminal";
+
+/// Whether crosstail draws on the terminal now.
+pub fn is_taken() -> bool {
+    TAKEN.load(Ordering::Acquire)
+}
+
+/// A thread without which the terminal is of no use.
+pub(super) fn thread(work: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    std::thread::Builder::new().name(THREADS.to_owned()).spawn(work).map(drop)
+}
 
 /// Set while an external program uses the terminal: the signals of its keys are not for crosstail.
 static LENT: AtomicBool = AtomicBool::new(false);
@@ -73,7 +87,6 @@ pub fn write_picture(out: &mut File, bytes: &[u8]) -> io::Result<()> {
 
 /// The terminal for writing: stdout, or `/dev/tty` if stdout is not a terminal.
 pub fn writer() -> io::Result<File> {
-    use std::os::fd::AsFd as _;
     if io::stdout().is_terminal() {
         return Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?));
     }
@@ -148,7 +161,7 @@ pub fn suspend() {
 pub fn listen(inputs: mpsc::Sender<Input>) -> io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGTERM, SIGINT, SIGWINCH, SIGTSTP, SIGCONT])?;
     let to_loop = inputs.clone();
-    std::thread::spawn(move || {
+    thread(move || {
         for signal in signals.forever() {
             if LENT.load(Ordering::Acquire) {
                 match signal {
@@ -182,10 +195,9 @@ pub fn listen(inputs: mpsc::Sender<Input>) -> io::Result<()> {
                 end_soon(signal);
             }
         }
-    });
+    })?;
     let tty = if io::stdin().is_terminal() { None } else { Some(File::open("/dev/tty")?) };
-    std::thread::spawn(move || read_keys(tty.as_ref(), &inputs));
-    Ok(())
+    thread(move || read_keys(tty.as_ref(), &inputs))
 }
 
 /// The last resort, if the main loop does not end in time.
@@ -197,42 +209,59 @@ fn end_soon(signal: i32) {
     });
 }
 
-/// Reads keys. The descriptor is polled first, because crossterm's own `poll` spins once the terminal is gone.
+/// Reads keys.
 fn read_keys(tty: Option<&File>, inputs: &mpsc::Sender<Input>) {
-    /// How long the rest of an answer may take.
-    const REST: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
     let stdin = io::stdin();
-    let mut answers = Answers::default();
+    let from = tty.map_or_else(|| stdin.as_fd(), |tty| tty.as_fd());
+    let mut decoder = Decoder::default();
     loop {
-        let mut descriptors = [match tty {
-            Some(tty) => PollFd::new(tty, PollFlags::IN),
-            None => PollFd::new(&stdin, PollFlags::IN),
-        }];
-        match poll(&mut descriptors, answers.are_waited_for().then_some(&REST)) {
-            Ok(0) => {
-                if !deliver(inputs, answers.give_up()) {
+        let patience = decoder.patience().and_then(|patience| Timespec::try_from(patience).ok());
+        match waited(from, patience.as_ref()) {
+            Ok(Ready::Nothing) => {
+                if !deliver(inputs, decoder.give_up()) {
                     return;
                 }
                 continue;
             }
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => continue,
+            Ok(Ready::Bytes) => {}
+            Ok(Ready::Gone) | Err(_) => break,
+        }
+        match read_while_ours(from) {
+            Ok(Some(bytes)) => {
+                if !deliver(inputs, decoder.take(&bytes)) {
+                    return;
+                }
+            }
+            Ok(None) => std::thread::park_timeout(Duration::from_millis(20)),
             Err(_) => break,
-        }
-        let ready = descriptors[0].revents();
-        if ready.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL) {
-            break;
-        }
-        let Some(events) = read_while_ours() else {
-            std::thread::park_timeout(Duration::from_millis(20));
-            continue;
-        };
-        if !deliver(inputs, answers.among(events)) {
-            return;
         }
     }
     let _ = inputs.blocking_send(Input::End(129));
     end_soon(SIGHUP);
+}
+
+/// What a descriptor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ready {
+    Nothing,
+    Bytes,
+    /// The terminal is no more.
+    Gone,
+}
+
+/// What there is to read within a time.
+fn waited(from: BorrowedFd<'_>, patience: Option<&Timespec>) -> io::Result<Ready> {
+    let mut descriptors = [PollFd::from_borrowed_fd(from, PollFlags::IN)];
+    loop {
+        match poll(&mut descriptors, patience) {
+            Ok(0) => return Ok(Ready::Nothing),
+            Ok(_) => break,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let is_gone = descriptors[0].revents().intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL);
+    Ok(if is_gone { Ready::Gone } else { Ready::Bytes })
 }
 
 /// Sends the inputs of one read; `false` if nobody takes them any more.
@@ -240,17 +269,27 @@ fn deliver(to: &mpsc::Sender<Input>, inputs: Vec<Input>) -> bool {
     joined(inputs).into_iter().all(|input| to.blocking_send(input).is_ok())
 }
 
-/// The events that can be read without waiting; `None` while crosstail does not own the terminal.
-fn read_while_ours() -> Option<Vec<event::Event>> {
+/// What can be read at once; `None` while crosstail does not own the terminal. An error if there is no terminal any more.
+fn read_while_ours(from: BorrowedFd<'_>) -> io::Result<Option<Vec<u8>>> {
+    /// What follows within this time belongs to the same read.
+    const AT_ONCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+    /// A paste is read in parts of some size.
+    const MOST: usize = 1 << 20;
     let _reading = READING.lock().unwrap_or_else(PoisonError::into_inner);
     if !TAKEN.load(Ordering::Acquire) {
-        return None;
+        return Ok(None);
     }
-    let mut events = Vec::new();
-    // It reads nothing at all in no time.
-    while event::poll(Duration::from_millis(1)).unwrap_or(false) {
-        let Ok(event) = event::read() else { break };
-        events.push(event);
+    let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        match rustix::io::read(from, &mut buffer) {
+            Ok(0) if bytes.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) | Ok(0) => break,
+            Err(error) => return Err(error.into()),
+            Ok(read) => bytes.extend_from_slice(&buffer[..read]),
+        }
+        if bytes.len() >= MOST || !matches!(waited(from, Some(&AT_ONCE)), Ok(Ready::Bytes)) {
+            break;
+        }
     }
-    Some(events)
+    Ok(Some(bytes))
 }

@@ -358,6 +358,24 @@ fn a_panic_gives_the_terminal_back() {
     assert!(terminal.ever_showed("asked to panic, by a test"), "{}", terminal.screen());
 }
 
+/// A piece of work that panics is no end: the terminal stays as it is, keys act, and the log of the program has the reason.
+#[test]
+fn a_panic_elsewhere_costs_its_own_work() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("own.log");
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+    command.args(["demo", "--history", "10m", "--log-file", log.to_str().expect("UTF-8")]);
+    command.env("CROSSTAIL_TEST_PANIC", "task");
+    let mut terminal = Terminal::run(command, 100, 30);
+    wait_for("a panic", || std::fs::read_to_string(&log).unwrap_or_default().contains("asked to panic, by a test"));
+    terminal.keys("h");
+    terminal.wait_for("worst first");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+    assert!(!terminal.ever_showed("asked to panic"), "{}", terminal.screen());
+}
+
 #[test]
 fn standard_input_is_explored() {
     let mut shell = CommandBuilder::new("bash");

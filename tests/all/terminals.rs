@@ -205,6 +205,161 @@ fn the_theme_is_that_of_the_background() {
     }
 }
 
+/// How terminals spell keys that they spell differently, and what they say by themselves: as their documentation and terminfo
+/// have it.
+struct Spelling {
+    terminal: &'static str,
+    /// The one that it sets.
+    name: &'static str,
+    down: &'static str,
+    up: &'static str,
+    home: &'static str,
+    end: &'static str,
+    page_up: &'static str,
+    back_tab: &'static str,
+    /// Answers and events that nobody asked for: none of them is a key.
+    chatter: &'static [&'static str],
+}
+
+const SPELLINGS: &[Spelling] = &[
+    Spelling {
+        terminal: "xterm",
+        name: "xterm-256color",
+        down: "\x1b[B",
+        up: "\x1b[A",
+        home: "\x1b[H",
+        end: "\x1b[F",
+        page_up: "\x1b[5~",
+        back_tab: "\x1b[Z",
+        chatter: &["\x1b[?64;1;2;6;9;15;16;17;18;21;22;28c", "\x1b[>41;390;0c", "\x1b[?2026;2$y"],
+    },
+    // Its keys are those of applications, as `screen` and `tmux` send them (terminfo: kcud1=\EOB, khome=\E[1~).
+    Spelling {
+        terminal: "screen",
+        name: "screen",
+        down: "\x1bOB",
+        up: "\x1bOA",
+        home: "\x1b[1~",
+        end: "\x1b[4~",
+        page_up: "\x1b[5~",
+        back_tab: "\x1b[Z",
+        chatter: &["\x1b[>83;40900;0c", "\x1b[?1;2c"],
+    },
+    Spelling {
+        terminal: "tmux",
+        name: "tmux-256color",
+        down: "\x1bOB",
+        up: "\x1bOA",
+        home: "\x1b[1~",
+        end: "\x1b[4~",
+        page_up: "\x1b[5~",
+        back_tab: "\x1b[Z",
+        chatter: &["\x1b[>84;0;0c", "\x1b[?1;2;4c", "\x1bP>|tmux 3.4\x1b\\"],
+    },
+    // modifyOtherKeys, where an editor has left it on.
+    Spelling {
+        terminal: "xterm with modifyOtherKeys",
+        name: "xterm-256color",
+        down: "\x1b[27;1;106~",
+        up: "\x1b[27;1;107~",
+        home: "\x1b[1;1H",
+        end: "\x1b[1;1F",
+        page_up: "\x1b[5~",
+        back_tab: "\x1b[27;2;9~",
+        chatter: &["\x1b[0n", "\x1b[12;40R", "\x1b[8;30;110t", "\x1bP1$r0m\x1b\\"],
+    },
+    // Its protocol of keys is not asked for; where an editor has left it on, keys have this form.
+    Spelling {
+        terminal: "kitty",
+        name: "xterm-kitty",
+        down: "\x1b[1;1B",
+        up: "\x1b[1;1A",
+        home: "\x1b[1;1H",
+        end: "\x1b[1;1F",
+        page_up: "\x1b[5;1~",
+        back_tab: "\x1b[9;2u",
+        chatter: &[
+            "\x1b[?62;52;c",
+            "\x1b[>1;4000;36c",
+            "\x1b_Gi=31;OK\x1b\\",
+            "\x1b[?0u",
+            "\x1bP>|kitty(0.36.0)\x1b\\",
+        ],
+    },
+    // ConPTY sends the spellings of xterm, and events of the focus.
+    Spelling {
+        terminal: "Windows Terminal",
+        name: "xterm-256color",
+        down: "\x1b[B",
+        up: "\x1b[A",
+        home: "\x1b[H",
+        end: "\x1b[F",
+        page_up: "\x1b[5~",
+        back_tab: "\x1b[Z",
+        chatter: &["\x1b[?61;4;6;7;14;21;22;23;24;28;32;42;52c", "\x1b[I", "\x1b[O", "\x1b[I", "\x1b[?1;0c"],
+    },
+];
+
+/// The messages of the list, as they stand there.
+fn rows(terminal: &Terminal) -> Vec<String> {
+    terminal.screen().lines().filter(|line| line.contains(" here")).map(str::to_owned).collect()
+}
+
+/// What is marked in the list is under the cursor: the row says so by its first characters.
+#[test]
+fn keys_are_known_however_a_terminal_spells_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("app.log");
+    let line = |n: usize| format!("2026-11-20T10:{:02}:{:02}Z INFO message {n:03} here\n", n / 60, n % 60);
+    std::fs::write(&log, (0..200).map(line).collect::<String>()).expect("written");
+    for spelling in SPELLINGS {
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+        command.args(["-s", log.to_str().expect("UTF-8")]);
+        let environment = [("TERM", spelling.name.into()), ("XDG_CONFIG_HOME", PathBuf::from("/nonexistent"))];
+        let mut terminal = Terminal::run_as_it_is(command, &environment, 110, 30);
+        terminal.wait_for("message 199");
+        let open = |terminal: &mut Terminal, number: usize| {
+            terminal.keys("\r");
+            terminal.wait_for("overview");
+            terminal.wait_for(&format!("message {number:03}"));
+            terminal.keys("\x1b");
+            terminal.wait_until_gone("overview");
+        };
+        // A focus that comes and goes may draw something, but takes nothing away.
+        let before: Vec<String> = rows(&terminal);
+        for said in spelling.chatter {
+            terminal.keys(said);
+            terminal.settle();
+            // In parts, as over a line: what has begun is waited for.
+            let (first, rest) = said.split_at(said.len().min(3));
+            let (middle, end) = rest.split_at(rest.len() / 2);
+            for part in [first, middle, end] {
+                terminal.keys(part);
+                std::thread::park_timeout(Duration::from_millis(60));
+            }
+            terminal.settle();
+            assert_eq!(rows(&terminal), before, "{} {said:?}: {}", spelling.terminal, terminal.screen());
+        }
+        terminal.keys(spelling.home);
+        terminal.wait_for("message 000");
+        open(&mut terminal, 0);
+        terminal.keys(&spelling.down.repeat(3));
+        open(&mut terminal, 3);
+        terminal.keys(spelling.up);
+        open(&mut terminal, 2);
+        terminal.keys(spelling.end);
+        terminal.wait_for("message 199");
+        open(&mut terminal, 199);
+        terminal.keys(spelling.page_up);
+        terminal.wait_for("line 1");
+        terminal.keys(spelling.back_tab);
+        terminal.settle();
+        terminal.keys("q");
+        assert_eq!(terminal.wait_for_end(), 0, "{}", spelling.terminal);
+        terminal.assert_restored();
+    }
+}
+
 /// A terminal of few abilities, and a system without UTF-8.
 #[test]
 fn few_abilities_are_enough() {

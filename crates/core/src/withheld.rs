@@ -1,8 +1,10 @@
 //! What a user hides in the records of a source: whole fields, and what patterns find in fields. It is hidden as records are read,
-//! so that nothing behind the source ever has it.
+//! so that nothing behind the source ever has it. And what a user allows there, which is no secret from then on.
 
 use crate::filter::{Expr, Field, Filter, Operand, PathRoot, PathStep, ValueType, suggest};
-use crate::model::{Activity, Body, Payload, REDACTED, RawRecord, RedactionRule, Side};
+use crate::model::{
+    Activity, Body, Payload, REDACTED, RawRecord, RedactionRule, Side, secret_ranges, show_no_value, show_value,
+};
 use compact_str::CompactString;
 use regex::Regex;
 use serde_json::{Map, Value};
@@ -11,6 +13,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 /// The rules of all sources, as they are configured.
 static IN_USE: RwLock<Vec<Arc<Rule>>> = RwLock::new(Vec::new());
+
+/// The longest text that is a value as a whole, in bytes.
+const LONGEST_VALUE: usize = 256;
 
 /// Fields by which records are found and joined: without them, nothing holds together.
 const IDENTIFYING: &[Field] = &[Field::Id, Field::Request, Field::Correlation, Field::Parent];
@@ -23,6 +28,7 @@ pub fn configure_withheld(rules: &[RedactionRule]) -> Result<(), String> {
     let rules = rules.iter().enumerate().map(|(index, rule)| Rule::new(index + 1, rule).map(Arc::new));
     let rules = rules.collect::<Result<_, _>>()?;
     *IN_USE.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    show_no_value();
     Ok(())
 }
 
@@ -32,6 +38,8 @@ struct Rule {
     source: Option<Regex>,
     fields: Vec<Operand>,
     patterns: Vec<Regex>,
+    /// What is shown. Such a rule hides nothing.
+    allow: Vec<Regex>,
 }
 
 /// What is hidden in the records of one source.
@@ -41,20 +49,27 @@ pub struct Withheld(Vec<Arc<Rule>>);
 impl Rule {
     fn new(number: usize, rule: &RedactionRule) -> Result<Self, String> {
         let wrong = |what: String| format!("[[redaction.rule]] {number}: {what}");
-        if rule.fields.is_empty() && rule.patterns.is_empty() {
+        if !rule.allow.is_empty() && !rule.patterns.is_empty() {
+            return Err(wrong("it hides by patterns, and shows by allow: write two rules".to_owned()));
+        }
+        if rule.fields.is_empty() && rule.patterns.is_empty() && rule.allow.is_empty() {
             return Err(wrong("it names neither fields nor patterns, so it hides nothing".to_owned()));
         }
         let source = rule.source.as_ref().map(|name| {
             let parts: Vec<String> = name.split('*').map(regex::escape).collect();
             Regex::new(&format!("(?i)^{}$", parts.join(".*")))
         });
-        let regex = |text: &String| {
+        let pattern = |text: &String| {
             Regex::new(text).map_err(|error| wrong(format!("patterns: '{text}' is no regular expression: {error}")))
+        };
+        let allowed = |text: &String| {
+            Regex::new(text).map_err(|error| wrong(format!("allow: '{text}' is no regular expression: {error}")))
         };
         Ok(Self {
             source: source.transpose().map_err(|error| wrong(format!("source: {error}")))?,
             fields: rule.fields.iter().map(|name| field(name).map_err(wrong)).collect::<Result<_, _>>()?,
-            patterns: rule.patterns.iter().map(regex).collect::<Result<_, _>>()?,
+            patterns: rule.patterns.iter().map(pattern).collect::<Result<_, _>>()?,
+            allow: rule.allow.iter().map(allowed).collect::<Result<_, _>>()?,
         })
     }
 
@@ -63,8 +78,30 @@ impl Rule {
         self.fields.is_empty() || self.fields.contains(&Operand::Field(field))
     }
 
+    /// Whether it hides its fields as a whole.
+    fn is_whole(&self) -> bool {
+        self.patterns.is_empty() && self.allow.is_empty()
+    }
+
+    /// Shows from now on what it allows of a text: the text itself, where it can be a value, and the secrets in it.
+    fn show(&self, text: &str) {
+        let is_allowed = |value: &str| self.allow.iter().any(|allowed| allowed.is_match(value));
+        if text.len() <= LONGEST_VALUE && !text.contains(char::is_whitespace) && is_allowed(text) {
+            show_value(text);
+        }
+        for secret in secret_ranges(text).into_iter().map(|range| &text[range]) {
+            if is_allowed(secret) {
+                show_value(secret);
+            }
+        }
+    }
+
     /// What is left of a text; `None` where nothing is hidden.
     fn text(&self, text: &str) -> Option<String> {
+        if !self.allow.is_empty() {
+            self.show(text);
+            return None;
+        }
         if self.patterns.is_empty() {
             return (text != REDACTED).then(|| REDACTED.to_owned());
         }
@@ -93,7 +130,7 @@ impl Rule {
 
     /// Hides a value; without patterns all of it, else what they find in its texts and numbers. Whether something changed.
     fn value(&self, value: &mut Value) -> bool {
-        if self.patterns.is_empty() {
+        if self.is_whole() {
             let is_shown = !value.is_null() && value.as_str() != Some(REDACTED);
             if is_shown {
                 *value = Value::String(REDACTED.to_owned());
@@ -176,7 +213,7 @@ impl Rule {
         self.side(&mut payload.request, PathRoot::RequestHeaders, PathRoot::RequestBody);
         self.side(&mut payload.response, PathRoot::ResponseHeaders, PathRoot::ResponseBody);
         self.paths(PathRoot::Metadata, |steps| match steps {
-            [] if self.patterns.is_empty() => !std::mem::take(&mut payload.metadata).is_empty(),
+            [] if self.is_whole() => !std::mem::take(&mut payload.metadata).is_empty(),
             [] => self.fields_of(&mut payload.metadata),
             _ => self.named(&mut payload.metadata, steps),
         });
@@ -189,6 +226,9 @@ impl Rule {
             hide(text, |text| self.text(text));
         }
         self.paths(PathRoot::Stack, |_| hide(&mut payload.error.stack, |text| self.text(text)));
+        if !self.allow.is_empty() && !self.fields.is_empty() {
+            return;
+        }
         for raw in &mut payload.raw {
             if let Some(safe) = self.raw(raw.text()) {
                 *raw = RawRecord::new(raw.place.clone(), &safe);
@@ -200,7 +240,7 @@ impl Rule {
     /// is hidden, unless patterns find it anywhere.
     fn raw(&self, text: &str) -> Option<String> {
         let is_of_whole = |pattern: &Regex| pattern.as_str().contains(['^', '$']) || pattern.as_str().contains("\\A");
-        if self.patterns.is_empty() || self.patterns.iter().any(is_of_whole) {
+        if self.is_whole() || self.patterns.iter().any(is_of_whole) {
             return (text != REDACTED).then(|| REDACTED.to_owned());
         }
         // In JSON, a text may be spelled with escapes.
@@ -275,6 +315,11 @@ impl Withheld {
         (!rules.is_empty()).then_some(Self(rules))
     }
 
+    /// Shows from now on what is allowed of the value of a field.
+    pub fn show(&self, field: Field, value: &str) {
+        self.0.iter().filter(|rule| rule.is_of(field)).for_each(|rule| rule.show(value));
+    }
+
     /// Hides it in an activity.
     pub fn hide(&self, activity: &mut Activity) {
         for rule in &self.0 {
@@ -289,9 +334,14 @@ impl Withheld {
         self.0.iter().for_each(|rule| rule.payload(payload));
     }
 
+    /// The rules that hide something.
+    fn hiding(&self) -> impl Iterator<Item = &Arc<Rule>> {
+        self.0.iter().filter(|rule| rule.allow.is_empty())
+    }
+
     /// What patterns of every field find in a text that is about records.
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let everywhere = self.0.iter().filter(|rule| rule.fields.is_empty());
+        let everywhere = self.hiding().filter(|rule| rule.fields.is_empty());
         everywhere.fold(Cow::Borrowed(text), |text, rule| match rule.text(&text) {
             Some(safe) => Cow::Owned(safe),
             None => text,
@@ -300,7 +350,7 @@ impl Withheld {
 
     /// Whether the values of a field may be hidden.
     pub fn covers(&self, field: Field) -> bool {
-        let is_of = |field| self.0.iter().any(|rule| rule.is_of(field));
+        let is_of = |field| self.hiding().any(|rule| rule.is_of(field));
         match field {
             Field::Pattern => is_of(Field::Error) || is_of(Field::Message),
             _ => {
@@ -332,7 +382,7 @@ impl Withheld {
             Expr::Text(_) => Field::SEARCHED.iter().any(|field| self.covers(*field)),
             Expr::Atom(atom) => match &atom.target {
                 Operand::Field(field) => self.covers(*field),
-                Operand::Path(root, _) => self.0.iter().any(|rule| {
+                Operand::Path(root, _) => self.hiding().any(|rule| {
                     let is_of_root = |field: &Operand| matches!(field, Operand::Path(of, _) if of == root);
                     rule.fields.is_empty() || *root == PathRoot::Raw || rule.fields.iter().any(is_of_root)
                 }),
@@ -352,7 +402,8 @@ mod tests {
     }
 
     fn rule(source: Option<&str>, fields: &[&str], patterns: &[&str]) -> RedactionRule {
-        RedactionRule { source: source.map(str::to_owned), fields: list(fields), patterns: list(patterns) }
+        let source = source.map(str::to_owned);
+        RedactionRule { source, fields: list(fields), patterns: list(patterns), allow: Vec::new() }
     }
 
     fn withheld(rules: &[RedactionRule]) -> Withheld {
@@ -422,6 +473,32 @@ mod tests {
     }
 
     #[test]
+    fn what_a_rule_allows_is_shown_and_nothing_is_hidden_by_it() {
+        let allowing =
+            |fields: &[&str]| RedactionRule { allow: list(&["^t-[a-z]+-allowed$"]), ..rule(None, fields, &[]) };
+        let shows = withheld(&[allowing(&["message", "req.body.token"])]);
+        let mut one = activity();
+        one.message = Some("password=t-one-allowed password=t-two-denied".into());
+        one.actor = Some("password=t-three-allowed".into());
+        let before = one.clone();
+        let mut whole = payload();
+        whole.request.body = Some(Body::from_value(json!({ "token": "t-four-allowed", "secret": "t-five-allowed" })));
+        shows.hide(&mut one);
+        shows.hide_payload(&mut whole);
+        assert_eq!(one, before, "nothing is hidden");
+        let safe = |text: &str| crate::model::redact_text(text).into_owned();
+        assert_eq!(safe("password=t-one-allowed"), "password=t-one-allowed");
+        for other in ["password=t-two-denied", "password=t-three-allowed", "password=t-five-allowed"] {
+            assert_ne!(safe(other), other, "another value, or another field");
+        }
+        let body = whole.request.body.as_ref().expect("a body").value().clone();
+        assert_eq!(crate::model::redact_json(&body), json!({ "token": "t-four-allowed", "secret": REDACTED }));
+        let filter = Filter::parse("message:x req.body.token:y raw:z").expect("a filter");
+        assert!(shows.for_the_store(&filter).is_none() && !shows.covers(Field::Message));
+        assert_eq!(withheld(&[allowing(&[])]).text("t-six-allowed"), "t-six-allowed");
+    }
+
+    #[test]
     fn a_filter_cannot_ask_for_what_is_hidden() {
         let actor = withheld(&[rule(None, &["actor", "meta.tenant"], &[])]);
         let asked =
@@ -443,6 +520,8 @@ mod tests {
             (rule(None, &["corr"], &[]), "found and joined by it"),
             (rule(None, &["latency"], &[]), "no text of a record"),
             (rule(None, &[], &["("]), "no regular expression"),
+            (RedactionRule { allow: list(&["("]), ..rule(None, &[], &[]) }, "allow: '(' is no regular expression"),
+            (RedactionRule { allow: list(&["a"]), ..rule(None, &[], &["b"]) }, "write two rules"),
         ] {
             let error = Rule::new(2, &wrong).expect_err(said);
             assert!(error.contains(said) && error.starts_with("[[redaction.rule]] 2: "), "{error}");

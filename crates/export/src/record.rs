@@ -1,6 +1,6 @@
 //! The JSON record of an activity, with stable names.
 
-use crosstail_core::model::{Activity, FinalOutcome, Names, is_hostile, redact_text};
+use crosstail_core::model::{Activity, FinalOutcome, Names, is_hostile, redact_id, redact_text};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -119,8 +119,8 @@ impl<'a> Record<'a> {
             max_attempts: activity.max_attempts,
             next_retry_at: activity.next_retry_at.map(|at| at.rfc3339()),
             request_id: activity.request_id.as_ref().map(ToString::to_string),
-            correlation_id: safe(&activity.correlation_id),
-            parent_request_id: safe(&activity.parent_request_id),
+            correlation_id: activity.correlation_id.as_deref().map(redact_id),
+            parent_request_id: activity.parent_request_id.as_deref().map(redact_id),
             error: safe(&activity.error),
             error_type: safe(&activity.error_type),
             operation: safe(&activity.operation),

@@ -25,7 +25,7 @@ use crosstail_core::schema::Schema;
 use crosstail_formats::Formats;
 use crosstail_source::{
     Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related, RelatedKey,
-    SharedId, Sink, Source, SourceError,
+    SharedId, Sink, Source, SourceError, caught_now,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read as _;
@@ -291,9 +291,9 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Arc<FileContext>) -> Result<T, SourceError> + Send + 'static,
 ) -> Result<T, SourceError> {
     let inner = Arc::clone(shared);
-    tokio::task::spawn_blocking(move || work(&inner))
-        .await
-        .unwrap_or_else(|error| Err(shared.error("read", ErrorKind::Query, error.to_string())))
+    let done = tokio::task::spawn_blocking(move || caught_now(|| work(&inner))).await;
+    done.unwrap_or_else(|error| Err(error.to_string()))
+        .unwrap_or_else(|why| Err(shared.error("read", ErrorKind::Query, why)))
 }
 
 /// What is said of a file whose bytes are no text.

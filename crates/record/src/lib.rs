@@ -29,7 +29,7 @@ pub use sqlite::{PreparedRow, SqliteRecorder};
 pub use truncate::{MAX_BODY_BYTES, truncate_body};
 
 pub use crosstail_core::model::{Clock, Direction, Kind, Level, Status, Timestamp};
-use crosstail_core::model::{redact_json, redact_text};
+use crosstail_core::model::{redact_id, redact_json, redact_text};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -67,9 +67,9 @@ pub struct Start {
     pub organization: Option<String>,
     /// Address of the caller; see [`ip_address`].
     pub ip_address: Option<std::net::IpAddr>,
-    /// Shared by all activities of a trace.
+    /// Shared by all activities of a trace. One that is a credential becomes a number.
     pub correlation_id: Option<String>,
-    /// The request that caused this one, or that this one is the next attempt of.
+    /// The request that caused this one, or that this one is the next attempt of. One that is a credential becomes a number.
     pub parent_request_id: Option<String>,
     /// Number of the attempt, from 1.
     pub attempt: Option<u16>,
@@ -141,6 +141,11 @@ pub fn safe_body(body: &Value, id: &str, side: &str) -> Value {
 /// A JSON value as text, without secrets.
 pub fn safe_json(value: &Value) -> String {
     redact_json(value).to_string()
+}
+
+/// An id that activities share, without secrets: equal ones stay equal within a process.
+pub fn safe_id(id: &str) -> String {
+    redact_id(id).into_owned()
 }
 
 /// A text without secrets.

@@ -1,7 +1,7 @@
 //! Recording into crosstail's own `SQLite` table.
 
 use super::truncate::body_text;
-use super::{Outcome, Start, safe_body, safe_json, safe_text};
+use super::{Outcome, Start, safe_body, safe_id, safe_json, safe_text};
 use crosstail_core::model::{Status, redact_json};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
@@ -98,11 +98,14 @@ impl PreparedRow {
             outcome.response_body.as_ref().map(|got| body_text(body(got, "response"))),
         ];
         let metadata = start.metadata.as_ref().map(safe_json);
-        // Any text may have a secret in it. Ids are what they are.
+        // Any text may have a secret in it. The two ids by which an activity is found are what they are.
         start.system = safe_text(&start.system);
         let Start { endpoint, method, url, operation, entity, actor, organization, .. } = &mut start;
         for text in [endpoint, method, url, operation, entity, actor, organization] {
             *text = text.take().map(|text| safe_text(&text));
+        }
+        for shared in [&mut start.correlation_id, &mut start.parent_request_id] {
+            *shared = shared.take().map(|id| safe_id(&id));
         }
         outcome.error_type = outcome.error_type.map(|text| safe_text(&text));
         start.message = outcome.message.take().or(start.message).map(|text| safe_text(&text));

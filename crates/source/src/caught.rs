@@ -38,6 +38,17 @@ pub async fn caught<T>(work: impl Future<Output = T>) -> Result<T, String> {
     .await
 }
 
+/// Does work that may panic, on this thread: for a thread of its own, where nobody else would notice.
+///
+/// # Errors
+/// The message of the panic.
+pub fn caught_now<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let before = CAUGHT.replace(true);
+    let done = catch_unwind(AssertUnwindSafe(work));
+    CAUGHT.set(before);
+    done.map_err(|message| text(message.as_ref()))
+}
+
 fn text(message: &(dyn Any + Send)) -> String {
     let text = message.downcast_ref::<&str>().copied();
     text.or_else(|| message.downcast_ref::<String>().map(String::as_str)).unwrap_or("no reason given").to_owned()
@@ -59,5 +70,17 @@ mod tests {
         assert!(why.contains("index out of bounds"), "{why}");
         assert!(!is_caught());
         assert_eq!(caught(async { 7 }).await, Ok(7));
+    }
+
+    #[test]
+    fn so_is_one_of_a_thread() {
+        let short: &[u8] = &[1];
+        let why = caught_now(|| {
+            assert!(is_caught());
+            short[short.len()]
+        });
+        assert!(why.as_ref().is_err_and(|why| why.contains("index out of bounds")), "{why:?}");
+        assert!(!is_caught());
+        assert_eq!(caught_now(|| 7), Ok(7));
     }
 }

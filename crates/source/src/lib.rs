@@ -37,7 +37,7 @@ mod taken;
 
 pub use address::{percent_decoded, with_wildcard};
 pub use answers::{ANSWER_BYTES, Answer, Expected, TooLarge};
-pub use caught::{caught, is_caught};
+pub use caught::{caught, caught_now, is_caught};
 pub use error::{ErrorKind, SourceError, error_chain};
 pub use event::{Closed, SourceEvent};
 pub use grouping::{FiguresQuery, GroupKey, Grouping, Groups, Measures};

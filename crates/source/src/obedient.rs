@@ -211,7 +211,15 @@ impl Source for Obedient {
             // The store would name what is withheld.
             return aggregate_locally(self, query, grouping, &self.names, job).await;
         }
-        self.obey(job, "aggregate", self.source.aggregate(query, grouping, job)).await
+        let groups = self.obey(job, "aggregate", self.source.aggregate(query, grouping, job)).await?;
+        if let Some(withheld) = &self.withheld {
+            for (values, _) in groups.keys() {
+                for (field, value) in grouping.by.iter().zip(values) {
+                    withheld.show(*field, value.as_deref().unwrap_or_default());
+                }
+            }
+        }
+        Ok(groups)
     }
 
     async fn catalogue(&self, job: &Job) -> Result<Catalogue, SourceError> {

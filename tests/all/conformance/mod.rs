@@ -295,13 +295,18 @@ async fn following_goes_on_where_it_was(mut fixture: impl Fixture) {
     let written = fixture.insert(15).await;
     before.extend(written.clone());
     let mut position = None;
-    let mut seen = 0;
-    while seen < 15 || position.is_none() {
+    let mut told = Vec::new();
+    // Both of its lines, where it has two: the indices of two days do not show theirs at the same moment.
+    let is_whole = |activity: &Activity| {
+        activity.method.is_some() && activity.status.is_some_and(|status| status != Status::InProgress)
+    };
+    while position.is_none() {
         match tokio::time::timeout(PATIENCE, following.updates.recv()).await.expect("in time") {
             Some(SourceEvent::Batch(items, now)) => {
-                seen += latest(&items).keys().filter(|id| written.contains(id)).count();
+                told.extend(items);
+                let latest = latest(&told);
                 // Not before everything is there: the position after it.
-                position = now.filter(|_| seen >= 15).or(position);
+                position = now.filter(|_| written.iter().all(|id| latest.get(id).is_some_and(is_whole)));
             }
             Some(_) => {}
             None => panic!("ended"),

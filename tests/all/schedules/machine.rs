@@ -1,6 +1,7 @@
 //! What may happen to the machine on which crosstail runs, and to what it was allowed: it sleeps, its disk is full, its clock jumps,
 //! nothing can be opened any more; a certificate expires.
 
+use super::{lines, until_seen};
 use crate::programs::World;
 use crate::receivers::{free_port, post};
 use crate::servers::{Kind, Server, servers_wanted};
@@ -11,11 +12,6 @@ use rustix::process::Signal;
 use sqlx::AssertSqlSafe;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-
-fn lines(from: usize, count: usize) -> String {
-    let line = |n: usize| format!("2026-11-20T10:{:02}:{:02}Z INFO message {n}\n", n / 60 % 60, n % 60);
-    (from..from + count).map(line).collect()
-}
 
 /// As a machine that sleeps: meanwhile logs are rotated twice, rows are written, and connections end.
 #[tokio::test(flavor = "multi_thread")]
@@ -42,17 +38,12 @@ async fn what_happened_while_the_program_was_stopped_comes_once() {
         )
     };
     let tail = world.tail(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    // Until both are followed.
-    let mut seen = 0;
-    while !tail.counts().keys().any(|message| message.starts_with("message"))
-        || (postgres.is_some() && !tail.counts().keys().any(|message| message.starts_with("row")))
-    {
-        world.append("logs/app.log", &lines(seen, 1));
-        run(rows(seen, 1)).await;
-        seen += 1;
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        assert!(seen < 1200, "{:?} {}", tail.counts(), tail.said());
-    }
+    let followed = if postgres.is_some() { &["message", "row"][..] } else { &["message"] };
+    until_seen(&tail, followed, async |n| {
+        world.append("logs/app.log", &lines(n, 1));
+        run(rows(n, 1)).await;
+    })
+    .await;
     tail.signal(Signal::STOP);
     for rotation in 1..=2 {
         world.append("logs/app.log", &lines(rotation * 10_000, 3000));
@@ -174,8 +165,8 @@ fn a_receiver_whose_disk_is_full_refuses_and_goes_on() {
 }
 
 /// Hours ahead and back: what is written is printed, once.
-#[test]
-fn a_clock_that_jumps_loses_nothing() {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_loses_nothing() {
     if !servers_wanted() {
         return;
     }
@@ -192,13 +183,7 @@ fn a_clock_that_jumps_loses_nothing() {
         .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
         .env("NO_FAKE_STAT", "1");
     let tail = crate::programs::Tail::of(&mut command);
-    let mut seen = 0;
-    while tail.counts().is_empty() {
-        world.append("logs/app.log", &lines(seen, 1));
-        seen += 1;
-        assert!(seen < 1200, "{}", tail.said());
-        std::thread::park_timeout(std::time::Duration::from_millis(100));
-    }
+    until_seen(&tail, &["message"], async |n| world.append("logs/app.log", &lines(n, 1))).await;
     for (number, clock) in ["+5h", "-7h", "+40d", "+0"].into_iter().enumerate() {
         world.write("clock", clock);
         let from = (number + 1) * 1000;

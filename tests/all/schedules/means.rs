@@ -1,14 +1,10 @@
 //! What a program needs and does not get any more: file handles, memory, names of hosts; and an hour that comes twice.
 
+use super::{lines, until_seen};
 use crate::programs::{Tail, World};
 use crate::servers::{Kind, Proxy, Server, servers_wanted};
 use crate::support::wait_for;
 use std::process::{Command, Stdio};
-
-fn lines(from: usize, count: usize) -> String {
-    let line = |n: usize| format!("2026-11-20T10:{:02}:{:02}Z INFO message {n}\n", n / 60 % 60, n % 60);
-    (from..from + count).map(line).collect()
-}
 
 fn set_handles(tail: &Tail, handles: &str) {
     let limit = format!("--nofile={handles}:");
@@ -17,18 +13,12 @@ fn set_handles(tail: &Tail, handles: &str) {
 }
 
 /// Handles run out while a folder is followed: it is said, and what was written comes once there are some again, once.
-#[test]
-fn what_is_written_while_no_file_can_be_opened_comes_later() {
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_while_no_file_can_be_opened_comes_later() {
     let world = World::new(&[]);
     world.write("logs/app.log", "");
     let tail = world.tail(&["-s", "logs"]);
-    let mut seen = 0;
-    while tail.counts().is_empty() {
-        world.append("logs/app.log", &lines(seen, 1));
-        seen += 1;
-        assert!(seen < 1200, "{}", tail.said());
-        std::thread::park_timeout(std::time::Duration::from_millis(100));
-    }
+    until_seen(&tail, &["message"], async |n| world.append("logs/app.log", &lines(n, 1))).await;
     let open = std::fs::read_dir(format!("/proc/{}/fd", tail.child.id())).expect("listed").count();
     set_handles(&tail, &open.saturating_sub(4).max(8).to_string());
     for number in 0..6 {
@@ -113,13 +103,7 @@ async fn a_name_that_is_not_found_for_a_while_is_said_and_looked_up_again() {
     command.args(["-rm", "bash", "-c", setup, env!("CARGO_BIN_EXE_crosstail"), "tail", "-o", "json", "-s", &url]);
     command.current_dir(world.path("")).envs(environment).stdin(Stdio::null());
     let tail = Tail::of(&mut command);
-    let mut seen = 0;
-    while tail.counts().is_empty() {
-        run(seen).await;
-        seen += 10;
-        assert!(seen < 12_000, "{}", tail.said());
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
+    until_seen(&tail, &["message"], async |n| run(n * 10).await).await;
     std::fs::write(&hosts, "127.0.0.1 localhost\n").expect("written");
     proxy.cut();
     run(20_000).await;
@@ -134,8 +118,8 @@ async fn a_name_that_is_not_found_for_a_while_is_said_and_looked_up_again() {
 }
 
 /// The night in which an hour comes twice, and the one that has none: lines in local time, without their zone, come once each.
-#[test]
-fn an_hour_that_comes_twice_or_never_loses_no_line() {
+#[tokio::test(flavor = "multi_thread")]
+async fn an_hour_that_comes_twice_or_never_loses_no_line() {
     if !servers_wanted() {
         return;
     }
@@ -157,13 +141,7 @@ fn an_hour_that_comes_twice_or_never_loses_no_line() {
             .env("NO_FAKE_STAT", "1");
         let tail = Tail::of(&mut command);
         let line = |minute: &str, n: usize| format!("{minute}:{:02} INFO message {n}\n", n % 60);
-        let mut seen = 0;
-        while tail.counts().is_empty() {
-            world.append("logs/app.log", &line(before, seen));
-            seen += 1;
-            assert!(seen < 1200, "{}", tail.said());
-            std::thread::park_timeout(std::time::Duration::from_millis(100));
-        }
+        until_seen(&tail, &["message"], async |n| world.append("logs/app.log", &line(before, n))).await;
         for n in 2000..2060 {
             world.append("logs/app.log", &line(before, n));
         }

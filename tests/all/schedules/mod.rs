@@ -8,8 +8,9 @@ mod means;
 mod rights;
 mod servers;
 
+use crate::programs::Tail;
 use crate::servers::{Kind, Proxy, Server};
-use crate::support::{Running, open};
+use crate::support::{PATIENCE, Running, open};
 use rustix::process::{Pid, Signal, kill_process};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
@@ -82,6 +83,26 @@ impl Schedule {
     }
 }
 
+/// Lines of a log, from a number on.
+fn lines(from: usize, count: usize) -> String {
+    let line = |n: usize| format!("2026-11-20T10:{:02}:{:02}Z INFO message {n}\n", n / 60 % 60, n % 60);
+    (from..from + count).map(line).collect()
+}
+
+/// Appends until messages with these beginnings have come: from then on all is followed. `append` is told how often it was called.
+async fn until_seen(tail: &Tail, beginnings: &[&str], mut append: impl AsyncFnMut(usize)) {
+    let begun = Instant::now();
+    for number in 0.. {
+        let counts = tail.counts();
+        if beginnings.iter().all(|beginning| counts.keys().any(|message| message.starts_with(beginning))) {
+            return;
+        }
+        assert!(begun.elapsed() < PATIENCE, "{counts:?} {}", tail.said());
+        append(number).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 /// A log that is written, rotated, moved away, cut off in the middle of a line, while its folder is followed.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_through_a_schedule_of_faults() {
@@ -89,7 +110,7 @@ async fn files_through_a_schedule_of_faults() {
     let at = folder.path().join("logs");
     std::fs::create_dir(&at).expect("made");
     let log = at.join("app.log");
-    let line = |n: usize| format!("2026-11-20T10:{:02}:{:02}Z INFO message {n}\n", n / 60 % 60, n % 60);
+    let line = |n: usize| lines(n, 1);
     let append = |path: &Path, text: &str| {
         let mut file = std::fs::File::options().append(true).create(true).open(path).expect("opened");
         file.write_all(text.as_bytes()).expect("written");

@@ -93,6 +93,37 @@ fn printed_over(folder: &Path, rule: &str, arguments: &[&str]) -> String {
     printed(folder, &[arguments, &["-s", "shop.sqlite"]].concat())
 }
 
+/// What looks like a secret and is none, in a field of a source: shown there, and hidden elsewhere.
+#[test]
+fn a_rule_shows_values_of_a_field_of_a_source() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let rules = "[[source]]\nname = \"crm\"\nat = \"crm.log\"\n[[source]]\nname = \"shop\"\nat = \"shop.log\"\n\
+        [[redaction.rule]]\nsource = \"cr*\"\nfields = [\"message\", \"req.body.token\"]\nallow = ['^cart-[0-9a-f]+$']\n";
+    std::fs::write(folder.join("config.toml"), rules).expect("written");
+    let line = |number: usize, name: &str| {
+        format!(
+            "{{\"timestamp\":\"2026-11-20T09:00:{number:02}Z\",\"level\":\"error\",\"message\":\"token=cart-{name} password=hunter2x\",\
+             \"requestId\":\"r-{number}\",\"error\":\"token=cart-{name}ee\",\"req\":{{\"body\":{{\"token\":\"cart-{name}ff\"}}}}}}\n"
+        )
+    };
+    std::fs::write(folder.join("crm.log"), line(1, "7f3a91c2")).expect("written");
+    std::fs::write(folder.join("shop.log"), line(2, "9b2c44d0")).expect("written");
+    for arguments in [
+        &["query", "-o", "json", "--columns", "message,error,req.body.token"][..],
+        &["export", "--payloads", "--output", "out.ndjson"],
+    ] {
+        let printed = printed(folder, arguments);
+        let written = std::fs::read_to_string(folder.join("out.ndjson")).unwrap_or_default();
+        let all = format!("{printed}{written}");
+        assert!(all.contains("token=cart-7f3a91c2 ") && all.contains("cart-7f3a91c2ff"), "{arguments:?}: {all}");
+        assert!(
+            !all.contains("7f3a91c2ee") && !all.contains("9b2c44d0") && !all.contains("hunter2x"),
+            "{arguments:?}: {all}"
+        );
+    }
+}
+
 #[test]
 fn a_rule_that_is_wrong_is_said_with_its_number() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -101,6 +132,7 @@ fn a_rule_that_is_wrong_is_said_with_its_number() {
         ("[[redaction.rule]]\nfields = [\"actr\"]\n", "did you mean 'actor'?"),
         ("[[redaction.rule]]\nfields = [\"corr\"]\n", "records are found and joined by it"),
         ("[[redaction.rule]]\npatterns = [\"(\"]\n", "is no regular expression"),
+        ("[[redaction.rule]]\npatterns = [\"a\"]\nallow = [\"b\"]\n", "shows by allow: write two rules"),
     ] {
         std::fs::write(folder.path().join("config.toml"), rule).expect("written");
         let output = run(folder.path(), &["query", "-s", "x.log"]);

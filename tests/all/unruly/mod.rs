@@ -5,10 +5,11 @@ mod speech;
 
 use crate::pty::Terminal;
 use crate::servers::Proxy;
-use crate::support::{PATIENCE, crosstail_weighed, open};
+use crate::support::{PATIENCE, crosstail_weighed, open, wait_for};
 use crosstail_core::model::Clock;
 use crosstail_source::{ErrorKind, Job};
 use speech::{Manner, Protocol, Unruly};
+use std::io::Write as _;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -106,9 +107,10 @@ fn a_server_that_speaks_the_protocol_wrongly_is_an_error_of_its_source() {
         Protocol::Http => {
             vec![Manner::Endless, Manner::WrongLengths, Manner::Headers, Manner::Deep, Manner::Bomb]
         }
-        Protocol::Mysql => vec![Manner::Endless, Manner::WrongLengths, Manner::Headers],
+        Protocol::Mysql => vec![Manner::Endless, Manner::WrongLengths, Manner::Headers, Manner::WrongRows],
         Protocol::Mongodb => vec![Manner::Endless, Manner::WrongLengths, Manner::Headers],
-        Protocol::Kafka | Protocol::Postgres => vec![Manner::Endless, Manner::WrongLengths],
+        Protocol::Postgres => vec![Manner::Endless, Manner::WrongLengths, Manner::WrongRows],
+        Protocol::Kafka => vec![Manner::Endless, Manner::WrongLengths],
     };
     all_end_well(KINDS.iter().flat_map(|kind| of(kind).into_iter().map(move |manner| (*kind, manner))).collect());
 }
@@ -167,6 +169,72 @@ fn the_explorer_shows_what_else_there_is() {
     terminal.keys("\u{1b}");
     // An escape with a key right behind it is that key with Alt: a busy machine may take longer than a screen that is calm.
     terminal.wait_until_gone("overview");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+    assert!(!terminal.ever_showed("panicked"), "{}", terminal.screen());
+}
+
+/// A driver that panics over a row costs its source an error and another try, whatever is done with it.
+#[test]
+fn a_row_over_which_a_driver_panics_costs_its_source_an_error() {
+    const SAID: &str = "what the store sent cannot be read";
+    let folder = tempfile::tempdir().expect("a folder");
+    let log = folder.path().join("good.log");
+    let line = |text: &str| format!("{} ERROR {text}\n", Clock::system().now().rfc3339());
+    std::fs::write(&log, line("the good source")).expect("written");
+    let append = |text: &str| {
+        let mut file = std::fs::File::options().append(true).open(&log).expect("opened");
+        file.write_all(line(text).as_bytes()).expect("written");
+    };
+    let server = Unruly::start(Protocol::Postgres, Manner::WrongRows);
+    let (good, wrong) = (log.display().to_string(), address(KINDS[0].2, server.port));
+    // What follows says it, goes on with the other, and asks again.
+    for command in [&["tail", "-o", "text"][..], &["watch"]] {
+        let (out, err) = (folder.path().join("out"), folder.path().join("err"));
+        let made = |path| std::fs::File::create(path).expect("made");
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_crosstail"))
+            .args(command)
+            .args(["-s", &good, "-s", &wrong])
+            .env("XDG_STATE_HOME", folder.path().join("state"))
+            .stdin(std::process::Stdio::null())
+            .stdout(made(&out))
+            .stderr(made(&err))
+            .spawn()
+            .expect("started");
+        let said = || std::fs::read_to_string(&err).unwrap_or_default();
+        wait_for("the error", || said().contains(SAID));
+        let asked = server.asked();
+        wait_for("another try", || server.asked() > asked);
+        if command[0] == "tail" {
+            let mut number = 0;
+            wait_for("the other source", || {
+                number += 1;
+                append(&format!("line {number}"));
+                std::fs::read_to_string(&out).unwrap_or_default().contains("line")
+            });
+        }
+        assert!(child.try_wait().expect("asked").is_none(), "{command:?} goes on: {}", said());
+        assert!(!said().contains("panicked"), "{}", said());
+        child.kill().expect("ended");
+        child.wait().expect("ended");
+    }
+
+    let to = folder.path().join("out.csv").display().to_string();
+    for command in [&["query", "-o", "json"][..], &["export", "--output", &to], &["stats"], &["failures"]] {
+        let (output, _) = crosstail_weighed(&[command, &["-s", &good, "-s", &wrong]].concat());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(matches!(output.status.code(), Some(1..=4)), "{command:?}: {:?} {said}", output.status);
+        assert!(said.contains(SAID) && said.contains(&server.port.to_string()), "{command:?}: {said}");
+        assert!(!said.contains("panicked"), "{command:?}: {said}");
+    }
+
+    let mut terminal = Terminal::start(&[&good, &wrong], 160, 40);
+    terminal.wait_for("the good source");
+    terminal.keys("s");
+    terminal.wait_for(SAID);
+    let asked = server.asked();
+    wait_for("another try", || server.asked() > asked);
     terminal.keys("q");
     assert_eq!(terminal.wait_for_end(), 0);
     terminal.assert_restored();

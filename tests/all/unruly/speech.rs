@@ -4,6 +4,7 @@ use bson::{Document, doc};
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What a server of some kind does.
@@ -33,11 +34,14 @@ pub enum Manner {
     Bomb,
     /// Is polite until it is asked for data, and then says nothing.
     Stuck,
+    /// Is polite until it is asked for data, and then sends a row whose value is longer than the row.
+    WrongRows,
 }
 
 /// A server on a port of its own. Its threads end with their connections, or with the tests.
 pub struct Unruly {
     pub port: u16,
+    connections: Arc<AtomicUsize>,
 }
 
 /// Which protocol it speaks.
@@ -58,13 +62,21 @@ impl Unruly {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let bomb = Arc::new(if manner == Manner::Bomb { bomb() } else { Vec::new() });
+        let connections = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&connections);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                counted.fetch_add(1, Ordering::Relaxed);
                 let bomb = Arc::clone(&bomb);
                 std::thread::spawn(move || drop(talk(stream, protocol, manner, &bomb)));
             }
         });
-        Self { port }
+        Self { port, connections }
+    }
+
+    /// How often somebody has connected.
+    pub fn asked(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 }
 
@@ -123,42 +135,10 @@ fn repeated(part: &[u8], bytes: usize) -> Vec<u8> {
     part.iter().copied().cycle().take(bytes / part.len() * part.len()).collect()
 }
 
-// PostgreSQL ("Message Formats").
-
-fn message(kind: u8, content: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(content.len() + 4).expect("short");
-    [&[kind], &length.to_be_bytes()[..], content].concat()
-}
-
-/// The types of columns: their numbers, and the bytes of a value.
-const TEXT: (u32, i16) = (25, -1);
-const NUMBER: (u32, i16) = (23, 4);
-const LARGE: (u32, i16) = (20, 8);
-const TRUTH: (u32, i16) = (16, 1);
-
-fn columns(types: &[(u32, i16)]) -> Vec<u8> {
-    let mut content = u16::try_from(types.len()).expect("few").to_be_bytes().to_vec();
-    for (number, bytes) in types {
-        content.extend(b"c\0");
-        content.extend([0; 6]);
-        content.extend(number.to_be_bytes());
-        content.extend(bytes.to_be_bytes());
-        content.extend((-1i32).to_be_bytes());
-        content.extend([0; 2]);
-    }
-    message(b'T', &content)
-}
-
-fn row(values: &[&[u8]]) -> Vec<u8> {
-    let mut content = u16::try_from(values.len()).expect("few").to_be_bytes().to_vec();
-    for value in values {
-        content.extend(u32::try_from(value.len()).expect("short").to_be_bytes());
-        content.extend(*value);
-    }
-    message(b'D', &content)
-}
+// PostgreSQL.
 
 fn postgres(stream: &mut TcpStream, manner: Manner) -> Talk {
+    use crosstail_fuzz::speech::postgres::{LARGE, NUMBER, TEXT, TRUTH, columns, greeting, message, row};
     const SSL: u32 = 80_877_103;
     loop {
         let length = u32::from_be_bytes(bytes(stream)?) as usize;
@@ -181,10 +161,7 @@ fn postgres(stream: &mut TcpStream, manner: Manner) -> Talk {
         Manner::WrongLengths => return stream.write_all(&[message(b'R', b"\0\0"), message(b'E', b"SFATAL")].concat()),
         _ => {}
     }
-    stream.write_all(&message(b'R', &0u32.to_be_bytes()))?;
-    stream.write_all(&message(b'S', b"server_version\x0016.0\0"))?;
-    stream.write_all(&message(b'K', &[0; 8]))?;
-    stream.write_all(&ready)?;
+    stream.write_all(&greeting())?;
     let mut asked = String::new();
     loop {
         let [kind] = bytes(stream)?;
@@ -196,7 +173,7 @@ fn postgres(stream: &mut TcpStream, manner: Manner) -> Talk {
             // The first statements of a transaction.
             b'Q' if content.starts_with(b"BEGIN") => {
                 let done = message(b'C', b"SELECT 1\0");
-                let rows = [columns(&[NUMBER, TRUTH]), row(&[b"7", b"f"]), done, message(b'Z', b"T")];
+                let rows = [columns(&[NUMBER, TRUTH], false), row(&[b"7", b"f"]), done, message(b'Z', b"T")];
                 stream.write_all(&rows.concat())?;
             }
             b'Q' => stream.write_all(&[message(b'C', b"SET\0"), ready.clone()].concat())?,
@@ -205,7 +182,7 @@ fn postgres(stream: &mut TcpStream, manner: Manner) -> Talk {
                 let parameters = u16::from(asked.contains("$1"));
                 let list = 1009u32.to_be_bytes();
                 let types = [&parameters.to_be_bytes()[..], &list[..usize::from(parameters) * 4]].concat();
-                let shape = if front { columns(&[TEXT, LARGE, TRUTH]) } else { columns(&[TEXT, TEXT]) };
+                let shape = if front { columns(&[TEXT, LARGE, TRUTH], false) } else { columns(&[TEXT, TEXT], false) };
                 stream.write_all(&[message(b'1', b""), message(b't', &types), shape].concat())?;
             }
             b'E' if front => {
@@ -214,6 +191,10 @@ fn postgres(stream: &mut TcpStream, manner: Manner) -> Talk {
                 stream.write_all(&[message(b'2', b""), row(&values), message(b'C', b"SELECT 1\0")].concat())?;
             }
             b'E' if manner == Manner::Stuck => return hear(stream),
+            b'E' if manner == Manner::WrongRows => {
+                let wrong = message(b'D', &[&2u16.to_be_bytes()[..], &[0xff; 4], &1000u32.to_be_bytes()].concat());
+                stream.write_all(&[message(b'2', b""), wrong, message(b'C', b"SELECT 1\0")].concat())?;
+            }
             b'E' => {
                 stream.write_all(&message(b'2', b""))?;
                 return endless(stream, &row(&[&[b'x'; 4096], b"y"]).repeat(100));
@@ -224,15 +205,10 @@ fn postgres(stream: &mut TcpStream, manner: Manner) -> Talk {
     }
 }
 
-// MySQL ("Protocol Basics").
-
-fn packet(number: u8, content: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(content.len()).expect("short").to_le_bytes();
-    [&length[..3], &[number], content].concat()
-}
+// MySQL.
 
 fn mysql(stream: &mut TcpStream, manner: Manner) -> Talk {
-    const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
+    use crosstail_fuzz::speech::mysql::{END, OK, column, greeting, packet};
     match manner {
         Manner::Claims => {
             stream.write_all(&[0xff, 0xff, 0xff, 0])?;
@@ -243,19 +219,7 @@ fn mysql(stream: &mut TcpStream, manner: Manner) -> Talk {
         Manner::Headers => return endless(stream, &packet(0, &[0xfb; 100])),
         _ => {}
     }
-    let mut greeting = b"\x0a8.0.30\0".to_vec();
-    greeting.extend([1, 0, 0, 0]);
-    greeting.extend(b"12345678\0");
-    // Protocol 4.1, plain authentication, plugins; the end of rows is a packet of its own.
-    let capabilities = 0x000a_a20fu32 | 0x0000_8000;
-    greeting.extend(&capabilities.to_le_bytes()[..2]);
-    greeting.push(45);
-    greeting.extend([2, 0]);
-    greeting.extend(&capabilities.to_le_bytes()[2..]);
-    greeting.push(21);
-    greeting.extend([0; 10]);
-    greeting.extend(b"123456789012\0mysql_native_password\0");
-    stream.write_all(&packet(0, &greeting))?;
+    stream.write_all(&greeting())?;
     let mut greeted = false;
     loop {
         let head: [u8; 4] = bytes(stream)?;
@@ -292,26 +256,16 @@ fn mysql(stream: &mut TcpStream, manner: Manner) -> Talk {
             Some(0x17) if manner == Manner::Stuck => return hear(stream),
             Some(0x17) => {
                 stream.write_all(&[packet(1, &[1]), packet(2, &column(253)), packet(3, END)].concat())?;
+                if manner == Manner::WrongRows {
+                    stream.write_all(&[packet(4, &[0, 0, 0xfd, 0xff, 0xff, 0xff]), packet(5, END)].concat())?;
+                    continue;
+                }
                 let value = [&[0, 0, 0xfc, 0, 16][..], &[b'x'; 4096]].concat();
                 return endless(stream, &packet(4, &value).repeat(100));
             }
             _ => {}
         }
     }
-}
-
-/// What ends a list.
-const END: &[u8] = &[0xfe, 0, 0, 2, 0];
-
-/// A column of a type.
-fn column(kind: u8) -> Vec<u8> {
-    let mut column = Vec::new();
-    for text in ["def", "", "", "", "c", "c"] {
-        column.push(u8::try_from(text.len()).expect("short"));
-        column.extend(text.as_bytes());
-    }
-    column.extend([0x0c, 45, 0, 255, 0, 0, 0, kind, 0, 0, 0, 0, 0]);
-    column
 }
 
 // MongoDB ("MongoDB Wire Protocol").

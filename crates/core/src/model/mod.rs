@@ -40,7 +40,8 @@ pub use redact::planted;
 pub use redact::{
     Explained, NearMiss, REDACTED, RedactionConfig, RedactionRule, Secret, configure_redaction, explained_json,
     explained_text, is_name_field, is_secret_entry, is_secret_field, is_secret_item, is_sensitive_name, is_value_field,
-    name_beside, near_misses, redact_json, redact_text, redact_whole, secret_ranges, secrets,
+    name_beside, near_misses, redact_id, redact_json, redact_text, redact_whole, secret_ranges, secrets, show_no_value,
+    show_value,
 };
 pub use spelling::{DayOrder, Spelled, Surroundings, leading_time, spelled_time};
 pub use thrown::{Thrown, exception, thrown};

@@ -12,7 +12,7 @@ use crosstail_core::model::{Activity, Id, Names, Payload, Timestamp};
 use crosstail_core::number::truncated_i64;
 use crosstail_core::schema::Target;
 use crosstail_record::write::cluster::Method;
-use crosstail_source::{Cursor, Job, PageQuery, Priority, cleanup};
+use crosstail_source::{Cursor, Job, PageQuery, Priority, caught, cleanup};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -83,11 +83,12 @@ impl PointInTime {
         let asking = connection.clone();
         // It belongs to no job, so that it is closed after its job was cancelled.
         let connection = connection.for_job(&Job::new("close a point in time", Priority::Background));
-        let opening = tokio::spawn(async move {
+        let opening = tokio::spawn(caught(async move {
             let opened = asking.json(Method::Post, &path, None).await?;
             Ok(opened["id"].as_str().map(|id| Self { id: id.to_owned(), connection }))
-        });
-        opening.await.unwrap_or_else(|error| Err(Error::Unreadable(error.to_string())))
+        }));
+        let opened = opening.await.unwrap_or_else(|error| Err(error.to_string()));
+        opened.unwrap_or_else(|why| Err(Error::Unreadable(why)))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::Error;
 use super::registry::Registry;
-use crosstail_source::percent_decoded;
+use crosstail_source::{caught_now, percent_decoded};
 use rdkafka::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
@@ -326,10 +326,11 @@ pub(super) async fn blocking<T: Send + 'static>(
     let runtime = tokio::runtime::Handle::current();
     let spawned = std::thread::Builder::new().name("kafka".to_owned()).spawn(move || {
         let _runtime = runtime.enter();
-        let _ = sender.send(work());
+        let _ = sender.send(caught_now(work));
     });
     spawned.map_err(|error| Error::Settings(error.to_string()))?;
-    receiver.await.unwrap_or_else(|_| Err(Error::Settings("the reading thread ended".to_owned())))
+    let done = receiver.await.unwrap_or_else(|_| Err("the reading thread ended".to_owned()));
+    done.unwrap_or_else(|why| Err(Error::Unreadable(why)))
 }
 
 #[cfg(test)]

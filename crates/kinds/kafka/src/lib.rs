@@ -124,6 +124,8 @@ enum Error {
     },
     /// The job has to stop.
     Stopped(Stopped),
+    /// Reading what a broker sent panicked; the message.
+    Unreadable(String),
 }
 
 impl std::fmt::Display for Error {
@@ -134,6 +136,7 @@ impl std::fmt::Display for Error {
             }
             Self::Absent { topic, hint } => write!(f, "no topic {topic}{hint}"),
             Self::Stopped(reason) => reason.fmt(f),
+            Self::Unreadable(why) => write!(f, "what the store sent cannot be read: {why}"),
         }
     }
 }
@@ -190,6 +193,7 @@ impl KafkaSource {
             Error::Timeout(_) => (ErrorKind::Timeout, None),
             Error::Nothing(_) | Error::Absent { .. } => (ErrorKind::Query, Some("crosstail retries")),
             Error::Stopped(reason) => return reason.error(&self.name, operation),
+            Error::Unreadable(_) => (ErrorKind::Query, Some("check that the address leads to a store of this kind")),
         };
         SourceError::of(&self.name, operation, why, error)
     }

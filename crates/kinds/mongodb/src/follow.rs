@@ -4,7 +4,7 @@
 //!
 //! Source: MongoDB manual, "Change Streams"; driver specification "Change Streams".
 
-use crosstail_source::{Position, Sink, SourceEvent};
+use crosstail_source::{Position, Sink, SourceEvent, caught};
 
 use super::find::{ANSWER_TIMEOUT, Find, find};
 use super::mapping::Mapping;
@@ -160,7 +160,7 @@ async fn stream(database: Asking<'_>, mappings: &[&Mapping], at: &mut ResumePoin
     };
     let (sender, mut told) = mpsc::channel(CHUNK);
     // A pending request for more must not be cancelled, so a task of its own reads the stream.
-    let _reading = AbortOnDrop(tokio::spawn(read(changes.with_type(), sender)));
+    let _reading = AbortOnDrop(tokio::spawn(read_safely(changes.with_type(), sender)));
     if sink.send(SourceEvent::CaughtUp).await.is_err() {
         return Ok(());
     }
@@ -238,6 +238,13 @@ enum StreamMessage {
     /// Nothing has happened up to this token.
     Idle(ResumeToken),
     Failed(Error),
+}
+
+/// Like [`read`]; a panic of the driver is an error.
+async fn read_safely(changes: ChangeStream<ChangeStreamEvent<RawDocumentBuf>>, to: mpsc::Sender<StreamMessage>) {
+    if let Err(why) = caught(read(changes, to.clone())).await {
+        let _ = to.send(StreamMessage::Failed(Error::Unreadable(why))).await;
+    }
 }
 
 /// Reads the change stream until the receiver is gone or the stream fails.

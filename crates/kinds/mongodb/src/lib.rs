@@ -115,6 +115,8 @@ enum Error {
     Replaced,
     /// The change stream says nothing, not even that nothing happens.
     Silent,
+    /// The driver panicked over what the server sent; its message.
+    Unreadable(String),
     TooLarge(TooLarge),
 }
 
@@ -140,6 +142,7 @@ impl std::fmt::Display for Error {
             Self::Ended => f.write_str("the collection was dropped or renamed"),
             Self::Replaced => f.write_str("another collection took its place"),
             Self::Silent => f.write_str("no answer"),
+            Self::Unreadable(why) => write!(f, "what the store sent cannot be read: {why}"),
             Self::TooLarge(error) => error.fmt(f),
         }
     }
@@ -185,6 +188,7 @@ impl MongodbSource {
                 Some("write mongodb://user@host/DATABASE; the user's own database is authSource"),
             ),
             Error::Bson(_) => (ErrorKind::Decode, None),
+            Error::Unreadable(_) => (ErrorKind::Query, Some("check that the address leads to a store of this kind")),
             Error::Ended | Error::Replaced => (ErrorKind::Query, None),
             Error::TooLarge(_) => (ErrorKind::Budget, Some("narrow the filter or the range of time")),
             Error::Silent => {

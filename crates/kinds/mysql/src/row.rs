@@ -205,29 +205,11 @@ fn names_in(mapping: &Mapping, sql: &str) -> String {
 mod tests {
     use super::*;
     use crate::relation::ColumnType;
+    use crosstail_fuzz::speech::mysql::{END, OK, column, packet};
+    use crosstail_fuzz::speech::{Protocol, serve};
     use sqlx::mysql::{MySqlConnectOptions, MySqlSslMode};
     use sqlx::{ConnectOptions as _, Connection as _};
-    use std::io::{Read as _, Write as _};
-    use std::net::TcpListener;
     use std::sync::{Arc, Mutex};
-
-    const OK: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
-    const END: &[u8] = &[0xfe, 0, 0, 2, 0];
-
-    fn packet(number: u8, content: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(content.len()).expect("short").to_le_bytes();
-        [&length[..3], &[number], content].concat()
-    }
-
-    fn column(kind: u8) -> Vec<u8> {
-        let mut column = Vec::new();
-        for text in ["def", "", "", "", "c", "c"] {
-            column.push(u8::try_from(text.len()).expect("short"));
-            column.extend(text.as_bytes());
-        }
-        column.extend([0x0c, 45, 0, 255, 0, 0, 0, kind, 0, 0, 0, 0, 0]);
-        column
-    }
 
     /// The answer to a statement in text: its columns, by their types, and two rows.
     fn answer(columns: &[(u8, &[u8])]) -> Vec<u8> {
@@ -245,36 +227,6 @@ mod tests {
             packet(count + 5, END),
         ]);
         packets.concat()
-    }
-
-    /// A server that is polite until it is asked for data, and then sends what it was given.
-    fn serve(replies: &Arc<Mutex<Vec<u8>>>) -> u16 {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let replies = Arc::clone(replies);
-        let mut greeting = b"\x0a8.0.30\0\x01\0\0\x0012345678\0".to_vec();
-        // Protocol 4.1, plain authentication, plugins; the end of rows is a packet of its own.
-        let capabilities = (0x000a_a20fu32 | 0x0000_8000).to_le_bytes();
-        greeting.extend(&capabilities[..2]);
-        greeting.extend([45, 2, 0]);
-        greeting.extend(&capabilities[2..]);
-        greeting.push(21);
-        greeting.extend([0; 10]);
-        greeting.extend(b"123456789012\0mysql_native_password\0");
-        std::thread::spawn(move || {
-            for mut client in listener.incoming().flatten() {
-                let mut buffer = [0; 4096];
-                let mut hears = |client: &mut std::net::TcpStream| client.read(&mut buffer).is_ok_and(|n| n > 0);
-                let _ = client.write_all(&packet(0, &greeting));
-                if hears(&mut client) && client.write_all(&packet(2, OK)).is_ok() && hears(&mut client) {
-                    let reply = replies.lock().expect("lock").clone();
-                    let _ = client.write_all(&reply);
-                    let _ = client.shutdown(std::net::Shutdown::Write);
-                    while hears(&mut client) {}
-                }
-            }
-        });
-        port
     }
 
     #[test]
@@ -295,7 +247,7 @@ mod tests {
             "\u{1}\0\0\u{4}",
         ];
         let replies = Arc::<Mutex<Vec<u8>>>::default();
-        let port = serve(&replies);
+        let port = serve(Protocol::Mysql, &replies);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         // Nothing is set when connecting: the first statement is the one that is asked.
         let options =
@@ -304,23 +256,25 @@ mod tests {
         let options = options.disable_statement_logging();
         crosstail_fuzz::Target { name: "mysql", corpus, bits: &bits, longest: 100_000 }.run(|_, input| {
             *replies.lock().expect("lock") = input.to_vec();
-            runtime.block_on(async {
-                let mut connection = sqlx::MySqlConnection::connect_with(&options).await.expect("connected");
-                // As every source reads: a panic of the driver is an error.
-                let rows = crosstail_source::caught(sqlx::raw_sql("SELECT 1").fetch_all(&mut connection)).await;
-                for row in rows.ok().and_then(Result::ok).unwrap_or_default() {
-                    for index in 0..row.len() {
-                        for holds in [
-                            ColumnType::Int,
-                            ColumnType::Float,
-                            ColumnType::Time(0),
-                            ColumnType::Json,
-                            ColumnType::Bytes,
-                        ] {
-                            let _ = scalar(&row, index, holds);
+            // A panic of the driver is an error, as in every source.
+            crosstail_fuzz::forgiving("sqlx", || {
+                runtime.block_on(async {
+                    let mut connection = sqlx::MySqlConnection::connect_with(&options).await.expect("connected");
+                    let rows = sqlx::raw_sql("SELECT 1").fetch_all(&mut connection).await;
+                    for row in rows.unwrap_or_default() {
+                        for index in 0..row.len() {
+                            for holds in [
+                                ColumnType::Int,
+                                ColumnType::Float,
+                                ColumnType::Time(0),
+                                ColumnType::Json,
+                                ColumnType::Bytes,
+                            ] {
+                                let _ = scalar(&row, index, holds);
+                            }
                         }
                     }
-                }
+                });
             });
         });
     }

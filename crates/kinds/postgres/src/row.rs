@@ -279,3 +279,72 @@ fn names_in(mapping: &Mapping, sql: &str) -> String {
     let names: Vec<&str> = used.map(|column| column.name.as_str()).collect();
     if names.is_empty() { "a value".to_owned() } else { names.join(", ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crosstail_fuzz::speech::postgres::{columns, message, row};
+    use crosstail_fuzz::speech::{Protocol, serve};
+    use sqlx::postgres::{PgConnectOptions, PgSslMode};
+    use sqlx::{ConnectOptions as _, Connection as _};
+    use std::sync::{Arc, Mutex};
+
+    /// The answer to one statement: its columns, by their types, and two rows.
+    fn answer(values: &[(u32, &[u8])]) -> Vec<u8> {
+        let types: Vec<(u32, i16)> = values.iter().map(|(number, _)| (*number, -1)).collect();
+        let one = row(&values.iter().map(|(_, value)| *value).collect::<Vec<_>>());
+        let ready = message(b'Z', b"I");
+        let parsed = [message(b'1', b""), message(b't', &[0, 0]), columns(&types, true), ready.clone()].concat();
+        [parsed, message(b'2', b""), one.repeat(2), message(b'C', b"SELECT 2\0"), ready].concat()
+    }
+
+    #[test]
+    fn fuzz_postgres() {
+        let time = 1_795_000_000_000_000_i64.to_be_bytes();
+        let corpus = vec![
+            answer(&[(25, b"key"), (20, &time), (20, &time), (25, b"a text"), (701, &1.5f64.to_be_bytes())]),
+            answer(&[(17, b"\x01\xff"), (114, b"{\"a\":[1,null]}"), (2950, &[7; 16]), (23, &7i32.to_be_bytes())]),
+            message(b'E', b"SERROR\0VERROR\0C42P01\0Mrelation \"x\" does not exist\0\0"),
+            [message(b'N', b"SNOTICE\0C00000\0Mhello\0\0"), answer(&[(16, &[1])])].concat(),
+        ];
+        let bits = [
+            "\0\0\0\u{4}",
+            "D\0\0",
+            "T\0\0",
+            "Z\0\0\0\u{5}I",
+            "E\0\0\0\u{6}S\0",
+            "\u{7f}\u{7f}\u{7f}\u{7f}",
+            "S\0\0",
+            "C\0\0",
+        ];
+        let replies = Arc::<Mutex<Vec<u8>>>::default();
+        let port = serve(Protocol::Postgres, &replies);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(port).username("me").database("d");
+        let options = options.ssl_mode(PgSslMode::Disable).disable_statement_logging();
+        crosstail_fuzz::Target { name: "postgres", corpus, bits: &bits, longest: 100_000 }.run(|_, input| {
+            *replies.lock().expect("lock") = input.to_vec();
+            // A panic of the driver is an error, as in every source: a row may say that a value is longer than the row is.
+            crosstail_fuzz::forgiving("sqlx", || {
+                runtime.block_on(async {
+                    let mut connection = sqlx::PgConnection::connect_with(&options).await.expect("connected");
+                    let rows = sqlx::query("SELECT 1").fetch_all(&mut connection).await;
+                    for row in rows.unwrap_or_default() {
+                        let _ = Mapping::head(&row);
+                        for index in 0..row.len() {
+                            for holds in [
+                                ColumnType::Int,
+                                ColumnType::Float,
+                                ColumnType::Time,
+                                ColumnType::Json,
+                                ColumnType::Bytes,
+                            ] {
+                                let _ = scalar(&row, index, holds);
+                            }
+                        }
+                    }
+                });
+            });
+        });
+    }
+}

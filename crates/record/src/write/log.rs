@@ -1,7 +1,7 @@
 //! What the services' loggers write of an activity: HaloPSA's Winston lines and the stages of an engineering log, and the
 //! message, level and time that all of them have.
 
-use crate::{Outcome, Start, WriteStep, safe_body, safe_text};
+use crate::{Outcome, Start, WriteStep, safe_body, safe_id, safe_text};
 use crosstail_core::model::redact_json;
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
 use serde_json::{Map, Value, json};
@@ -61,8 +61,8 @@ pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
     };
     let ids = |start: &Start| {
         json!({
-            "requestId": start.request_id.as_ref().unwrap_or(&start.id), "correlationId": start.correlation_id,
-            "parentRequestId": start.parent_request_id, "system": safe_text(&start.system),
+            "requestId": start.request_id.as_ref().unwrap_or(&start.id), "correlationId": start.correlation_id.as_deref().map(safe_id),
+            "parentRequestId": start.parent_request_id.as_deref().map(safe_id), "system": safe_text(&start.system),
         })
     };
     let with = |first: Value, second: Value| {
@@ -111,7 +111,7 @@ pub fn winston(step: &WriteStep) -> Vec<(Timestamp, Level, Value)> {
         if let (Some(stats), Some(known)) =
             (stats.as_object_mut(), start.metadata.as_ref().and_then(|m| m["stats"].as_object()))
         {
-            stats.extend(known.clone());
+            stats.extend(known.iter().map(|(name, value)| (name.clone(), redact_json(value))));
         }
         let more =
             json!({ "event": "sync.completed", "source": safe_text(&start.system), "stats": stats, "duration": took });
@@ -175,7 +175,7 @@ impl Engineering {
         let metadata = json!({
             "source_type": "application", "host": format!("{}-1", system.to_lowercase()), "service": system,
             "environment": "production", "request_id": start.request_id.as_ref().unwrap_or(&start.id),
-            "correlation_id": start.correlation_id, "endpoint": start.endpoint.as_deref().map(safe_text), "direction": direction.as_str(), "duration_ms": took,
+            "correlation_id": start.correlation_id.as_deref().map(safe_id), "endpoint": start.endpoint.as_deref().map(safe_text), "direction": direction.as_str(), "duration_ms": took,
         });
         let class = start.operation.as_deref().map_or_else(|| "Service".to_owned(), safe_text);
         let parsed = json!({
@@ -187,8 +187,8 @@ impl Engineering {
         Self {
             raw: format!("{} {} [main] {class} - {message}", at.rfc3339(), word(level)),
             log_id: start.id.clone(),
+            source_id: source_id(&system).to_string(),
             tags: vec![category.clone(), system.to_lowercase()],
-            source_id: source_id(&start.system).to_string(),
             at,
             level,
             message,

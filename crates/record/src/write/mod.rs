@@ -36,7 +36,7 @@ pub use postgres::PostgresWriter;
 pub use sqlite::SqliteWriter;
 pub use table::Table;
 
-use super::{Start, WriteStep};
+use super::{Start, WriteStep, safe_text};
 use async_trait::async_trait;
 
 /// Writes into one store.
@@ -92,9 +92,11 @@ pub enum Refused {
 }
 
 /// The type and the id of `PO PO-4711`.
-fn entity(start: &Start) -> (Option<&str>, Option<&str>) {
-    match start.entity.as_deref().map(|entity| entity.split_once(' ').unwrap_or(("", entity))) {
-        Some((kind, id)) => ((!kind.is_empty()).then_some(kind), Some(id)),
+fn entity(start: &Start) -> (Option<String>, Option<String>) {
+    // What says that an id is a secret may be its type.
+    let safe = start.entity.as_deref().map(safe_text);
+    match safe.as_deref().map(|entity| entity.split_once(' ').unwrap_or(("", entity))) {
+        Some((kind, id)) => ((!kind.is_empty()).then(|| kind.to_owned()), Some(id.to_owned())),
         None => (None, None),
     }
 }

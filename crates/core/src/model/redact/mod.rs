@@ -8,6 +8,7 @@ mod cards;
 mod encoded;
 mod explained;
 mod findings;
+mod ids;
 mod judged;
 mod marked;
 mod names;
@@ -17,11 +18,14 @@ pub mod planted;
 mod rules;
 #[cfg(test)]
 mod shapes;
+mod shown;
 
 pub use beside::{is_name_field, is_value_field};
 pub use explained::{Explained, explained_json, explained_text};
 pub use findings::NearMiss;
+pub use ids::redact_id;
 pub use rules::{RedactionConfig, RedactionRule};
+pub use shown::{show_no_value, show_value};
 
 use beside::is_listed_value;
 use encoded::Decoded;
@@ -68,9 +72,10 @@ pub fn is_sensitive_name(name: &str) -> bool {
 /// (`spotify_key`).
 pub fn is_secret_field(name: &str, value: &str) -> bool {
     let rules = in_use();
-    rules.names.is_secret(name)
-        || ((rules.names.is_secret_by_form(name, value) || marked::is_marked(&rules.names, name, value))
-            && !rules.allows(value))
+    let is_secret = rules.names.is_secret(name)
+        || rules.names.is_secret_by_form(name, value)
+        || marked::is_marked(&rules.names, name, value);
+    is_secret && !rules.allows(value)
 }
 
 /// A credential in a text, and what says that it is one.

@@ -2,6 +2,7 @@
 
 use super::findings::Findings;
 use super::names::Names;
+use super::shown::is_shown;
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
@@ -25,12 +26,13 @@ pub struct RedactionConfig {
     pub allow: Vec<String>,
     /// Personal data to hide: `email`, `iban`, `ssn`, `ip`. Card numbers are always hidden.
     pub pii: Vec<String>,
-    /// What is hidden in the records of some sources, or in some of their fields.
+    /// What is hidden, or shown, in the records of some sources, or in some of their fields.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<RedactionRule>,
 }
 
-/// What is hidden in the records of some sources, or in some of their fields: as they are read, so that nothing of crosstail has it.
+/// What is hidden in the records of some sources, or in some of their fields: as they are read, so that nothing of crosstail has it. Or
+/// what is shown there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "json-schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -42,6 +44,8 @@ pub struct RedactionRule {
     /// Regular expressions for what is hidden in them: what the first group captures, or else all that matches. Without one, the
     /// fields are hidden as a whole.
     pub patterns: Vec<String>,
+    /// Instead of patterns: regular expressions for values in these fields that look like secrets and are none. They are shown.
+    pub allow: Vec<String>,
 }
 
 impl RedactionConfig {
@@ -249,9 +253,9 @@ impl Rules {
         }
     }
 
-    /// Whether a user allows a value.
+    /// Whether a user allows a value, everywhere or in a source.
     pub(super) fn allows(&self, value: &str) -> bool {
-        self.allow.iter().any(|allowed| allowed.is_match(value))
+        self.allow.iter().any(|allowed| allowed.is_match(value)) || is_shown(value)
     }
 }
 

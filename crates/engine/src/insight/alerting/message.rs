@@ -2,7 +2,8 @@
 
 use super::rule::{Group, Measured, Rule};
 use crosstail_core::filter::suggest;
-use crosstail_core::model::Unit;
+use crosstail_core::model::{Unit, redact_text};
+use std::borrow::Cow;
 
 /// The message of a rule that has none.
 pub(super) const DEFAULT: &str = "{group}: {value} in {window}, limit {limit}";
@@ -16,17 +17,22 @@ const PLACES: &[&str] = &["group", "value", "limit", "count", "of", "window", "u
 /// The label of what the failures of a group say.
 pub(super) const PATTERN: &str = "pattern";
 
-/// A group for people: the value where there is one label, else `label=value` for each; `everything` without labels.
+/// A group for people: the value where there is one label, else `label=value` for each; `everything` without labels. Each value is
+/// without secrets: within a longer text, one may end where it is no longer told.
 pub fn group_text(group: &Group) -> String {
     match group.as_slice() {
         [] => "everything".to_owned(),
-        [(_, value)] => value.clone(),
+        [(_, value)] => redact_text(value).into_owned(),
         // A group of failures: what fails, and what it says.
         [whose @ .., (label, said)] if label == PATTERN => {
-            let whose: Vec<&str> = whose.iter().map(|(_, value)| value.as_str()).collect();
-            format!("{}: {}", whose.join(" "), if said.is_empty() { "says nothing" } else { said })
+            let whose: Vec<Cow<'_, str>> = whose.iter().map(|(_, value)| redact_text(value)).collect();
+            let said = if said.is_empty() { Cow::Borrowed("says nothing") } else { redact_text(said) };
+            format!("{}: {said}", whose.join(" "))
         }
-        many => many.iter().map(|(label, value)| format!("{label}={value}")).collect::<Vec<_>>().join(" "),
+        many => {
+            let one = |(label, value): &(String, String)| format!("{label}={}", redact_text(value));
+            many.iter().map(one).collect::<Vec<_>>().join(" ")
+        }
     }
 }
 

@@ -80,7 +80,8 @@ pub(super) fn uuid(text: &str) -> Uuid {
 
 fn text_of(datum: Datum<'_>) -> Option<Cow<'_, str>> {
     match datum {
-        Datum::Text(text) | Datum::Word(text) => Some(text),
+        Datum::Text(text) => Some(Cow::Owned(redact_text(&text).into_owned())),
+        Datum::Word(text) => Some(text),
         Datum::Json(Value::String(text)) => Some(Cow::Borrowed(text)),
         _ => None,
     }

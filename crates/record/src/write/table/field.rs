@@ -3,7 +3,7 @@
 use super::super::entity;
 use super::super::log::{self, Engineering};
 use crate::{Outcome, Start};
-use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
+use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp, redact_id};
 use serde_json::{Number, Value, json};
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -17,11 +17,11 @@ pub enum Field {
     Id,
     /// `request_id`, where it differs from the identity.
     RequestId,
-    /// `correlation_id`: shared by a trace.
+    /// `correlation_id`: shared by a trace. Redacted, to a number.
     CorrelationId,
-    /// `parent_request_id`: the request that caused this one.
+    /// `parent_request_id`: the request that caused this one. Redacted, to a number.
     ParentRequestId,
-    /// `system`: the external system or service.
+    /// `system`: the external system or service. Redacted.
     System,
     /// `endpoint`: the address without ids. Redacted.
     Endpoint,
@@ -37,13 +37,13 @@ pub enum Field {
     Kind,
     /// `direction`: a word of [`Direction`].
     Direction,
-    /// `entity_type`: `PO` of `PO PO-4711`.
+    /// `entity_type`: `PO` of `PO PO-4711`. Redacted.
     EntityType,
-    /// `entity_id`: `PO-4711` of `PO PO-4711`.
+    /// `entity_id`: `PO-4711` of `PO PO-4711`. Redacted.
     EntityId,
     /// `ip_address`: where it came from.
     IpAddress,
-    /// `user_agent`: the request header of that name.
+    /// `user_agent`: the request header of that name. Redacted.
     UserAgent,
     /// `attempt`: which attempt it is, from 1.
     Attempt,
@@ -229,14 +229,15 @@ impl<'a> Facts<'a> {
         let (start, end) = (self.start, self.end);
         let text = |text: &'a Option<String>| text.as_deref().map(|text| Datum::Text(Cow::Borrowed(text)));
         let id = |text: &'a Option<String>| text.as_deref().map(word);
+        let shared = |id: &'a Option<String>| id.as_deref().map(|id| Datum::Word(redact_id(id)));
         let number = |number: Option<u16>| number.map(|number| Datum::Number(number.into()));
         let json = |value: &'a Option<Value>| value.as_ref().map(Datum::Json);
         match field {
             Field::Id => Some(word(&start.id)),
             Field::RequestId => id(&start.request_id),
-            Field::CorrelationId => id(&start.correlation_id),
-            Field::ParentRequestId => id(&start.parent_request_id),
-            Field::System => Some(word(&start.system)),
+            Field::CorrelationId => shared(&start.correlation_id),
+            Field::ParentRequestId => shared(&start.parent_request_id),
+            Field::System => Some(any(&start.system)),
             Field::Endpoint => text(&start.endpoint),
             Field::Method => text(&start.method),
             Field::Url => text(&start.url),
@@ -244,12 +245,12 @@ impl<'a> Facts<'a> {
             Field::Actor => text(&start.actor),
             Field::Kind => start.kind.map(Kind::as_str).map(word),
             Field::Direction => start.direction.map(Direction::as_str).map(word),
-            Field::EntityType => entity(start).0.map(word),
-            Field::EntityId => entity(start).1.map(word),
+            Field::EntityType => entity(start).0.map(|text| Datum::Word(Cow::Owned(text))),
+            Field::EntityId => entity(start).1.map(|text| Datum::Word(Cow::Owned(text))),
             Field::IpAddress => start.ip_address.map(|ip| Datum::Word(Cow::Owned(ip.to_string()))),
             Field::UserAgent => {
                 let headers = start.request_headers.as_ref()?;
-                headers["User-Agent"].as_str().or(headers["user-agent"].as_str()).map(word)
+                headers["User-Agent"].as_str().or(headers["user-agent"].as_str()).map(any)
             }
             Field::Attempt => number(start.attempt),
             Field::MaxAttempts => number(start.max_attempts),
@@ -281,6 +282,10 @@ impl<'a> Facts<'a> {
             Field::LogSizeBytes => Some(Datum::Number(self.log().raw.len().into())),
         }
     }
+}
+
+fn any(text: &str) -> Datum<'_> {
+    Datum::Text(Cow::Borrowed(text))
 }
 
 fn word(text: &str) -> Datum<'_> {
