@@ -16,7 +16,7 @@ use crosstail_engine::insight::alerting::Rule;
 use crosstail_record::simulate::{Simulation, live, seed_history};
 use crosstail_record::write::{SqliteWriter, Writer};
 use crosstail_record::{Outcome, Start, WriteStep};
-use crosstail_source::SourceConfig;
+use crosstail_source::{Job, Priority, SourceConfig};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,6 +47,7 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
     let mut store = SqliteWriter::open(&path).await?;
     let cancel = CancellationToken::new();
     let is_written = Arc::new(AtomicBool::new(false));
+    let (done, history_written) = tokio::sync::oneshot::channel::<()>();
     let writer = {
         let written = Arc::clone(&is_written);
         let (history, clock, cancel) = (args.history, clock.clone(), cancel.clone());
@@ -59,6 +60,7 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
                 store.write(steps).await?;
             }
             written.store(true, Ordering::Release);
+            let _ = done.send(());
             let mut writers: [Box<dyn Writer>; 1] = [Box::new(store)];
             live(&mut traffic, &mut writers, &clock, &cancel, |_| true).await?;
             writers[0].finish().await
@@ -87,6 +89,16 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
     opened.explorer.shared.set_own_markers(vec![deploy]);
     if let Ok(link) = Tool::link("trace in the tracing system", "corr:*", TRACES) {
         opened.explorer.shared.settings.tools.push(link);
+    }
+    // Until its day is written, what is shown is a part of it.
+    let shared = &opened.explorer.shared;
+    if let Some(source) = shared.sources.first() {
+        let job = Job::new("the demonstration writes its history: figures grow", Priority::View);
+        let writing = shared.jobs.begin(source.id, job);
+        tokio::spawn(async move {
+            let _ = history_written.await;
+            drop(writing);
+        });
     }
     opened.explorer.stack.offer_tour();
     if args.tour {
@@ -135,50 +147,101 @@ fn objective() -> ObjectiveEntry {
 const DEPLOY_US: i64 = 14 * 60_000_000;
 /// The tenants whose calls it has broken.
 const TENANTS: [u32; 3] = [4, 17, 23];
-/// A call in so many microseconds that the deploy has broken, by its number.
+/// An order in so many microseconds that the deploy has broken, by its number.
 const BROKEN_US: [i64; 3] = [11_000_000, 17_000_000, 8_000_000];
+/// So long after the first try of such an order the others are.
+const TRIES_US: [i64; 3] = [0, 20_000_000, 80_000_000];
+/// For so long before the deploy invoices were posted, one in so many microseconds.
+const WELL_US: i64 = 6 * 3_600_000_000;
+const WELL_EVERY_US: i64 = 120_000_000;
 
-/// Calls that the deploy has broken: a failure that is new.
+/// Postings of invoices: they went well until the deploy, which has broken those of three tenants. A failure that is new, with what
+/// led to each, and its tries.
 fn broken_by_deploy(now: Timestamp) -> Vec<WriteStep> {
     let mut steps = Vec::new();
-    let mut at = now.plus_us(BROKEN_US[0] - DEPLOY_US);
-    for number in 0_u32.. {
-        at = at.plus_us(BROKEN_US[number as usize % BROKEN_US.len()]);
+    let deploy = now.plus_us(-DEPLOY_US);
+    for (number, ago) in (1..=WELL_US / WELL_EVERY_US).enumerate() {
+        let posted = posting(number, deploy.plus_us(-ago * WELL_EVERY_US));
+        let document = Some(serde_json::json!({ "document": 51_000 + number }));
+        steps.push(finished(posted, 201, 340_000, Outcome { response_body: document, ..Outcome::default() }));
+    }
+    let mut at = deploy.plus_us(BROKEN_US[0]);
+    for number in 0_usize.. {
+        at = at.plus_us(BROKEN_US[number % BROKEN_US.len()]);
         if at >= now {
             break;
         }
-        let order = 48_210 + number % 31;
-        let said = format!("tax code GST18 is not mapped for plant {}", 1700 + number % 4);
-        let start = Start {
+        let first = posting(number, at);
+        let approved = Start {
             id: uuid::Uuid::new_v4().to_string(),
-            kind: Some(Kind::ApiCall),
-            direction: Some(Direction::Out),
-            system: "SAP".to_owned(),
-            endpoint: Some("/invoice/post".to_owned()),
-            method: Some("POST".to_owned()),
-            url: Some("https://sap.prokure.example/invoice/post".to_owned()),
-            operation: Some("POST".to_owned()),
-            entity: Some(format!("INVOICE INVOICE-{order}")),
-            actor: Some("SCHEDULER".to_owned()),
-            organization: Some(format!("org-{}", TENANTS[number as usize % TENANTS.len()])),
-            correlation_id: Some(uuid::Uuid::new_v4().to_string()),
-            attempt: Some(1),
-            max_attempts: Some(1),
-            request_body: Some(serde_json::json!({ "number": format!("INVOICE-{order}"), "tax_code": "GST18" })),
-            started_at: at,
-            ..Start::default()
+            kind: Some(Kind::Webhook),
+            direction: Some(Direction::In),
+            system: "HaloPSA".to_owned(),
+            endpoint: Some("invoice.approved".to_owned()),
+            url: Some("/webhooks/halopsa".to_owned()),
+            operation: Some("invoice.approved".to_owned()),
+            attempt: None,
+            max_attempts: None,
+            started_at: at.plus_us(-1_200_000),
+            ..first.clone()
         };
-        let outcome = Outcome {
-            status: Some(Status::Failed),
-            http_status: Some(422),
-            response_body: Some(serde_json::json!({ "error": { "code": "TaxCodeNotMapped", "message": said } })),
-            error: Some(said.clone()),
-            error_type: Some("TaxCodeNotMapped".to_owned()),
-            message: Some(said),
-            completed_at: Some(at.plus_us(212_000)),
-            ..Outcome::default()
-        };
-        steps.push(WriteStep::Finished(start.into(), outcome.into()));
+        let mut before = approved.id.clone();
+        steps.push(finished(approved, 200, 26_000, Outcome::default()));
+        let said = format!("tax code GST18 is not mapped for plant {}", 1700 + number % 4);
+        for (attempt, after) in (1..).zip(TRIES_US) {
+            let started_at = at.plus_us(after);
+            if started_at >= now {
+                break;
+            }
+            let id = uuid::Uuid::new_v4().to_string();
+            let parent_request_id = Some(std::mem::replace(&mut before, id.clone()));
+            let call = Start { id, parent_request_id, attempt: Some(attempt), started_at, ..first.clone() };
+            let refused = Outcome {
+                status: Some(Status::Failed),
+                response_body: Some(serde_json::json!({ "error": { "code": "TaxCodeNotMapped", "message": said } })),
+                error: Some(said.clone()),
+                error_type: Some("TaxCodeNotMapped".to_owned()),
+                message: Some(said.clone()),
+                next_retry_at: TRIES_US.get(usize::from(attempt)).map(|next| at.plus_us(*next)),
+                ..Outcome::default()
+            };
+            steps.push(finished(call, 422, 212_000, refused));
+        }
     }
     steps
+}
+
+/// A posting of an invoice by its number, in its first try.
+fn posting(number: usize, at: Timestamp) -> Start {
+    let invoice = format!("INVOICE-{}", 48_210 + number % 31);
+    Start {
+        id: uuid::Uuid::new_v4().to_string(),
+        kind: Some(Kind::ApiCall),
+        direction: Some(Direction::Out),
+        system: "SAP".to_owned(),
+        endpoint: Some("/invoice/post".to_owned()),
+        method: Some("POST".to_owned()),
+        url: Some("https://sap.prokure.example/invoice/post".to_owned()),
+        operation: Some("POST".to_owned()),
+        entity: Some(format!("INVOICE {invoice}")),
+        actor: Some("SCHEDULER".to_owned()),
+        organization: Some(format!("org-{}", TENANTS[number % TENANTS.len()])),
+        correlation_id: Some(uuid::Uuid::new_v4().to_string()),
+        attempt: Some(1),
+        max_attempts: Some(3),
+        request_body: Some(serde_json::json!({ "number": invoice, "tax_code": "GST18" })),
+        started_at: at,
+        ..Start::default()
+    }
+}
+
+/// What has ended after so many microseconds with an HTTP status; well, unless the outcome says otherwise.
+fn finished(start: Start, http_status: u16, took_us: i64, outcome: Outcome) -> WriteStep {
+    let outcome = Outcome {
+        status: outcome.status.or(Some(Status::Success)),
+        http_status: Some(http_status),
+        completed_at: Some(start.started_at.plus_us(took_us)),
+        ..outcome
+    };
+    WriteStep::Finished(start.into(), outcome.into())
 }

@@ -51,11 +51,11 @@ const STEPS: [Step; 5] = [
     Step {
         title: "one request",
         press: &[
-            Piece::Text("Choose one of try 2/3 or 3/3 with "),
+            Piece::Text("Choose one with "),
             Piece::Key(Action::UP),
             Piece::Text(" and "),
             Piece::Key(Action::DOWN),
-            Piece::Text(", and open it with "),
+            Piece::Text(", best of SAP, and open it with "),
             Piece::Key(Action::OPEN),
             Piece::Text("."),
         ],
