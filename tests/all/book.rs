@@ -277,7 +277,7 @@ fn keys() -> String {
 fn made(name: &str) -> String {
     match name {
         "keys" => keys(),
-        file if file.ends_with(".json") => every_key(file),
+        file if std::path::Path::new(file).extension().is_some_and(|ending| ending == "json") => every_key(file),
         file => format!("```toml config\n{}```", read(file)),
     }
 }
