@@ -2,7 +2,11 @@
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
+
+/// What comes so soon after another is the same request: `timeout` sends its signal to the process and to its group.
+const TWICE: Duration = Duration::from_millis(500);
 
 /// Listens for SIGINT (Ctrl-C), SIGTERM and SIGHUP from when it is made; once every listener is dropped, they end the process as
 /// they would without any.
@@ -29,8 +33,11 @@ fn asked() -> Option<watch::Sender<()>> {
     let sender = watch::Sender::new(());
     let asked = sender.clone();
     std::thread::spawn(move || {
+        let mut heard: Option<Instant> = None;
         for signal in signals.forever() {
-            if asked.send(()).is_err() {
+            if asked.send(()).is_ok() {
+                heard = Some(Instant::now());
+            } else if heard.is_none_or(|at| at.elapsed() > TWICE) {
                 // A handler that is taken away leaves its signal ignored.
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }

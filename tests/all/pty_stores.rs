@@ -30,7 +30,7 @@ fn is_seen_whole(url: &str, schema: Option<&str>) {
 
 fn is_seen_whole_in(to: &str, url: &str, schema: Option<&str>) {
     let (all, failed) = written(to, url, schema);
-    assert!(all > 100 && failed > 3, "{all}, {failed}");
+    assert!(all > 100 && failed > 0, "{all}, {failed}");
     let mut terminal = Terminal::start(&[url, "--range", "1h", "--filter", "-kind:alert"], 160, 48);
     terminal.wait_for("following");
     terminal.wait_for("last 1 h");

@@ -250,9 +250,14 @@ fn an_error_is_new_and_its_cause_stands_beside_it() {
             let found = crosstail(&["failures", "-s", &store, "--since", "24h", "-n", "1", "-o", "json"]);
             String::from_utf8_lossy(&found.stdout).into_owned()
         };
+        // Its day, then what failed on the days before.
+        let written_before = || {
+            let counted = crosstail(&["query", "--count", "-s", &store, "--since", "20d", "--until", "36h"]);
+            String::from_utf8_lossy(&counted.stdout).trim().parse().unwrap_or(0_u32)
+        };
         wait_for("all of it is written", || {
             let first = first();
-            first.contains("tax code") && first.contains("\"state\":\"new\"")
+            written_before() > 0 && first.contains("tax code") && first.contains("\"state\":\"new\"")
         });
         let mut person = Person { terminal, keys: 0 };
         person.press("F", "tax code <*> is not mapped for plant <*>   SAP");

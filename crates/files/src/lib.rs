@@ -277,7 +277,7 @@ impl FileContext {
 fn said(files: usize, bytes: u64) -> String {
     let size = match bytes {
         0 if files == 1 => return "empty (0 B)".to_owned(),
-        0 => "empty (0 B)".to_owned(),
+        0 => "all empty (0 B)".to_owned(),
         1..1000 => format!("{bytes} B"),
         1000..100_000 => format!("{:.1} KB", bytes as f64 / 1e3),
         _ => format!("{:.1} MB", bytes as f64 / 1e6),
@@ -418,5 +418,18 @@ impl Source for FileSource {
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {
         crosstail_source::aggregate_locally(self, query, grouping, &self.shared.names, job).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::said;
+
+    #[test]
+    fn an_empty_file_is_said_to_be_one() {
+        assert_eq!(said(1, 0), "empty (0 B)");
+        assert_eq!(said(2, 0), "2 files, all empty (0 B)");
+        assert_eq!(said(1, 999), "1 file, 999 B");
+        assert_eq!(said(3, 2_500_000), "3 files, 2.5 MB");
     }
 }

@@ -107,6 +107,7 @@ async fn searched_and_exported(kind: Kind) {
     while let Some(fault) = schedule.next(FAULTS) {
         round += 1;
         let what = format!("{round}: {fault} of seed {}", schedule.seed);
+        stage.make_found().await;
         let before = stage.written as usize;
         let output = format!("out-{round}.ndjson");
         let export = ["export", "--output", output.as_str()];
@@ -133,6 +134,7 @@ async fn searched_and_exported(kind: Kind) {
         }
         assert!(done.status.success(), "{what}: {}", done.err);
         // The fault is over, and leaves nothing behind.
+        stage.make_found().await;
         let after = desk.run("query", &query).await;
         assert!(after.status.success(), "{what}: {}", after.err);
         assert_eq!(ids(&after.out, &what).len(), stage.written as usize, "{what}");

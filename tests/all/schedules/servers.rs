@@ -45,6 +45,13 @@ impl Stage {
         self.written += count;
     }
 
+    /// Elasticsearch finds what is written a second later, unless it is asked to at once.
+    pub(super) async fn make_found(&self) {
+        if self.server.kind == Kind::Elasticsearch {
+            elasticsearch::refresh(&self.server, &self.database).await;
+        }
+    }
+
     /// A fault of any server. What is written meanwhile does not go through the proxy.
     pub(super) async fn break_down(&mut self, fault: &str, schedule: &mut Schedule) {
         let count = schedule.count();

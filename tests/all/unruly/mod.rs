@@ -205,7 +205,7 @@ fn a_row_over_which_a_driver_panics_costs_its_source_an_error() {
         let said = || std::fs::read_to_string(&err).unwrap_or_default();
         wait_for("the error", || said().contains(SAID));
         let asked = server.asked();
-        wait_for("another try", || server.asked() > asked);
+        wait_for(&format!("another try of {command:?}"), || server.asked() > asked);
         if command[0] == "tail" {
             let mut number = 0;
             wait_for("the other source", || {
