@@ -165,11 +165,11 @@ thread_local! {
 }
 
 /// Reads with a driver that panics over what it does not expect, which costs a source one error: `None`. A panic that comes from
-/// elsewhere is passed on. `library` is a part of the paths of the driver's files.
+/// elsewhere is passed on. `libraries` are parts of the paths of the driver's files, and of those that it reads bytes with.
 ///
 /// # Panics
 /// If reading does, elsewhere.
-pub fn forgiving<T>(library: &str, read: impl FnOnce() -> T) -> Option<T> {
+pub fn forgiving<T>(libraries: &[&str], read: impl FnOnce() -> T) -> Option<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = std::panic::take_hook();
@@ -185,15 +185,19 @@ pub fn forgiving<T>(library: &str, read: impl FnOnce() -> T) -> Option<T> {
             }
         }));
     });
-    FORGIVEN.with_borrow_mut(|(libraries, _)| libraries.push(library.to_owned()));
+    let before = FORGIVEN.with_borrow_mut(|(forgiven, _)| {
+        let before = forgiven.len();
+        forgiven.extend(libraries.iter().map(|library| (*library).to_owned()));
+        before
+    });
     let done = catch_unwind(AssertUnwindSafe(read));
-    let file = FORGIVEN.with_borrow_mut(|(libraries, last)| {
-        libraries.pop();
+    let file = FORGIVEN.with_borrow_mut(|(forgiven, last)| {
+        forgiven.truncate(before);
         std::mem::take(last)
     });
     match done {
         Ok(read) => Some(read),
-        Err(_) if file.contains(library) => None,
+        Err(_) if libraries.iter().any(|library| file.contains(library)) => None,
         Err(panic) => resume_unwind(panic),
     }
 }
@@ -288,11 +292,11 @@ mod tests {
 
     #[test]
     fn a_panic_of_a_library_is_forgiven() {
-        assert_eq!(forgiving("somewhere", || 7), Some(7));
+        assert_eq!(forgiving(&["somewhere"], || 7), Some(7));
         let here = file!();
         let short: &[u8] = &[1];
-        assert_eq!(forgiving(here, || short[short.len()]), None);
-        let passed_on = catch_unwind(|| forgiving("somewhere", || short[short.len()]));
+        assert_eq!(forgiving(&[here], || short[short.len()]), None);
+        let passed_on = catch_unwind(|| forgiving(&["somewhere"], || short[short.len()]));
         assert!(passed_on.is_err(), "it is not of that library");
     }
 
