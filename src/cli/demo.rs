@@ -11,6 +11,7 @@ use crate::runtime::Recall;
 use crate::screens::{self, Event};
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Clock, Direction, Kind, Names, Status, Timestamp};
+use crosstail_core::number::saturating_i64;
 use crosstail_engine::insight::Tool;
 use crosstail_engine::insight::alerting::Rule;
 use crosstail_record::simulate::{Simulation, live, seed_history};
@@ -53,7 +54,7 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
         let (history, clock, cancel) = (args.history, clock.clone(), cancel.clone());
         tokio::spawn(async move {
             // What is looked for first is written first.
-            store.write(&broken_by_deploy(simulation.anchor)).await?;
+            store.write(&broken_by_deploy(simulation.anchor, history)).await?;
             let mut traffic = seed_history(simulation, history, &mut store).await?;
             let past = tokio::task::spawn_blocking(move || failures_before(&simulation)).await?;
             for steps in past.chunks(STEPS) {
@@ -151,16 +152,17 @@ const TENANTS: [u32; 3] = [4, 17, 23];
 const BROKEN_US: [i64; 3] = [11_000_000, 17_000_000, 8_000_000];
 /// So long after the first try of such an order the others are.
 const TRIES_US: [i64; 3] = [0, 20_000_000, 80_000_000];
-/// For so long before the deploy invoices were posted, one in so many microseconds.
+/// For so long before the deploy invoices were posted, unless there is less history; one in so many microseconds.
 const WELL_US: i64 = 6 * 3_600_000_000;
 const WELL_EVERY_US: i64 = 120_000_000;
 
 /// Postings of invoices: they went well until the deploy, which has broken those of three tenants. A failure that is new, with what
 /// led to each, and its tries.
-fn broken_by_deploy(now: Timestamp) -> Vec<WriteStep> {
+fn broken_by_deploy(now: Timestamp, history: std::time::Duration) -> Vec<WriteStep> {
     let mut steps = Vec::new();
     let deploy = now.plus_us(-DEPLOY_US);
-    for (number, ago) in (1..=WELL_US / WELL_EVERY_US).enumerate() {
+    let well_us = WELL_US.min(saturating_i64(history.as_micros()) - DEPLOY_US);
+    for (number, ago) in (1..=well_us / WELL_EVERY_US).enumerate() {
         let posted = posting(number, deploy.plus_us(-ago * WELL_EVERY_US));
         let document = Some(serde_json::json!({ "document": 51_000 + number }));
         steps.push(finished(posted, 201, 340_000, Outcome { response_body: document, ..Outcome::default() }));

@@ -267,11 +267,14 @@ fn an_error_is_new_and_its_cause_stands_beside_it() {
             assert!(screen.contains(says), "{says}: {screen}");
         }
         assert!(person.keys <= 5);
-        // It began after the deploy, and the changes say so, too.
+        // When it began, beside the deploy: among the calls of its endpoint.
+        person.press("/", "as before");
+        person.write("endpoint:/invoice/post");
+        person.press("\r", "next failure");
         person.press("~", "of rate, failures and p95");
         let screen = person.screen();
-        let place = |text: &str| screen.find(text).unwrap_or_else(|| panic!("{text}: {screen}"));
-        assert!(screen[place("deployed 1.4.3")..].contains(" SAP "), "what follows the deploy: {screen}");
+        let tells = |line: &str| line.starts_with(" ↑") && line.contains(" SAP ") && line.contains(" failures ");
+        assert!(screen.contains("deployed 1.4.3") && screen.lines().any(tells), "{screen}");
         person.ends();
     }
 }

@@ -178,6 +178,13 @@ impl Decoder {
             b'\t' => self.key(KeyCode::Tab, alt_key),
             0x7f => self.key(KeyCode::Backspace, alt_key),
             0 => self.key(KeyCode::Char(' '), KeyModifiers::CONTROL | alt_key),
+            // Right behind Esc, what ends and what suspends does so, too: nobody presses it with Alt.
+            0x03 | 0x1a => {
+                if alt {
+                    self.key(KeyCode::Esc, KeyModifiers::NONE);
+                }
+                self.key(KeyCode::Char(char::from(byte + b'a' - 1)), KeyModifiers::CONTROL);
+            }
             0x01..=0x1a => self.key(KeyCode::Char(char::from(byte + b'a' - 1)), KeyModifiers::CONTROL | alt_key),
             0x1c..=0x1f => self.key(KeyCode::Char(char::from(byte - 0x1c + b'4')), KeyModifiers::CONTROL | alt_key),
             b' '..=b'~' => self.char(char::from(byte), alt_key),

@@ -184,6 +184,8 @@ fn what_is_typed_stays_typed() {
     assert_reads("\x1b_j", &[vec![alt('_')], typed("j")].concat());
     assert_reads("ab\x1bb漢", &[typed("ab"), vec![alt('b')], typed("漢")].concat());
     assert_reads("\x1b\x1b", &[key("esc"), key("esc")]);
+    // Esc and Ctrl-C that arrive together end what is going on.
+    assert_reads("\x1b\x03", &[key("esc"), key("ctrl-c")]);
     let mut decoder = Decoder::default();
     assert_eq!(decoder.take(b"\x1b"), []);
     assert_eq!(decoder.give_up(), [key("esc")]);
