@@ -17,18 +17,28 @@ pub(super) struct Answer<T> {
     /// When the last answer came, and the state of memory when it was asked for.
     answered: Option<(Timestamp, u64)>,
     revision: u64,
-    /// The view that was asked about: its filter and its range.
-    of: Option<(String, Range)>,
+    of: AskedView,
 }
 
-/// What the view is of; its moments change with time and are no other view.
-pub(super) fn view_of(shared: &Shared) -> (String, Range) {
-    (shared.filter.text().to_owned(), shared.range.clone())
+/// The view that something was asked about: its filter and its range, whose moments change with time and are no other view.
+#[derive(Default)]
+pub(super) struct AskedView(Option<(String, Range)>);
+
+impl AskedView {
+    /// The view that is shown.
+    pub(super) fn now(shared: &Shared) -> Self {
+        Self(Some((shared.filter.text().to_owned(), shared.range.clone())))
+    }
+
+    /// Whether another one is shown; nothing is another than none.
+    pub(super) fn is_gone(&self, shared: &Shared) -> bool {
+        self.0.as_ref().is_some_and(|(filter, range)| filter != shared.filter.text() || *range != shared.range)
+    }
 }
 
 impl<T> Default for Answer<T> {
     fn default() -> Self {
-        Self { found: None, asked: None, answered: None, revision: 0, of: None }
+        Self { found: None, asked: None, answered: None, revision: 0, of: AskedView::default() }
     }
 }
 
@@ -50,10 +60,10 @@ impl<T> Answer<T> {
     /// Asks, under this ticket. What was found of another view is no answer any more.
     pub(super) fn ask(&mut self, shared: &mut Shared) -> Ticket {
         let ticket = shared.ticket();
-        if self.is_of_another(shared) {
+        if self.of.is_gone(shared) {
             self.found = None;
         }
-        self.of = Some(view_of(shared));
+        self.of = AskedView::now(shared);
         self.asked = Some(ticket);
         self.revision = shared.store.revision();
         ticket
@@ -66,12 +76,7 @@ impl<T> Answer<T> {
     /// Whether it is time to ask again: of another view at once.
     pub(super) fn is_due(&self, shared: &Shared) -> bool {
         let is_old = |(at, revision)| shared.now.since_us(at) >= EVERY_MS * 1000 && shared.store.revision() != revision;
-        self.is_of_another(shared) || (self.asked.is_none() && self.answered.is_some_and(is_old))
-    }
-
-    /// Whether another view is shown than was asked about.
-    fn is_of_another(&self, shared: &Shared) -> bool {
-        self.of.as_ref().is_some_and(|of| *of != view_of(shared))
+        self.of.is_gone(shared) || (self.asked.is_none() && self.answered.is_some_and(is_old))
     }
 
     /// Expects no answer any more.

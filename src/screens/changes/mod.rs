@@ -2,7 +2,7 @@
 
 mod view;
 
-use super::answer::view_of;
+use super::answer::AskedView;
 use super::lines::Lines;
 use super::request::Request;
 use super::shared::{Shared, TwoSets};
@@ -14,7 +14,6 @@ use crate::tui::{Canvas, Context};
 use crosstail_core::filter::{Field, quote};
 use crosstail_core::model::Timestamp;
 use crosstail_engine::change::{FoundChanges, Shift, Window};
-use crosstail_engine::window::Range;
 use crosstail_export::{Cell, Table};
 
 const BY_ENDPOINT: Action =
@@ -60,7 +59,7 @@ pub(super) struct ChangesScreen {
     line: Lines,
     asked: Ticket,
     /// The view that was asked about.
-    view: Option<(String, Range)>,
+    view: AskedView,
 }
 
 impl ChangesScreen {
@@ -78,7 +77,7 @@ impl ChangesScreen {
             range.filter = shared.filter_with(&format!("system:{}", quote(system)), false);
             by.push(Field::Endpoint);
         }
-        *self = Self { asked: shared.ticket(), of, view: Some(view_of(shared)), ..Self::default() };
+        *self = Self { asked: shared.ticket(), of, view: AskedView::now(shared), ..Self::default() };
         vec![Effect::FindChanges(self.asked, Box::new(range), by)]
     }
 
@@ -195,8 +194,7 @@ impl Screen for ChangesScreen {
     }
 
     fn tick(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        let is_another = self.view.as_ref().is_some_and(|view| *view != view_of(shared));
-        if is_another { self.ask(self.of.clone(), shared) } else { Vec::new() }
+        if self.view.is_gone(shared) { self.ask(self.of.clone(), shared) } else { Vec::new() }
     }
 
     fn reply(&mut self, ticket: Ticket, reply: Reply, shared: &mut Shared) -> Result<Vec<Effect>, Reply> {

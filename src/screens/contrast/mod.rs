@@ -2,7 +2,7 @@
 
 mod view;
 
-use super::answer::view_of;
+use super::answer::AskedView;
 use super::lines::Lines;
 use super::request::Request;
 use super::shared::{CountState, Shared};
@@ -13,7 +13,7 @@ use crate::tui::Canvas;
 use crosstail_core::filter::{Field, Filter};
 use crosstail_engine::insight::{Contrast, SYMPTOM_FIELDS, Tally};
 use crosstail_engine::store::{Facet, Row, TALLIED, Tallies};
-use crosstail_engine::window::{Interval, Intervals, Range};
+use crosstail_engine::window::{Interval, Intervals};
 
 pub(super) const ENTRY: Entry = Entry::new(Some(Action::COMPARE), || Box::new(ContrastScreen::default()));
 
@@ -34,7 +34,7 @@ pub(super) struct ContrastScreen {
     /// Their answers.
     stores: Vec<ValuesPart>,
     /// The view that it is of.
-    view: Option<(String, Range)>,
+    view: AskedView,
 }
 
 /// Fields by which a filter chooses failures; without them, what has not failed is kept, too.
@@ -97,7 +97,7 @@ impl Screen for ContrastScreen {
     /// Contrasts the failures in the view with the rest, within the range being selected over time, if any. What memory
     /// does not hold, the stores count.
     fn opened(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        self.view = Some(view_of(shared));
+        self.view = AskedView::now(shared);
         let store = &shared.store;
         let mut within = shared.bounds().interval();
         let mut period = String::new();
@@ -144,8 +144,7 @@ impl Screen for ContrastScreen {
     }
 
     fn tick(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        let is_another = self.view.as_ref().is_some_and(|view| *view != view_of(shared));
-        if is_another { self.opened(shared) } else { Vec::new() }
+        if self.view.is_gone(shared) { self.opened(shared) } else { Vec::new() }
     }
 
     /// Takes what a store has counted.
