@@ -138,9 +138,11 @@ pub async fn known_failures(
     // Without a memory, the stores are asked for everything.
     let mut memory = recall.open().await.unwrap_or_default();
     let begins = beginning(&holding, work, context, (&mut memory, &recall.scope), span).await;
-    // What holds nothing yet begins now. Where a source does not answer, it is asked again.
-    let begins = begins.ok().map(|begins| begins.unwrap_or(until));
-    let begins = begins.filter(|begins| *begins > span.known_from());
+    // Where a source does not answer, it is asked again. What holds nothing yet begins now.
+    let Ok(begins) = begins else {
+        return Ok(KnownFailures { seen: Vec::new(), known_from: until, begins: None, is_final: false });
+    };
+    let begins = Some(begins.unwrap_or(until)).filter(|begins| *begins > span.known_from());
     found.known_from = begins.unwrap_or(found.known_from);
     let before = Before { sources: &holding, work, names, query, recall };
     before.read(until, &mut all, &mut found, (&mut memory, Some(&mut problems))).await?;

@@ -371,7 +371,7 @@ mod tests {
         let found = told(1, 6000.0..7800.0);
         let failures: Vec<i64> =
             found.iter().filter(|one| one.measure == Measure::Failures).map(|one| one.at.0 / 60_000_000).collect();
-        assert!(failures.first().is_some_and(|minute| (98..=103).contains(minute)), "{found:#?}");
+        assert!(failures.iter().any(|minute| (98..=103).contains(minute)), "{found:#?}");
     }
 
     #[test]
