@@ -193,7 +193,7 @@ async fn change(args: &AlertsArgs, choice: &Overrides, id: &str, to: AlertStatus
         print_error(&format!("no alert '{id}'"));
         return Ok(exit::NOT_FOUND);
     };
-    let by = writes.who.clone().unwrap_or_else(|| "unknown".to_owned());
+    let by = writes.who.clone().unwrap_or_else(super::user::user);
     let now = Clock::system().now();
     match (&line.origin, &opened) {
         (AlertOrigin::Rule(_), _) if to == AlertStatus::Resolved => {

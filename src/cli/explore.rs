@@ -185,7 +185,7 @@ pub(super) fn explorer_over(
     }
     shared.configured_markers.are_there = !config.markers.is_empty();
     shared.configured_markers.ask_stores = config.markers.iter().any(|entry| entry.filter.is_some());
-    let who = look.writes.who.clone().unwrap_or_else(|| "unknown".to_owned());
+    let who = look.writes.who.clone().unwrap_or_else(super::user::user);
     shared.settings = Settings {
         history_limit: config.history_limit.unwrap_or(usize::MAX),
         memory: config.memory_bytes()?,

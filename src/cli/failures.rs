@@ -140,6 +140,7 @@ impl Output<'_> {
             "system": text(of.system.as_deref()),
             "endpoint": text(of.endpoint.as_deref()),
             "kind": text(Some(&of.kind)),
+            "error_at": text(of.frame.as_deref()),
             "pattern": of.pattern.text,
             "pattern_id": of.pattern.id,
             "count": group.count,
@@ -182,12 +183,13 @@ impl Output<'_> {
 
     /// The same without what has parts.
     fn csv(&self, groups: &[&FailureGroup]) -> Result<()> {
-        const COLUMNS: [&str; 22] = [
+        const COLUMNS: [&str; 23] = [
             "id",
             "state",
             "system",
             "endpoint",
             "kind",
+            "error_at",
             "pattern",
             "pattern_id",
             "count",

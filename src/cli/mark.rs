@@ -12,6 +12,9 @@ use crosstail_core::model::{Clock, visible_line};
 use crosstail_engine::window::Bounds;
 use std::io::Write as _;
 
+/// What is rather meant as a command.
+const NO_MOMENTS: [&str; 6] = ["list", "ls", "show", "rm", "remove", "delete"];
+
 pub(super) fn run(args: &MarkArgs, choice: &Overrides) -> Result<u8> {
     let config = super::configuration(choice)?;
     let zone = config.time_zone.as_deref().unwrap_or("UTC");
@@ -19,6 +22,13 @@ pub(super) fn run(args: &MarkArgs, choice: &Overrides) -> Result<u8> {
     let context = Context { now: Clock::system().now(), zone };
     let path = config::marker_file().context("cannot determine the folder for state")?;
     let text = args.text.join(" ").trim().to_owned();
+    if NO_MOMENTS.contains(&text.to_lowercase().as_str()) {
+        let file = path.display();
+        return Err(UsageError(format!(
+            "'{text}' alone is no moment: crosstail mark lists what was marked, each a line of {file}; write more to mark one"
+        ))
+        .into());
+    }
     if !text.is_empty() {
         let at = sources::moment(args.at.as_deref(), &context)?.unwrap_or(context.now);
         config::add_marker(&path, &Marker { at, text })?;

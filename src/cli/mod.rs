@@ -42,6 +42,7 @@ mod tail;
 mod target;
 mod topics;
 mod usage;
+mod user;
 #[cfg(feature = "watch")]
 mod watch;
 mod wrap;
@@ -208,6 +209,11 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Redact(args)) => redact::run(&args, &choice).await,
         #[cfg(feature = "mcp")]
         Some(Command::Mcp(args)) => mcp::run(&args, &choice).await,
+        #[cfg(not(feature = "mcp"))]
+        Some(Command::Mcp { rest }) => {
+            drop(rest);
+            Err(anyhow::anyhow!("this build cannot answer programs (MCP); build with `--features full`"))
+        }
         Some(Command::CompleteWords(args)) => complete::run(&args, &choice),
         Some(Command::Guard(args)) => guard::run(&args),
         Some(Command::EvaluateJq { expression }) => jq::run(&expression),

@@ -8,7 +8,7 @@ use crate::runtime::{Work, patterns};
 use crate::tui::text::spark;
 use anyhow::Result;
 use crosstail_core::model::{Timestamp, redact_text, visible_line};
-use crosstail_engine::pattern::{FoundPattern, FoundPatterns};
+use crosstail_engine::pattern::{FoundPattern, FoundPatterns, Sampled};
 use crosstail_export::{csv_cell, safe_json};
 use crosstail_source::PageQuery;
 use serde_json::{Value, json};
@@ -42,6 +42,15 @@ pub(super) async fn run(args: &PatternsArgs, choice: &Overrides) -> Result<u8> {
     if shown < found.patterns.len() {
         print_error(&format!("{} more patterns; --limit 0 prints all", found.patterns.len() - shown));
     }
+    if let Some(Sampled { from, until, slices, read }) = found.sampled {
+        let clock = |at: Timestamp| moment(at, context.zone);
+        print_error(&format!(
+            "everything since {} is counted; of {} slices of time before it, from {} on, {read} activities were read and are counted",
+            clock(until),
+            slices,
+            clock(from),
+        ));
+    }
     if found.without_text > 0 {
         print_error(&format!("{} activities have neither message nor error", found.without_text));
     }
@@ -63,7 +72,8 @@ impl Output<'_> {
 
     fn table(&self, shown: usize) -> Result<()> {
         let total = self.total() as f64;
-        let row = |FoundPattern { pattern, tally }: &FoundPattern| {
+        let row = |found: &FoundPattern| {
+            let FoundPattern { pattern, tally, .. } = found;
             let trend = spark(&tally.trend.columns(self.from, self.to, CHART));
             let text = visible_line(&redact_text(&pattern.text)).into_owned();
             let share = format!("{:.1} %", 100.0 * tally.count as f64 / total);
@@ -75,7 +85,7 @@ impl Output<'_> {
                 moment(tally.first, self.zone),
                 moment(tally.last, self.zone),
                 trend,
-                pattern.id.clone(),
+                found.id().unwrap_or("–").to_owned(),
                 text,
             ]
         };
@@ -86,9 +96,10 @@ impl Output<'_> {
         Ok(())
     }
 
-    fn record(&self, FoundPattern { pattern, tally }: &FoundPattern) -> Value {
+    fn record(&self, found: &FoundPattern) -> Value {
+        let FoundPattern { pattern, tally, .. } = found;
         json!({
-            "id": pattern.id,
+            "id": found.id(),
             "pattern": pattern.text,
             "count": tally.count,
             "share": tally.count as f64 / self.total() as f64,
@@ -96,7 +107,8 @@ impl Output<'_> {
             "first": tally.first.rfc3339(),
             "last": tally.last.rfc3339(),
             "example": tally.example.id.to_string(),
-            "filter": pattern.clause(),
+            "exact_from": self.found.sampled.map(|sampled| sampled.until.rfc3339()),
+            "filter": self.found.filter_of(found),
             "trend": {
                 "from": self.from.rfc3339(),
                 "to": self.to.rfc3339(),

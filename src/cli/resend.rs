@@ -52,7 +52,7 @@ pub(super) async fn run(args: &ResendArgs, choice: &Overrides) -> Result<u8> {
         print_error("nothing was sent");
         return Ok(exit::OK);
     }
-    let who = args.who.clone().unwrap_or_default();
+    let who = args.who.clone().unwrap_or_else(super::user::user);
     send_all(&SendPlan { requests, rate: args.rate, stops: !args.keep_going, who }, is_json(args)).await
 }
 

@@ -49,7 +49,7 @@ pub async fn failures(
     let mut next = joined.next().await?;
     let mut span = Span::of(since, until);
     let last = next.as_ref().map_or(until, |newest| newest.started_at);
-    if let Some(begins) = beginning(&holding, work, query.context, (&mut memory, &recall.scope), span).await {
+    if let Ok(Some(begins)) = beginning(&holding, work, query.context, (&mut memory, &recall.scope), span).await {
         found.begins = Some(begins).filter(|begins| *begins > span.known_from());
         span = span.over(begins, last);
     }
@@ -83,14 +83,18 @@ pub async fn failures(
     Ok(found)
 }
 
-/// When sources begin: their first activity, or the first day that is remembered of them. `None` where that is not known.
+/// When sources begin: their first activity, or the first failure that is remembered of them. Days without one say nothing: they
+/// may have been read before anything was there. `None` where they hold nothing.
+///
+/// # Errors
+/// If a source does not answer.
 async fn beginning(
     sources: &[(SourceId, Arc<dyn Source>)],
     work: &Work,
     context: Context,
     (memory, scope): (&mut Option<Memory>, &str),
     span: Span,
-) -> Option<Timestamp> {
+) -> Result<Option<Timestamp>, SourceError> {
     let query = PageQuery { context, newest_first: false, ..PageQuery::all(1) };
     let asked = sources.iter().map(|(id, source)| async {
         let (job, mut first) = (work.job(*id), None);
@@ -101,13 +105,15 @@ async fn beginning(
         answer.await.map(|_| first)
     });
     let answers = futures_util::future::join_all(asked).await;
-    let firsts: Vec<Option<Timestamp>> = answers.into_iter().collect::<Result<_, _>>().ok()?;
-    let first = firsts.into_iter().flatten().min()?;
-    let days = match memory {
-        Some(memory) => memory.days(scope, day_of(span.known_from()), day_of(span.until)).await.unwrap_or_default(),
-        None => Vec::new(),
+    let firsts: Vec<Option<Timestamp>> = answers.into_iter().collect::<Result<_, _>>()?;
+    let first = firsts.into_iter().flatten().min();
+    let seen = match memory {
+        Some(memory) => {
+            memory.first_seen(scope, day_of(span.known_from()), day_of(span.until)).await.unwrap_or_default()
+        }
+        None => None,
     };
-    Some(days.first().map_or(first, |day| first.min(Timestamp(day * DAY_US))))
+    Ok([first, seen].into_iter().flatten().min())
 }
 
 /// What has failed in the two weeks before a moment, for rules on groups of failures.
@@ -122,7 +128,7 @@ pub async fn known_failures(
     let holding: Vec<_> =
         sources.iter().filter(|(_, source)| source.capabilities().holds_activities).cloned().collect();
     if recall.is_being_written() {
-        return Ok(KnownFailures { seen: Vec::new(), known_from: until, is_final: false });
+        return Ok(KnownFailures { seen: Vec::new(), known_from: until, begins: None, is_final: false });
     }
     let span = Span { fresh: until, until };
     let mut found = FoundFailures { known_from: span.known_from(), ..FoundFailures::default() };
@@ -131,13 +137,20 @@ pub async fn known_failures(
     let query = PageQuery { filter, context, newest_first: true, ..PageQuery::all(PAGE) };
     // Without a memory, the stores are asked for everything.
     let mut memory = recall.open().await.unwrap_or_default();
+    let begins = beginning(&holding, work, context, (&mut memory, &recall.scope), span).await;
+    // Where a source does not answer, it is asked again. What holds nothing yet begins now.
+    let Ok(begins) = begins else {
+        return Ok(KnownFailures { seen: Vec::new(), known_from: until, begins: None, is_final: false });
+    };
+    let begins = Some(begins.unwrap_or(until)).filter(|begins| *begins > span.known_from());
+    found.known_from = begins.unwrap_or(found.known_from);
     let before = Before { sources: &holding, work, names, query, recall };
     before.read(until, &mut all, &mut found, (&mut memory, Some(&mut problems))).await?;
     if let Some(memory) = memory {
         memory.close().await?;
     }
     let is_final = problems.is_empty();
-    Ok(KnownFailures { seen: all.seen_before(), known_from: found.known_from, is_final })
+    Ok(KnownFailures { seen: all.seen_before(), known_from: found.known_from, begins, is_final })
 }
 
 /// What has failed before a range.

@@ -2,16 +2,21 @@
 
 use super::{MergedHistory, Work};
 use anyhow::Result;
-use crosstail_core::model::{Activity, Names, SourceId};
-use crosstail_engine::pattern::{FoundPatterns, GapCounts, GapValues, PatternCounts};
+use crosstail_core::model::{Activity, Names, SourceId, Timestamp};
+use crosstail_engine::pattern::{FoundPatterns, GapCounts, GapValues, PatternCounts, Sampled};
 use crosstail_source::{PageQuery, Source, SourceError};
 use std::sync::Arc;
 
 /// Activities per page.
 const PAGE: usize = 5000;
+/// So many activities are read one by one, the newest first. The time before them is sampled.
+const EXACT: u64 = 200_000;
+/// Into so many slices of time, of each of which the newest are read.
+const SLICES: i64 = 50;
+const OF_SLICE: u64 = 1000;
 
-/// The patterns of what matches a query: of what each activity says. With `problems`, reading goes on without the sources that
-/// fail.
+/// The patterns of what matches a query: of what each activity says. Of many, only a sample of the older ones is read, which is told.
+/// With `problems`, reading goes on without the sources that fail.
 pub async fn patterns(
     sources: &[(SourceId, Arc<dyn Source>)],
     work: &Work,
@@ -20,8 +25,13 @@ pub async fn patterns(
     problems: Option<&mut Vec<SourceError>>,
 ) -> Result<FoundPatterns> {
     let mut counts = PatternCounts::default();
-    each(sources, work, names, query, problems, |activity| counts.add(activity)).await?;
-    Ok(counts.settle())
+    let mut reader = Reader { sources: holding(sources), work, names, problems };
+    let left = reader.each(query.clone(), EXACT, |activity| counts.add(activity)).await?;
+    let sampled = match left {
+        Some(until) => reader.sample(query, until, |activity| counts.add(activity)).await?,
+        None => None,
+    };
+    Ok(FoundPatterns { sampled, ..counts.settle() })
 }
 
 /// The values of the gaps of a template, in what matches a query.
@@ -33,32 +43,80 @@ pub async fn gap_values(
     template: &str,
 ) -> Result<Vec<GapValues>> {
     let mut counts = GapCounts::new(template);
-    each(sources, work, names, query, Some(&mut Vec::new()), |activity| counts.add(&activity)).await?;
+    let mut problems = Vec::new();
+    let mut reader = Reader { sources: holding(sources), work, names, problems: Some(&mut problems) };
+    reader.each(query, u64::MAX, |activity| counts.add(&activity)).await?;
     Ok(counts.settle())
 }
 
-/// Passes what matches a query to a function, the newest first.
-async fn each(
-    sources: &[(SourceId, Arc<dyn Source>)],
-    work: &Work,
-    names: &Names,
-    query: PageQuery,
-    problems: Option<&mut Vec<SourceError>>,
-    mut take: impl FnMut(Activity),
-) -> Result<()> {
-    let query = PageQuery { newest_first: true, limit: PAGE, ..query };
-    // Metrics and health endpoints hold no activities.
-    let holding: Vec<_> =
-        sources.iter().filter(|(_, source)| source.capabilities().holds_activities).cloned().collect();
-    let mut joined = MergedHistory::new(&holding, work, names, query);
-    if problems.is_some() {
-        joined = joined.partial();
+/// Without those of metrics and health, which hold no activities.
+fn holding(sources: &[(SourceId, Arc<dyn Source>)]) -> Vec<(SourceId, Arc<dyn Source>)> {
+    sources.iter().filter(|(_, source)| source.capabilities().holds_activities).cloned().collect()
+}
+
+/// Reads what matches queries.
+struct Reader<'a> {
+    sources: Vec<(SourceId, Arc<dyn Source>)>,
+    work: &'a Work,
+    names: &'a Names,
+    problems: Option<&'a mut Vec<SourceError>>,
+}
+
+impl Reader<'_> {
+    /// Passes what matches a query to a function, the newest first. Of more than so many activities, it stops between two moments and
+    /// returns the later one: everything from there on was passed.
+    async fn each(&mut self, query: PageQuery, most: u64, mut take: impl FnMut(Activity)) -> Result<Option<Timestamp>> {
+        let query = PageQuery { newest_first: true, limit: PAGE, ..query };
+        let mut joined = MergedHistory::new(&self.sources, self.work, self.names, query);
+        if self.problems.is_some() {
+            joined = joined.partial();
+        }
+        let (mut count, mut reached, mut left) = (0, None, None);
+        while let Some(activity) = joined.next().await? {
+            if count >= most && reached.is_some_and(|reached| activity.started_at < reached) {
+                left = reached;
+                break;
+            }
+            (count, reached) = (count + 1, Some(activity.started_at));
+            take(activity);
+        }
+        let found = joined.problems().to_vec();
+        if let Some(problems) = &mut self.problems {
+            problems.extend(found);
+        }
+        Ok(left)
     }
-    while let Some(activity) = joined.next().await? {
-        take(activity);
+
+    /// Passes the newest activities of each slice of the time before a moment; `None` where these are all.
+    async fn sample(
+        &mut self,
+        query: PageQuery,
+        until: Timestamp,
+        mut take: impl FnMut(Activity),
+    ) -> Result<Option<Sampled>> {
+        let bounds = query.filter.predicate(&query.context).time_bounds().unwrap_or_default();
+        let from = match query.since.max(bounds.0) {
+            Some(since) => since,
+            None => self.first(&query).await?.unwrap_or(until),
+        };
+        let length = until.since_us(from).max(0) / SLICES;
+        let (mut read, mut is_cut) = (0, false);
+        for slice in 0..SLICES {
+            let end = if slice + 1 == SLICES { until } else { from.plus_us(length * (slice + 1)) };
+            let query = PageQuery { since: Some(from.plus_us(length * slice)), until: Some(end), ..query.clone() };
+            let left = self.each(query, OF_SLICE, |activity| {
+                read += 1;
+                take(activity);
+            });
+            is_cut |= left.await?.is_some();
+        }
+        Ok(is_cut.then_some(Sampled { from, until, slices: SLICES, read }))
     }
-    if let Some(problems) = problems {
-        problems.extend_from_slice(joined.problems());
+
+    /// When the first activity of a query started.
+    async fn first(&self, query: &PageQuery) -> Result<Option<Timestamp>> {
+        let query = PageQuery { newest_first: false, limit: 1, ..query.clone() };
+        let mut joined = MergedHistory::new(&self.sources, self.work, self.names, query).partial();
+        Ok(joined.next().await?.map(|activity| activity.started_at))
     }
-    Ok(())
 }

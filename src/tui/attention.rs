@@ -26,7 +26,8 @@ pub struct Attention {
     /// Whether to notify; the title is set anyway.
     notifies: bool,
     /// Whether somebody looks at the terminal: it says so where it can.
-    is_watched: bool,
+    /// Whether the terminal has the focus; `None` where it has never said so, as in tmux without `focus-events`.
+    is_watched: Option<bool>,
     title: String,
     firing: usize,
 }
@@ -44,12 +45,12 @@ impl Attention {
             term if term.contains("rxvt") || term.starts_with("foot") => Form::SevenSevenSeven,
             _ => Form::Nine,
         };
-        Self { form, in_tmux, notifies, is_watched: true, title: String::new(), firing: 0 }
+        Self { form, in_tmux, notifies, is_watched: None, title: String::new(), firing: 0 }
     }
 
     /// The terminal has got the focus, or lost it.
     pub fn focus(&mut self, is_watched: bool) {
-        self.is_watched = is_watched;
+        self.is_watched = Some(is_watched);
     }
 
     /// What to write once so many alerts fire, the newest of which says this; nothing where nothing has changed.
@@ -71,7 +72,7 @@ impl Attention {
         self.firing = firing;
         if is_more
             && self.notifies
-            && !self.is_watched
+            && self.is_watched != Some(true)
             && let Some(text) = newest()
         {
             // A semicolon would begin another part.
@@ -102,7 +103,14 @@ mod tests {
 
     #[test]
     fn who_looks_elsewhere_is_told_of_what_is_new_and_who_looks_is_not() {
+        let mut unknown = Attention::of("xterm-256color", false, true);
+        let told = text(unknown.show(1, || Some("SAP: down".to_owned())));
+        assert!(
+            told.ends_with("\x1b]9;crosstail: SAP: down\x07"),
+            "where no focus is told of, better once too often: {told:?}"
+        );
         let mut attention = Attention::of("xterm-256color", false, true);
+        attention.focus(true);
         assert_eq!(text(attention.show(0, || None)), "\x1b]2;crosstail\x07");
         assert_eq!(text(attention.show(0, || None)), "");
         assert_eq!(text(attention.show(1, || Some("SAP: down".to_owned()))), "\x1b]2;crosstail: 1 alert\x07");

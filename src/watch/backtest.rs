@@ -164,6 +164,7 @@ fn under_way(activity: &Activity) -> Activity {
         duration_us: None,
         error: None,
         error_type: None,
+        error_at: None,
         next_retry_at: None,
         ..activity.clone()
     }

@@ -58,10 +58,19 @@ impl Notification {
         format!("{}{over}: {}", self.title, groups.join(", "))
     }
 
-    /// The reason of each alert.
+    /// The reason of each alert; of a single one, without its group, which the headline has.
     pub fn reasons(&self) -> Vec<String> {
-        self.alerts.iter().map(|alert| alert.reason.clone()).collect()
+        match self.alerts.as_slice() {
+            [alert] => vec![without_group(alert).to_owned()],
+            several => several.iter().map(|alert| alert.reason.clone()).collect(),
+        }
     }
+}
+
+/// The reason of an alert, without the group in front of it.
+pub fn without_group(alert: &Alert) -> &str {
+    let rest = alert.reason.strip_prefix(&group_text(&alert.group)).and_then(|rest| rest.strip_prefix(": "));
+    rest.unwrap_or(&alert.reason)
 }
 
 #[cfg(test)]
@@ -102,6 +111,9 @@ pub(in crate::watch) mod tests {
         assert_eq!(found[0].headline(), "High error rate: SAP, Zoho");
         assert!(!found[0].reasons()[0].contains("hunter2") && !found[0].reasons()[0].contains('\u{1b}'));
         assert_eq!(found, Notification::of(changes(Transition::Firing), Timestamp(1)), "the same identity");
+        let mut one = found[1].clone();
+        one.alerts[0].reason = "SAP: 2 in 1 h".to_owned();
+        assert_eq!((one.headline().as_str(), one.reasons()), ("High error rate: SAP", vec!["2 in 1 h".to_owned()]));
         assert_ne!(found[0].id, Notification::of(changes(Transition::Resolved), Timestamp(1))[0].id);
     }
 }

@@ -87,6 +87,14 @@ fn what_is_marked_is_listed_and_kept_for_the_user_alone() {
     let text = String::from_utf8_lossy(&listed.stdout).into_owned();
     assert!(text.contains("2026-11-20T12:00:00.000Z  deployed 1.4.3"), "{text}");
     assert!(text.contains("rotated") && !text.contains("abcdefghijklmnop") && !text.contains('\u{1b}'), "{text}");
+    // What is rather meant as a command marks nothing.
+    let list = crosstail(folder.path(), &["mark", "list"]);
+    assert!(
+        list.status.code() == Some(64) && said(&list).contains("crosstail mark lists what was marked"),
+        "{}",
+        said(&list)
+    );
+    assert_eq!(crosstail(folder.path(), &["mark"]).stdout, listed.stdout);
     let wrong = crosstail(folder.path(), &["mark", "--at", "12:00"]);
     assert_eq!(wrong.status.code(), Some(64), "{}", said(&wrong));
 }

@@ -164,6 +164,68 @@ fn a_person_reads_a_table_and_a_folder_that_cannot_be_written_is_said() {
     );
 }
 
+/// A rule asks for the two weeks before; that it found nothing there does not make all of a young store new.
+#[test]
+fn what_a_rule_has_asked_for_makes_nothing_new() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let all_the_time = (0..18).map(|n| line(&format!("20T1{}:{}0", n / 6, n % 6), "error", "SAP", "order 1 refused"));
+    let lately = (0..9).map(|n| line(&format!("20T12:5{n}"), "error", "auth", "no such tenant"));
+    std::fs::write(folder.path().join("app.log"), all_the_time.chain(lately).collect::<String>()).expect("written");
+    let rules = folder.path().join(".config/crosstail/rules");
+    std::fs::create_dir_all(&rules).expect("a folder");
+    let rule = "name = \"New\"\nseverity = \"warning\"\nwhen = \">= 1\"\nwindow = \"1h\"\n[activities]\nmeasure = \"new_group\"\n";
+    std::fs::write(rules.join("new.toml"), rule).expect("written");
+    let output = crosstail(folder.path(), "watch", &["--backtest", "3h", "--until", "2026-11-20T13:00", "--dry-run"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let told: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let reasons: Vec<&Value> = told
+        .iter()
+        .filter(|one| one["rule"] == "New" && one["turn"] == "firing")
+        .flat_map(|one| one["alerts"].as_array().expect("alerts"))
+        .map(|alert| &alert["reason"])
+        .collect();
+    assert_eq!(reasons, ["auth error line: no such tenant: 1 in 1 h, not in the 2 hours before"]);
+    let found = groups(folder.path(), &[]);
+    let of = |name: &str| -> Vec<Value> { found.iter().map(|one| one[name].clone()).collect() };
+    assert_eq!(of("system"), ["auth", "SAP"]);
+    assert_eq!(of("state"), ["new", "ongoing"]);
+    assert_eq!(found[0]["known_from"], "2026-11-20T10:00:00.000Z");
+}
+
+/// Two functions of the application throw the same error: two groups. The line, and the frames of libraries, make none.
+#[test]
+fn what_two_functions_throw_is_two_groups() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let thrown = |minute: usize, function: &str, file: &str| {
+        let stack = format!(
+            "Error: Internal error\\n    at Agent.send (/app/node_modules/http/agent{minute}.js:7:1)\\n    at {function} (/app/src/{file}:{minute}:9)"
+        );
+        let at = format!("2026-11-20T10:{minute:02}:00Z");
+        format!(
+            "{{\"time\":\"{at}\",\"level\":\"error\",\"service\":\"shop\",\"msg\":\"it failed\",\"err\":{{\"message\":\"Internal error\",\"stack\":\"{stack}\"}}}}\n"
+        )
+    };
+    let text: String = (0..20)
+        .map(|n| if n % 2 == 0 { thrown(n, "saveOrder", "orders.ts") } else { thrown(n, "loadStock", "stock.ts") })
+        .collect();
+    std::fs::write(folder.path().join("app.log"), text).expect("written");
+    let found = groups(folder.path(), &[]);
+    let mut told: Vec<(u64, &str)> =
+        found.iter().map(|one| (one["count"].as_u64().unwrap_or(0), one["error_at"].as_str().unwrap_or("-"))).collect();
+    told.sort_unstable();
+    assert_eq!(told, [(10, "loadStock (/app/src/stock.ts)"), (10, "saveOrder (/app/src/orders.ts)")], "{found:#?}");
+    for group in &found {
+        let filter = group["filter"].as_str().expect("a filter");
+        let output = crosstail(
+            folder.path(),
+            "query",
+            &[filter, "--since", "2026-11-20", "--until", "2026-11-20", "-o", "json"],
+        );
+        assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 10, "{filter}");
+    }
+}
+
 /// What is new fires once, and so does what is back again; what goes on does not. The filter of the alert opens the failures.
 #[test]
 fn a_backtest_tells_each_group_that_is_new_or_back_again_once() {

@@ -1,7 +1,7 @@
 //! Log files as they are: rotated, cut, removed, written in pieces, broken, compressed, of many shapes.
 
 use crate::support::{PATIENCE, collect, open};
-use crosstail_core::model::{Activity, Kind, Level, Names, Status};
+use crosstail_core::model::{Activity, Direction, Kind, Level, Names, Status};
 use crosstail_source::{Job, PageQuery, Source, SourceEvent};
 use serde_json::json;
 use std::fs::File;
@@ -440,6 +440,13 @@ fn shapes_are_recognised() {
     assert_eq!((otlp.message.as_deref(), otlp.system.as_deref()), (Some("second"), Some("pay")));
     let json = one("json", r#"{"ts":"2025-11-20T10:00:00Z","severity":"CRITICAL","msg":"x","provider":"Zoho"}"#);
     assert_eq!((json.level, json.system.as_deref()), (Some(Level::Fatal), Some("Zoho")));
+    let call = one(
+        "json",
+        r#"{"time":"2025-11-20T10:00:00Z","level":"error","msg":"refused","direction":"outbound","method":"POST","url":"https://sap.example/po","status":503,"order_id":"PO-4000","tenant":"acme"}"#,
+    );
+    assert_eq!((call.direction, call.kind, call.entity.as_deref()), (Direction::Out, Kind::ApiCall, Some("PO-4000")));
+    let event = one("json", r#"{"time":"2025-11-20T10:00:00Z","msg":"sorted","direction":"desc","orderId":17}"#);
+    assert_eq!((event.direction, event.entity.as_deref()), (Direction::Internal, Some("17")));
     let text = one("text with a time or level", "2025-11-20 10:00:00,123 [ERROR] worker: it broke");
     assert_eq!(
         (text.level, text.message.as_deref(), at(&text).as_str()),

@@ -62,6 +62,64 @@ fn messages_are_grouped_by_what_they_have_in_common() {
     assert_eq!(few[0]["count"], 2);
 }
 
+/// Where many words made a gap, an id would find none of it: none is printed, and the filter finds what is counted.
+#[test]
+fn a_printed_id_and_a_filter_find_what_is_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let names = ["ann", "bob", "cyrus", "dora", "emil", "fritz", "greta", "hans"];
+    let mut text = String::new();
+    for (minute, name) in names.iter().enumerate() {
+        text.push_str(&format!("2026-11-20T10:0{minute}:00Z INFO session of {name} closed\n"));
+        text.push_str(&format!("2026-11-20T10:0{minute}:30Z INFO order {minute} sent\n"));
+        text.push_str(&format!("2026-11-20T10:0{minute}:40Z INFO event {minute} for {name} done\n"));
+    }
+    text.push_str("2026-11-20T10:09:00Z INFO event lost for ann done\n");
+    std::fs::write(folder.path().join("app.log"), text).expect("written");
+    let found = lines(&patterns(folder.path(), &["-o", "json"]));
+    let ids: Vec<bool> = found.iter().map(|one| one["id"].is_string()).collect();
+    assert!(ids.contains(&true) && ids.contains(&false), "{found:#?}");
+    let count = |filter: &str| {
+        let arguments = ["query", filter, "-s", "app.log", "-o", "json", "--limit", "0"];
+        let program = env!("CARGO_BIN_EXE_crosstail");
+        let output = Command::new(program).args(arguments).current_dir(folder.path()).output().expect("run");
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8_lossy(&output.stdout).lines().count() as u64
+    };
+    for one in &found {
+        let expected = one["count"].as_u64().expect("a number");
+        assert_eq!(count(one["filter"].as_str().expect("a filter")), expected, "{one:#}");
+        if let Some(id) = one["id"].as_str() {
+            assert_eq!(count(&format!("pattern:{id}")), expected, "{one:#}");
+        }
+    }
+}
+
+/// Of more than is read one by one, the older part is sampled, and that is said.
+#[test]
+fn the_older_part_of_very_many_is_sampled() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut text = String::new();
+    for n in 0..320_000_u32 {
+        let (hour, minute, second, ms) = (n / 36_000, n / 600 % 60, n / 10 % 60, n % 10 * 100);
+        text.push_str(&format!("2026-11-20T{hour:02}:{minute:02}:{second:02}.{ms:03}Z INFO order {n} sent\n"));
+    }
+    std::fs::write(folder.path().join("app.log"), text).expect("written");
+    let output = patterns(folder.path(), &["-o", "json"]);
+    let found = lines(&output);
+    assert_eq!(found.len(), 1);
+    // Everything since 120,000 lines from the beginning, and 1,000 lines of each of 50 slices before.
+    assert_eq!(found[0]["count"], 250_000);
+    assert_eq!(found[0]["exact_from"], "2026-11-20T03:20:00.000Z");
+    assert!(
+        said(&output).contains("50,000 activities") || said(&output).contains("50000 activities"),
+        "{}",
+        said(&output)
+    );
+    let whole = lines(&patterns(folder.path(), &["-o", "json", "--since", "2026-11-20T04:00:00Z"]));
+    assert_eq!(whole[0]["count"], 176_000);
+    assert_eq!(whole[0]["exact_from"], Value::Null);
+}
+
 #[test]
 fn a_person_reads_a_table_and_is_told_what_is_left_out() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -11,6 +11,8 @@ const CALENDAR: &[&str] = &[
 /// Letters alone are hexadecimal from this length on.
 const HEX: usize = 8;
 
+const QUOTES: &[u8] = b"\"'`";
+
 /// A quoted value is one word up to this length in bytes; a longer stretch between quotes is hardly one.
 const QUOTED: usize = 64;
 
@@ -18,7 +20,7 @@ const QUOTED: usize = 64;
 /// `name="Blue Sky"`.
 pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
-    let has_quotes = text.bytes().any(|byte| byte == b'"' || byte == b'\'');
+    let has_quotes = text.bytes().any(|byte| QUOTES.contains(&byte));
     std::iter::from_fn(move || {
         rest = rest.trim_start();
         if rest.is_empty() {
@@ -34,7 +36,7 @@ pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
 
 /// Where the word ends that begins a text, and in the first part of which a quotation begins that ends in a later one.
 fn quoted_end(text: &str, end: usize) -> Option<usize> {
-    let at = text[..end].find(['"', '\''])?;
+    let at = text.as_bytes()[..end].iter().position(|byte| QUOTES.contains(byte))?;
     let quote = text.as_bytes()[at];
     let before = &text[..at];
     let opens = before.is_empty() || before.ends_with(['=', ':']) || before.bytes().all(|byte| b"[({<".contains(&byte));
@@ -112,22 +114,22 @@ pub fn template(text: &str) -> String {
 
 /// Appends a word, masked.
 fn mask(word: &str, out: &mut String) {
-    let inner = word.trim_start_matches(['[', '(', '<', '{', '"', '\'']);
+    let inner = word.trim_start_matches(['[', '(', '<', '{', '"', '\'', '`']);
     let before = &word[..word.len() - inner.len()];
-    let core = inner.trim_end_matches([']', ')', '>', '}', '"', '\'', ',', ';', ':', '.', '!', '?']);
+    let core = inner.trim_end_matches([']', ')', '>', '}', '"', '\'', '`', ',', ';', ':', '.', '!', '?']);
     let after = &inner[core.len()..];
     if core.is_empty() {
         out.push_str(word);
         return;
     }
-    let is_quoted = ['"', '\''].iter().any(|quote| before.ends_with(*quote) && after.starts_with(*quote));
+    let is_quoted = ['"', '\'', '`'].iter().any(|quote| before.ends_with(*quote) && after.starts_with(*quote));
     if is_quoted {
         out.push_str(ANY);
         return;
     }
     if core.contains(char::is_whitespace) {
         // Several words are a quoted value, see `pieces`: what it is joined to stays.
-        let name = core.find(['"', '\'']).map_or("", |quote| &core[..quote]);
+        let name = core.find(['"', '\'', '`']).map_or("", |quote| &core[..quote]);
         push(out, [name, ANY]);
         return;
     }
@@ -139,13 +141,18 @@ fn mask(word: &str, out: &mut String) {
         push(out, [before, name, "=", ANY]);
     } else if has_digit(core) || is_hexadecimal(core) {
         let named = core.split_once(':').filter(|(name, value)| {
-            !core.starts_with('/') && !name.is_empty() && !value.is_empty() && !has_digit(name) && !name.contains('.')
+            !core.starts_with('/')
+                && !value.starts_with("//")
+                && !name.is_empty()
+                && !value.is_empty()
+                && !has_digit(name)
+                && !name.contains('.')
         });
         match named {
             Some((name, _)) => push(out, [before, name, ":", ANY]),
             None => out.push_str(ANY),
         }
-    } else if core.len() > 1 && core.starts_with('/') || core.contains("://") {
+    } else if core.len() > 1 && core.starts_with('/') || core.contains("://") || is_windows_path(core) || is_mac(core) {
         out.push_str(ANY);
     } else if is_dotted(core) || is_mail(core) {
         push(out, [ANY, after]);
@@ -166,6 +173,19 @@ fn has_digit(text: &str) -> bool {
 
 fn is_hexadecimal(text: &str) -> bool {
     text.len() >= HEX && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// A path of Windows: `C:\\Users\\ann`, `\\\\server\\share`.
+fn is_windows_path(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    matches!(bytes, [drive, b':', b'\\', ..] if drive.is_ascii_alphabetic())
+        || text.len() > 2 && text.starts_with("\\\\")
+}
+
+/// The address of a network interface that happens to have no digit: `aa:bb:cc:dd:ee:ff`.
+fn is_mac(text: &str) -> bool {
+    let is_pair = |pair: &str| pair.len() == 2 && pair.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.len() == 17 && (text.split(':').all(is_pair) || text.split('-').all(is_pair))
 }
 
 /// An address of mail.
@@ -207,6 +227,10 @@ mod tests {
             ("'an unclosed quotation stays", "'an unclosed quotation stays"),
             ("mail to ann.lee@shop.example bounced", "mail to <*> bounced"),
             ("mail to bob@shop.example, again", "mail to <*>, again"),
+            ("see http://b.example.org:8080/y?z=1 and https://b.example.org/y", "see <*> and <*>"),
+            (r"cannot open C:\Users\bob\x.txt or \\files\orders", "cannot open <*> or <*>"),
+            ("link aa:bb:cc:dd:ee:ff is down", "link <*> is down"),
+            ("no column `Two Three` in `orders`", "no column <*> in <*>"),
             ("nothing varies here!", "nothing varies here!"),
             ("", ""),
         ] {

@@ -289,7 +289,7 @@ fn field(name: &str) -> Result<Operand, String> {
 }
 
 /// The texts of an activity that can be hidden.
-fn texts(activity: &mut Activity) -> [(Field, &mut Option<CompactString>); 12] {
+fn texts(activity: &mut Activity) -> [(Field, &mut Option<CompactString>); 13] {
     [
         (Field::System, &mut activity.system),
         (Field::Endpoint, &mut activity.endpoint),
@@ -298,6 +298,7 @@ fn texts(activity: &mut Activity) -> [(Field, &mut Option<CompactString>); 12] {
         (Field::Message, &mut activity.message),
         (Field::Error, &mut activity.error),
         (Field::ErrorType, &mut activity.error_type),
+        (Field::ErrorAt, &mut activity.error_at),
         (Field::Operation, &mut activity.operation),
         (Field::Entity, &mut activity.entity),
         (Field::Actor, &mut activity.actor),

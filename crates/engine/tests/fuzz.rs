@@ -2,8 +2,8 @@
 
 #![allow(clippy::expect_used, reason = "a test")]
 
-use crosstail_core::model::Body;
-use crosstail_engine::insight::{candidates, format_body, frames, may_open, open_string};
+use crosstail_core::model::{Body, frames, place_of};
+use crosstail_engine::insight::{candidates, format_body, may_open, open_string};
 use crosstail_engine::outline::{Document, Outline};
 use crosstail_fuzz::Target;
 use std::sync::Arc;
@@ -82,6 +82,7 @@ fn fuzz_stack() {
     let bits = ["at ", "(", ")", ":", "\n    at ", "File \"", "\", line ", "Caused by: ", "\n\t", "."];
     Target { name: "stack", corpus: corpus(&right), bits: &bits, longest: 200_000 }.run(|_, input| {
         let _ = frames(&String::from_utf8_lossy(input));
+        let _ = place_of(&String::from_utf8_lossy(input));
     });
 }
 

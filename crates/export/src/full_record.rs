@@ -157,6 +157,7 @@ impl FullRecord<'_> {
         field("message", text(&a.message));
         field("error", text(&a.error));
         field("error type", text(&a.error_type));
+        field("error at", text(&a.error_at));
         field("operation", text(&a.operation));
         field("entity", text(&a.entity));
         field("triggered by", text(&a.actor));

@@ -1,8 +1,8 @@
 //! Formats an activity as Markdown for a ticket, with secrets redacted.
 
 use super::full_record::{FullRecord, body_title, differences, pretty};
-use crosstail_core::model::{Tz, redact_text, visible};
-use crosstail_engine::insight::{frames, own_frame, status_meaning};
+use crosstail_core::model::{Tz, frames, own_frame, redact_text, visible};
+use crosstail_engine::insight::status_meaning;
 use std::fmt::Write as _;
 
 /// Maximum length of a body in bytes; a note says how much is left out.

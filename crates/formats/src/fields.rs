@@ -134,6 +134,7 @@ impl Found {
         own.message = own.message.take().or(other.message);
         own.error = own.error.take().or(other.error);
         own.error_type = own.error_type.take().or(other.error_type);
+        own.error_at = own.error_at.take().or(other.error_at);
         own.actor = own.actor.take().or(other.actor);
         if own.url.is_none() && own.method.is_none() && own.http_status.is_none() && other.http_status.is_some() {
             (own.url, own.method, own.http_status) = (other.url, other.method, other.http_status);

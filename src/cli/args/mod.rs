@@ -161,6 +161,13 @@ pub(super) enum Command {
     /// Answer the questions of programs that speak the Model Context Protocol, over stdin and stdout; read-only
     #[cfg(feature = "mcp")]
     Mcp(McpArgs),
+    /// Answer the questions of programs that speak the Model Context Protocol; this build does not: build with `--features full`
+    #[cfg(not(feature = "mcp"))]
+    Mcp {
+        /// What it would be given
+        #[arg(value_name = "ARGUMENT", trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
     /// What a shell offers for a line so far, one word a line
     #[command(hide = true)]
     CompleteWords(CompleteArgs),

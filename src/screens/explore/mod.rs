@@ -354,6 +354,7 @@ impl Screen for Explore {
 
     fn hints(&self) -> &'static [Hint] {
         match self.focus {
+            Focus::List if self.around.is_some() => AROUND_HINTS,
             Focus::List => HINTS,
             Focus::Facets => Facets::HINTS,
             Focus::Histogram => Histogram::HINTS,
@@ -433,6 +434,18 @@ impl Screen for Explore {
         view::body(self, shared, canvas);
     }
 }
+
+/// What the key bar shows while the list shows what is around one.
+const AROUND_HINTS: &[Hint] = &[
+    Hint(Action::AROUND, "what is the same"),
+    Hint(Action::ZOOM_IN, "nearer"),
+    Hint(Action::ZOOM_OUT, "further"),
+    Hint(Action::BACK, "leave"),
+    Hint(Action::OPEN, "open"),
+    Hint(Action::FILTER, "filter"),
+    Hint(Action::PALETTE, "commands"),
+    Hint(Action::QUIT, "quit"),
+];
 
 /// What the key bar shows while the list has the keys.
 const HINTS: &[Hint] = &[

@@ -79,6 +79,8 @@ struct Columns {
     last: u16,
     entities: u16,
     organizations: u16,
+    /// With little room, the endpoint says more.
+    repaired: u16,
     trend: u16,
 }
 
@@ -88,11 +90,12 @@ impl Columns {
         let has = |count: fn(&FailureGroup) -> usize| groups.iter().any(|group| count(group) > 0);
         Self {
             system: if width < 100 { 10 } else { 14 },
-            place: wide(100, (width / 6).min(28)),
-            kind: wide(72, 11),
+            place: wide(72, (width / 6).clamp(14, 28)),
+            kind: if width < 100 { wide(72, 8) } else { 11 },
             last: wide(140, 9),
             entities: if has(|group| group.entities) { wide(130, 9) } else { 0 },
             organizations: if has(|group| group.organizations) { wide(150, 6) } else { 0 },
+            repaired: if (72..100).contains(&width) { 0 } else { 9 },
             trend: wide(140, 13),
         }
     }
@@ -110,7 +113,7 @@ impl Columns {
             title("last", self.last.saturating_sub(1)),
             number("entities", self.entities),
             number("orgs", self.organizations),
-            right("repaired", 9),
+            number("repaired", self.repaired),
             title("trend", self.trend.saturating_sub(1)),
             "  says".to_owned(),
         ]
@@ -161,7 +164,13 @@ fn row(
         if columns.last > 0 { format!(" {}", left(&clock(group.last), 8)) } else { String::new() },
         number(group.entities, columns.entities),
         number(group.organizations, columns.organizations),
-        right(&group.repair().map_or_else(|| "–".to_owned(), |(share, _)| format!("{:.0} %", 100.0 * share)), 9),
+        match columns.repaired {
+            0 => String::new(),
+            wide => right(
+                &group.repair().map_or_else(|| "–".to_owned(), |(share, _)| format!("{:.0} %", 100.0 * share)),
+                wide,
+            ),
+        },
     ]
     .concat();
     let trend = match columns.trend {
@@ -236,7 +245,7 @@ fn about(group: &FailureGroup, shared: &Shared, area: Rect, canvas: &mut Canvas<
         [_, _, waiting, running] => format!(" · {} waiting for one", count(saturating_usize(waiting + running))),
     };
     let of = &group.fingerprint;
-    let place = [of.system.as_deref(), of.endpoint.as_deref(), Some(of.kind.as_str())];
+    let place = [of.system.as_deref(), of.endpoint.as_deref(), Some(of.kind.as_str()), of.frame.as_deref()];
     let place = place.into_iter().flatten().map(safe).collect::<Vec<_>>().join(" · ");
     let example = group.example.said().map(safe).unwrap_or_default();
     let note = match group.remark.note.as_str() {

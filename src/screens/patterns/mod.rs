@@ -71,11 +71,11 @@ impl PatternsScreen {
 
     /// Takes what was found; the cursor stays with its pattern.
     fn take(&mut self, found: FoundPatterns, shared: &mut Shared) {
-        let chosen = self.current().map(|one| one.pattern.id.clone());
+        let chosen = self.current().map(|one| one.pattern.clone());
         if let Some(problem) = &found.problem {
             shared.notify(problem.clone());
         }
-        let kept = chosen.and_then(|id| found.patterns.iter().position(|one| one.pattern.id == id));
+        let kept = chosen.and_then(|of| found.patterns.iter().position(|one| one.pattern == of));
         self.line = Lines(kept.unwrap_or(self.line.0).min(found.patterns.len().saturating_sub(1)));
         self.answer.set(Ok(found));
     }

@@ -16,7 +16,7 @@ pub(super) fn of(screen: &PatternsScreen, shared: &Shared) -> ReportPart {
             Cell::count(tally.failed),
             Some(tally.first).into(),
             Some(tally.last).into(),
-            Cell::text(&one.pattern.id),
+            one.id().map_or(Cell::None, Cell::text),
         ]
     });
     let table = Table {

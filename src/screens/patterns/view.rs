@@ -31,7 +31,12 @@ pub(super) fn render(screen: &PatternsScreen, shared: &Shared, canvas: &mut Canv
     let patterns = if found.patterns.len() == 1 { "pattern" } else { "patterns" };
     let all =
         format!(" {} {patterns} of {} activities", count(found.patterns.len()), count(saturating_usize(found.total())));
-    let head = [(all.as_str(), theme.text), (without.as_str(), theme.dim), (asking, theme.dim)];
+    let clock = |at: Timestamp| shared.local(at).format("%m-%d %H:%M").to_string();
+    let sampled = found.sampled.map_or_else(String::new, |sampled| {
+        format!(" · before {} only {} were read", clock(sampled.until), count(saturating_usize(sampled.read)))
+    });
+    let head =
+        [(all.as_str(), theme.text), (sampled.as_str(), theme.dim), (without.as_str(), theme.dim), (asking, theme.dim)];
     put_all(canvas.buf, area.x, area.y, area.width, &head);
     if found.patterns.is_empty() {
         put(canvas.buf, area.x + 2, area.y + 2, "no message and no error in this view", area.width, theme.dim);
@@ -114,7 +119,8 @@ fn row(
         0 => String::new(),
         wide => format!(" {}", left(&spark(&tally.trend.columns(from, to, usize::from(wide - 1))), wide - 1)),
     };
-    let id = if columns.id > 0 { format!(" {}", one.pattern.id) } else { String::new() };
+    let id =
+        if columns.id > 0 { format!(" {}", left(one.id().unwrap_or("–"), columns.id - 1)) } else { String::new() };
     let text = format!("  {}", safe(&one.pattern.text));
     let times = format!("{}{}", clock(tally.first), clock(tally.last));
     let pieces = [

@@ -1,6 +1,6 @@
 //! E-mail by SMTP (RFC 5321) with TLS from the start, with STARTTLS, or, if the address asks for it, without encryption.
 
-use super::super::notification::Notification;
+use super::super::notification::{Notification, without_group};
 use crate::config::ChannelEntry;
 use anyhow::{Context as _, bail};
 use crosstail_engine::insight::alerting::{Severity, Transition, group_text};
@@ -89,7 +89,7 @@ impl Mail {
 fn text(notification: &Notification) -> String {
     let mut text = format!("Severity: {}\nTime: {}\n\n", notification.severity.as_str(), notification.at.rfc3339());
     for alert in &notification.alerts {
-        text.push_str(&format!("{}\n  {}\n", group_text(&alert.group), alert.reason));
+        text.push_str(&format!("{}\n  {}\n", group_text(&alert.group), without_group(alert)));
         if !alert.filter.is_empty() {
             text.push_str(&format!("  crosstail --filter {}\n", shell_quote(&alert.filter)));
         }
@@ -110,7 +110,7 @@ fn page(notification: &Notification) -> String {
             h2 style={ "color: " (colour) ";" } { (notification.headline()) }
             p { strong { "Severity:" } " " (notification.severity.as_str()) }
             @for alert in &notification.alerts {
-                p { strong { (group_text(&alert.group)) ":" } " " (alert.reason) }
+                p { strong { (group_text(&alert.group)) ":" } " " (without_group(alert)) }
             }
             p { strong { "Time:" } " " (notification.at.rfc3339()) }
         }

@@ -73,6 +73,7 @@ fields! {
     Message = "message", ["msg"], Text, "message:\"order 88123\"", "what happened, in the store's words";
     Error = "error", ["err"], Text, "error~/timeout|reset/", "error text";
     ErrorType = "error.type", ["error_type", "errtype"], Keyword, "error.type:ETIMEDOUT", "error class or code";
+    ErrorAt = "error.at", ["error_at", "frame"], Keyword, "error.at:saveOrder*", "where in the application an error of a log was thrown: function and file of its stack";
     Pattern = "pattern", ["template"], Keyword, "pattern:\"order <*> refused\"", "what it says (its error, or else its message) without what varies: the words of a pattern, or its id";
     Attempt = "attempt", ["try"], Number, "attempt>=3", "number of the attempt, from 1";
     MaxAttempts = "attempts", ["max_attempts", "tries"], Number, "attempts:4", "number of attempts that the policy allows";

@@ -51,6 +51,7 @@ impl Record for NamedRecord<'_> {
             Field::Message => &a.message,
             Field::Error => &a.error,
             Field::ErrorType => &a.error_type,
+            Field::ErrorAt => &a.error_at,
             Field::Operation => &a.operation,
             Field::Entity => &a.entity,
             Field::Actor => &a.actor,

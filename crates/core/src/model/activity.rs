@@ -139,6 +139,8 @@ pub struct Activity {
     pub error: Option<CompactString>,
     /// Error class or code.
     pub error_type: Option<CompactString>,
+    /// Where in the application it was thrown, of a record that has a stack: see [`place_of`](super::place_of).
+    pub error_at: Option<CompactString>,
     /// The operation: `sync_import`, `CREATE`, the name of an event.
     pub operation: Option<CompactString>,
     /// Type and id of the business entity, for example `PO PO-4711`.
@@ -192,6 +194,7 @@ impl Activity {
             parent_request_id: None,
             error: None,
             error_type: None,
+            error_at: None,
             operation: None,
             entity: None,
             actor: None,

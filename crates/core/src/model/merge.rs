@@ -64,6 +64,7 @@ impl Activity {
         pick(&mut self.parent_request_id, other.parent_request_id);
         pick(&mut self.error, other.error);
         pick(&mut self.error_type, other.error_type);
+        pick(&mut self.error_at, other.error_at);
         pick(&mut self.operation, other.operation);
         pick(&mut self.entity, other.entity);
         pick(&mut self.actor, other.actor);

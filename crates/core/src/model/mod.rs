@@ -15,6 +15,7 @@ mod names;
 mod payload;
 mod redact;
 mod spelling;
+mod stack;
 mod thrown;
 mod time;
 mod trace;
@@ -44,6 +45,7 @@ pub use redact::{
     show_value,
 };
 pub use spelling::{DayOrder, Spelled, Surroundings, leading_time, spelled_time};
+pub use stack::{Frame, FrameKind, frames, library_runs, own_frame, place_of};
 pub use thrown::{Thrown, exception, thrown};
 pub use time::{Clock, Timestamp, parse_timestamp};
 pub use trace::{trace_of, trace_of_parent};

@@ -209,7 +209,7 @@ impl<'a> Assembler<'a> {
         let figure = |target| self.get(target).and_then(Scalar::number).filter(|n| n.is_finite());
         a.cpu_percent = figure(Target::Cpu);
         a.memory_mb = figure(Target::Memory);
-        a.entity = match (self.text(Target::EntityType), self.text(Target::EntityId)) {
+        a.entity = match (given(Target::EntityType), given(Target::EntityId)) {
             (Some(sort), Some(id)) => Some(format_compact!("{sort} {id}")),
             (one, other) => one.or(other),
         };

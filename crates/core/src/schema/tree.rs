@@ -62,7 +62,13 @@ impl Target {
             Field::Cpu => Self::Cpu,
             Field::Memory => Self::Memory,
             Field::Completed => Self::CompletedAt,
-            Field::Entity | Field::Tags | Field::Source | Field::Is | Field::Final | Field::Pattern => return None,
+            Field::Entity
+            | Field::Tags
+            | Field::Source
+            | Field::Is
+            | Field::Final
+            | Field::Pattern
+            | Field::ErrorAt => return None,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Figures by bucket of time: when rate, failure share and latency of each group changed.
 
-use super::change_points;
+use super::{block_of, change_points};
 use crosstail_core::model::{Figures, Timestamp};
 use crosstail_core::number::{saturating_i64, saturating_usize};
 use crosstail_source::Groups;
@@ -181,8 +181,13 @@ pub fn shifts(figures: &Groups, window: Window) -> Vec<Shift> {
     for (group, buckets) in groups {
         let of = |bucket: usize| (bucket, buckets.get(&bucket).copied().unwrap_or(&nothing));
         let buckets: Vec<(usize, &Figures)> = (0..window.count()).map(of).collect();
+        let seconds = window.bucket_us as f64 / 1e6;
+        let rates: Vec<f64> =
+            buckets.iter().map(|(_, one)| Measure::Rate.scaled(one.count as f64 / seconds, seconds)).collect();
+        // What comes in one burst fails, and is slow, together.
+        let block = block_of(&rates);
         for measure in Measure::ALL {
-            let found = Series::new(measure, &buckets, window).shifts();
+            let found = Series::new(measure, &buckets, window).shifts(block);
             let shift = |(bucket, before, after): (usize, f64, f64)| {
                 let at = window.from.plus_us(saturating_i64(bucket).saturating_mul(window.bucket_us));
                 Shift { group: group.clone(), measure, at, before, after }
@@ -208,12 +213,12 @@ impl<'a> Series<'a> {
         Self { measure, known, seconds }
     }
 
-    /// Bucket, level before and level after of each change.
-    fn shifts(&self) -> Vec<(usize, f64, f64)> {
+    /// Bucket, level before and level after of each change; so many buckets in a row belong together.
+    fn shifts(&self, block: usize) -> Vec<(usize, f64, f64)> {
         let value = |(_, figures): &(usize, &Figures)| self.measure.value(figures, self.seconds);
         let scaled: Vec<f64> =
             self.known.iter().filter_map(value).map(|value| self.measure.scaled(value, self.seconds)).collect();
-        let points = change_points(&scaled);
+        let points = change_points(&scaled, block);
         let mut found = Vec::new();
         for (index, point) in points.iter().copied().enumerate() {
             let previous = if index == 0 { 0 } else { points[index - 1] };
@@ -274,6 +279,7 @@ fn off_the_line(values: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
     use crosstail_core::model::{Activity, Id, Status};
+    use crosstail_core::number::truncated_i64;
 
     /// Four hours of calls, one a second: SAP fails from 02:00 on, Zoho is slow from 01:00 to 01:30.
     fn calls() -> Vec<Activity> {
@@ -333,6 +339,39 @@ mod tests {
             fastrand::Rng::with_seed(seed).shuffle(&mut all);
             assert_eq!(found(&all), expected, "seed {seed}");
         }
+    }
+
+    /// Orders come at any time, and each is a burst of calls within a minute that fail together: nothing changes, and nothing is
+    /// told. An outage is.
+    #[test]
+    fn bursts_that_fail_together_are_no_changes() {
+        let window = Window::of(Timestamp(0), Timestamp(3 * 3_600_000_000), 720);
+        let end = window.to.0 as f64 / 1e6;
+        let told = |seed: u64, outage: std::ops::Range<f64>| {
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let (mut figures, mut at) = (Groups::new(), 0.0);
+            loop {
+                at -= (1.0 - rng.f64()).ln() * 20.0;
+                if at >= end {
+                    return shifts(&figures, window);
+                }
+                let fails = rng.f64() < if outage.contains(&at) { 0.9 } else { 0.03 };
+                for _ in 0..rng.usize(5..31) {
+                    let second = at + 60.0 * rng.f64();
+                    let mut call = Activity::new(Id::Uuid(1), Timestamp(truncated_i64(second * 1e6)));
+                    call.status = Some(if fails { Status::Failed } else { Status::Success });
+                    let bucket = Timestamp(call.started_at.0.div_euclid(window.bucket_us) * window.bucket_us);
+                    figures.entry((vec![None], Some(bucket))).or_default().add(&call);
+                }
+            }
+        };
+        let alarms = (0..24).filter(|seed| !told(*seed, 0.0..0.0).is_empty()).count();
+        // Three measures of each: with one in 1,000, two of 24 are less likely than one in 300.
+        assert!(alarms < 2, "{alarms} of 24");
+        let found = told(1, 6000.0..7800.0);
+        let failures: Vec<i64> =
+            found.iter().filter(|one| one.measure == Measure::Failures).map(|one| one.at.0 / 60_000_000).collect();
+        assert!(failures.iter().any(|minute| (98..=103).contains(minute)), "{found:#?}");
     }
 
     #[test]

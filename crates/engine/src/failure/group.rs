@@ -5,7 +5,7 @@ use crate::pattern::{ANY, Pattern, Trend};
 use compact_str::CompactString;
 use crosstail_core::filter::quote;
 use crosstail_core::mask::id_of;
-use crosstail_core::model::{Activity, Timestamp};
+use crosstail_core::model::{Activity, Locator, Timestamp};
 
 /// What the failures of a group have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -15,15 +15,36 @@ pub struct Fingerprint {
     pub endpoint: Option<CompactString>,
     /// HTTP status, error class, timeout: see [`error_kind`](super::error_kind).
     pub kind: CompactString,
+    /// Where in the application they were thrown, of records with a stack: [`Activity::error_at`]. Else, one text that several
+    /// places throw is one group.
+    pub frame: Option<CompactString>,
     /// What they say.
     pub pattern: Pattern,
 }
+
+/// In place of a frame: of any, or none. An earlier version has not kept where failures were thrown.
+pub const ANYWHERE: &str = "*";
 
 impl Fingerprint {
     /// Follows from what it is of.
     pub fn id(&self) -> String {
         let text = |text: &Option<CompactString>| text.as_deref().unwrap_or_default().to_owned();
-        id_of(&[&text(&self.system), &text(&self.endpoint), &*self.kind, &self.pattern.text].join("\u{1f}"))
+        let all = [&text(&self.system), &text(&self.endpoint), &*self.kind, &self.pattern.text].join("\u{1f}");
+        match self.frame.as_deref().filter(|frame| *frame != ANYWHERE) {
+            Some(frame) => id_of(&[&all, frame].join("\u{1f}")),
+            None => id_of(&all),
+        }
+    }
+
+    /// The same, wherever they were thrown.
+    #[must_use]
+    pub fn anywhere(&self) -> Self {
+        Self { frame: Some(ANYWHERE.into()), ..self.clone() }
+    }
+
+    /// Whether it is of failures of which it was not kept where they were thrown.
+    pub fn is_anywhere(&self) -> bool {
+        self.frame.as_deref() == Some(ANYWHERE)
     }
 
     /// Whether it is of the same failures as another: where a word of a pattern has become one of several, the group is the
@@ -31,7 +52,8 @@ impl Fingerprint {
     pub fn is_same(&self, other: &Self) -> bool {
         let rest = |one: &Self| (one.system.clone(), one.endpoint.clone(), one.kind.clone());
         let words = |one: &Self| one.pattern.text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        if rest(self) != rest(other) {
+        let is_elsewhere = self.frame != other.frame && !self.is_anywhere() && !other.is_anywhere();
+        if is_elsewhere || rest(self) != rest(other) {
             return false;
         }
         let (own, others) = (words(self), words(other));
@@ -45,7 +67,7 @@ impl Fingerprint {
 pub enum State {
     /// It did not occur in the two weeks before.
     New,
-    /// It occurs after a day or more of silence.
+    /// It occurs after a silence of a day or more that is longer than usual for it.
     BackAgain,
     /// It occurs, as it did before.
     Ongoing,
@@ -152,7 +174,7 @@ impl FailureGroup {
 
 /// The clauses of the filter for the failures of a group, one of which is known.
 pub(super) fn clauses(of: &Fingerprint, example: &Activity) -> Vec<String> {
-    let Fingerprint { system, endpoint, pattern, .. } = of;
+    let Fingerprint { system, endpoint, frame, pattern, .. } = of;
     let (_, kind) = super::error_kind(example.status, example.http_status, example.error_type.as_deref());
     let of = |name: &str, text: &Option<CompactString>| match text {
         Some(text) => format!("{name}:{}", quote(text)),
@@ -168,7 +190,11 @@ pub(super) fn clauses(of: &Fingerprint, example: &Activity) -> Vec<String> {
         "" => "(-pattern:* OR pattern:\"\")".to_owned(),
         _ => pattern.clause(),
     };
-    vec!["is:failure".to_owned(), kind, of("system", system), place, said]
+    // Only lines and messages have stacks that are read.
+    let may_have_frame =
+        example.places.iter().any(|place| matches!(place.locator, Locator::Line { .. } | Locator::Message { .. }));
+    let frame = (frame.is_some() || may_have_frame).then(|| of("error.at", frame));
+    ["is:failure".to_owned(), kind, of("system", system), place].into_iter().chain(frame).chain([said]).collect()
 }
 
 /// What is new first, the largest first; what is muted last.

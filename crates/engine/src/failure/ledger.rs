@@ -2,18 +2,16 @@
 //! seconds, so what a failure says is masked once.
 
 use super::group::clauses;
+use super::silence::{Days, began, began_at_the_latest, note, note_all};
 use super::{DAY_US, DAYS, Fingerprint, Key, Seen, State, day_of, error_kind};
 use crate::pattern::{Pattern, Patterns};
 use crate::store::{Row, Store, Symbol};
 use compact_str::CompactString;
 use crosstail_core::model::{Timestamp, redact_text};
 use foldhash::quality::FixedState;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 use std::ops::Range;
-
-/// When failures with the same key were first and last, by day.
-type Days = BTreeMap<i64, (Timestamp, Timestamp)>;
 
 /// What the stores have said of the failures before a moment.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +20,8 @@ pub struct KnownFailures {
     pub seen: Vec<Seen>,
     /// From when on it is known what has failed.
     pub known_from: Timestamp,
+    /// When the stores begin, where that is within the two weeks.
+    pub begins: Option<Timestamp>,
     /// Whether asking again would bring nothing more.
     pub is_final: bool,
 }
@@ -30,7 +30,7 @@ pub struct KnownFailures {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Occurring {
     pub fingerprint: Fingerprint,
-    /// Since when it has not been silent for a day.
+    /// Since when it has not been silent: for a day, and for longer than it usually is.
     pub began: Timestamp,
     /// The last one before that, in the two weeks before.
     pub before: Option<Timestamp>,
@@ -55,6 +55,7 @@ impl Occurring {
 #[derive(Debug)]
 pub struct Ledger {
     known_from: Timestamp,
+    begins: Option<Timestamp>,
     patterns: Patterns,
     numbers: HashMap<Key, usize>,
     days: Vec<Days>,
@@ -73,6 +74,7 @@ impl Ledger {
     pub fn new(known: &KnownFailures, until: Timestamp) -> Self {
         let mut ledger = Self {
             known_from: known.known_from,
+            begins: None,
             patterns: Patterns::default(),
             numbers: HashMap::new(),
             days: Vec::new(),
@@ -88,16 +90,23 @@ impl Ledger {
     /// Adds what is known of the time before.
     pub fn learn(&mut self, known: &KnownFailures) {
         self.known_from = self.known_from.min(known.known_from);
-        for Seen { system, endpoint, kind, text, last, .. } in &known.seen {
-            let (system, endpoint, masked) = (system.clone(), endpoint.clone(), self.patterns.add(text));
-            let number = self.number(Key { system, endpoint, kind: kind.clone(), masked });
-            note(&mut self.days[number], *last);
+        self.begins = known.begins.or(self.begins);
+        for seen in &known.seen {
+            let key = Key::of(seen, self.patterns.add(&seen.text));
+            let number = self.number(key);
+            note(&mut self.days[number], seen.first);
+            note(&mut self.days[number], seen.last);
         }
     }
 
     /// From when on it is known what has failed.
     pub const fn known_from(&self) -> Timestamp {
         self.known_from
+    }
+
+    /// When the stores begin, where that is within the two weeks.
+    pub const fn begins(&self) -> Option<Timestamp> {
+        self.begins
     }
 
     /// Adds the failures of a range of time, and of the time that was not followed before it.
@@ -121,23 +130,28 @@ impl Ledger {
     pub fn occurring(&self, since: Timestamp, also: &[Fingerprint]) -> Vec<Occurring> {
         let present: HashSet<usize> = self.rows.iter().map(|(_, number)| *number).collect();
         // Joined with others, a group can only have begun earlier.
-        if also.is_empty() && !present.iter().any(|number| began(&self.days[*number]).0 >= since) {
+        if also.is_empty() && !present.iter().any(|number| began_at_the_latest(&self.days[*number]) >= since) {
             return Vec::new();
         }
         let patterns = self.patterns.settle();
         let mut groups: HashMap<Fingerprint, (Days, HashSet<usize>)> = HashMap::new();
         for (key, number) in &self.numbers {
             let (days, numbers) = groups.entry(fingerprint(key, &patterns)).or_default();
-            for (first, last) in self.days[*number].values() {
-                note(days, *first);
-                note(days, *last);
-            }
+            note_all(days, &self.days[*number]);
             numbers.insert(*number);
         }
         let mut found = Vec::new();
-        for (fingerprint, (days, numbers)) in groups {
+        let anywhere: HashMap<Fingerprint, Days> = groups
+            .iter()
+            .filter(|(of, _)| of.is_anywhere())
+            .map(|(of, (days, _))| (of.clone(), days.clone()))
+            .collect();
+        for (fingerprint, (mut days, numbers)) in groups {
             if numbers.is_disjoint(&present) {
                 continue;
+            }
+            if let Some(known) = anywhere.get(&fingerprint.anywhere()) {
+                note_all(&mut days, known);
             }
             let (began, before) = began(&days);
             if began < since && !also.iter().any(|other| other.is_same(&fingerprint)) {
@@ -157,15 +171,17 @@ impl Ledger {
         let class = text(store.error_type(row));
         let place = text(store.endpoint(row)).or_else(|| text(store.operation(row)));
         let (system, said) = (text(store.system(row)), text(store.said(row)));
-        let (status, http) = (store.status(row), store.http_status(row));
-        let hash = FixedState::default().hash_one((system, place, status.map(|s| s.as_str()), http, class, said));
+        let (status, http, frame) = (store.status(row), store.http_status(row), text(store.error_at(row)));
+        let hash =
+            FixedState::default().hash_one((system, place, status.map(|s| s.as_str()), http, class, frame, said));
         if let Some(known) = self.hashed.get(&hash) {
             return *known;
         }
         let owned = |text: Option<&str>| text.map(CompactString::from);
         let masked = self.patterns.add(&redact_text(said.unwrap_or_default()));
         let (kind, _) = error_kind(status, http, class);
-        let number = self.number(Key { system: owned(system), endpoint: owned(place), kind, masked });
+        let (system, endpoint, frame) = (owned(system), owned(place), owned(frame));
+        let number = self.number(Key { system, endpoint, kind, frame, masked });
         self.hashed.insert(hash, number);
         number
     }
@@ -199,30 +215,11 @@ impl Ledger {
     }
 
     const fn nothing_known(&self) -> KnownFailures {
-        KnownFailures { seen: Vec::new(), known_from: self.known_from, is_final: true }
+        KnownFailures { seen: Vec::new(), known_from: self.known_from, begins: self.begins, is_final: true }
     }
 }
 
 fn fingerprint(key: &Key, patterns: &[Pattern]) -> Fingerprint {
-    let Key { system, endpoint, kind, masked } = key.clone();
-    Fingerprint { system, endpoint, kind, pattern: patterns[masked as usize].clone() }
-}
-
-fn note(days: &mut Days, at: Timestamp) {
-    let known = days.entry(day_of(at)).or_insert((at, at));
-    *known = (known.0.min(at), known.1.max(at));
-}
-
-/// Since when there was no day of silence, and the last one before that. Within one day of the calendar, no day is silent.
-fn began(days: &Days) -> (Timestamp, Option<Timestamp>) {
-    let mut latest = days.values().rev();
-    let Some(&(first, _)) = latest.next() else { return (Timestamp(i64::MIN), None) };
-    let mut began = first;
-    for (first, last) in latest {
-        if began.since_us(*last) >= DAY_US {
-            return (began, Some(*last));
-        }
-        began = *first;
-    }
-    (began, None)
+    let Key { system, endpoint, kind, frame, masked } = key.clone();
+    Fingerprint { system, endpoint, kind, frame, pattern: patterns[masked as usize].clone() }
 }

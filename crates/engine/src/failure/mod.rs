@@ -7,8 +7,9 @@
 mod group;
 mod kind;
 mod ledger;
+mod silence;
 
-pub use group::{FailureGroup, Fingerprint, Mute, Remark, State, remark};
+pub use group::{ANYWHERE, FailureGroup, Fingerprint, Mute, Remark, State, remark};
 pub use kind::{ERROR_LINE, error_kind};
 pub use ledger::{KnownFailures, Ledger, Occurring};
 
@@ -16,10 +17,12 @@ use crate::pattern::{Masked, Pattern, Patterns, Trend};
 use compact_str::CompactString;
 use crosstail_core::model::{Activity, FinalOutcome, Timestamp, redact_text};
 use foldhash::quality::FixedState;
+use silence::{Days, note, note_all, was_silent};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::BuildHasher as _;
 
-/// A day, in microseconds. A group that is silent for so long has ended.
+/// A day, in microseconds. A group that is silent for so long has ended; whether it is then back again depends on how long it
+/// usually is silent.
 pub const DAY_US: i64 = 86_400_000_000;
 /// A group that did not occur for so many days is new.
 pub const DAYS: i64 = 14;
@@ -36,7 +39,16 @@ struct Key {
     system: Option<CompactString>,
     endpoint: Option<CompactString>,
     kind: CompactString,
+    frame: Option<CompactString>,
     masked: Masked,
+}
+
+impl Key {
+    /// Of what is remembered.
+    fn of(seen: &Seen, masked: Masked) -> Self {
+        let Seen { system, endpoint, kind, frame, .. } = seen.clone();
+        Self { system, endpoint, kind, frame, masked }
+    }
 }
 
 /// What is remembered of the failures of a day: when those that say the same were first and last.
@@ -45,6 +57,8 @@ pub struct Seen {
     pub system: Option<CompactString>,
     pub endpoint: Option<CompactString>,
     pub kind: CompactString,
+    /// Where they were thrown; [`ANYWHERE`] where that was not kept.
+    pub frame: Option<CompactString>,
     /// What they say, masked.
     pub text: String,
     pub first: Timestamp,
@@ -106,8 +120,8 @@ impl Span {
 #[derive(Debug)]
 struct Tally {
     counted: Option<Counted>,
-    /// The last one before what is fresh, and the first one since.
-    before: Option<Timestamp>,
+    /// When they were before what is fresh, and the first one since.
+    before: Days,
     fresh: Option<Timestamp>,
 }
 
@@ -148,7 +162,7 @@ impl Failures {
     pub fn add(&mut self, activity: Activity) {
         let number = self.number_of(&activity);
         let (at, span) = (activity.started_at, self.span);
-        self.note(number, at, at);
+        self.note_at(number, at, at);
         let hash = |text: &CompactString| FixedState::default().hash_one(text);
         let counted = self.tallies[number].counted.get_or_insert_with(|| Counted {
             count: 0,
@@ -178,41 +192,37 @@ impl Failures {
     /// Adds a failure of the time before, which is not counted.
     pub fn add_before(&mut self, activity: &Activity) {
         let (number, at) = (self.number_of(activity), activity.started_at);
-        self.note(number, at, at);
+        self.note_at(number, at, at);
         let known = self.days.entry((day_of(at), number)).or_insert((at, at));
         *known = (known.0.min(at), known.1.max(at));
     }
 
     /// Adds what is remembered of the time before.
     pub fn add_seen(&mut self, seen: &Seen) {
-        let masked = self.patterns.add(&seen.text);
-        let Seen { system, endpoint, kind, .. } = seen;
-        let key = Key { system: system.clone(), endpoint: endpoint.clone(), kind: kind.clone(), masked };
+        let key = Key::of(seen, self.patterns.add(&seen.text));
         let number = self.number(key);
-        self.note(number, seen.first, seen.last);
+        self.note_at(number, seen.first, seen.last);
     }
 
     /// What is to be remembered of a day of which the failures were read.
     pub fn seen_on(&self, day: i64) -> Vec<Seen> {
         let keys: HashMap<usize, &Key> = self.numbers.iter().map(|(key, number)| (*number, key)).collect();
         let of_day = self.days.range((day, 0)..=(day, usize::MAX));
-        let seen = of_day.filter_map(|((_, number), (first, last))| {
-            let Key { system, endpoint, kind, masked } = keys.get(number)?;
-            let text = self.patterns.masked(*masked);
-            let (system, endpoint, kind) = (system.clone(), endpoint.clone(), kind.clone());
-            Some(Seen { system, endpoint, kind, text, first: *first, last: *last })
-        });
+        let seen = of_day.filter_map(|((_, number), (first, last))| Some(self.seen(keys.get(number)?, *first, *last)));
         seen.collect()
     }
 
-    /// What is known of the time before what is fresh: of what says the same, the last one.
+    /// What is known of the time before what is fresh, day by day.
     pub fn seen_before(&self) -> Vec<Seen> {
-        let seen = self.numbers.iter().filter_map(|(key, number)| {
-            let at = self.tallies[*number].before?;
-            let Key { system, endpoint, kind, masked } = key.clone();
-            Some(Seen { system, endpoint, kind, text: self.patterns.masked(masked), first: at, last: at })
-        });
-        seen.collect()
+        let of_key = |(key, number): (&Key, &usize)| -> Vec<Seen> {
+            self.tallies[*number].before.values().map(|(first, last)| self.seen(key, *first, *last)).collect()
+        };
+        self.numbers.iter().flat_map(of_key).collect()
+    }
+
+    fn seen(&self, key: &Key, first: Timestamp, last: Timestamp) -> Seen {
+        let Key { system, endpoint, kind, frame, masked } = key.clone();
+        Seen { system, endpoint, kind, frame, text: self.patterns.masked(masked), first, last }
     }
 
     fn number_of(&mut self, activity: &Activity) -> usize {
@@ -220,25 +230,25 @@ impl Failures {
         let masked = self.patterns.add(&redact_text(activity.said().unwrap_or_default()));
         let (kind, _) = error_kind(activity.status, activity.http_status, activity.error_type.as_deref());
         let endpoint = activity.endpoint.as_ref().or(activity.operation.as_ref()).cloned();
-        self.number(Key { system: activity.system.clone(), endpoint, kind, masked })
+        self.number(Key { system: activity.system.clone(), endpoint, kind, frame: activity.error_at.clone(), masked })
     }
 
     fn number(&mut self, key: Key) -> usize {
         let next = self.tallies.len();
         let number = *self.numbers.entry(key).or_insert(next);
         if number == next {
-            self.tallies.push(Tally { counted: None, before: None, fresh: None });
+            self.tallies.push(Tally { counted: None, before: Days::new(), fresh: None });
         }
         number
     }
 
-    fn note(&mut self, number: usize, first: Timestamp, last: Timestamp) {
+    fn note_at(&mut self, number: usize, first: Timestamp, last: Timestamp) {
         let tally = &mut self.tallies[number];
         for at in [first, last] {
             if at < self.span.fresh {
                 // What is longer ago says nothing, whether it was read or not.
                 if at >= self.span.known_from() {
-                    tally.before = tally.before.max(Some(at));
+                    note(&mut tally.before, at);
                 }
             } else {
                 tally.fresh = Some(tally.fresh.map_or(at, |known| known.min(at)));
@@ -257,10 +267,21 @@ impl Failures {
         }
         for (key, tally) in keys.into_iter().flatten().zip(self.tallies) {
             let pattern: Pattern = patterns[key.masked as usize].clone();
-            let fingerprint = Fingerprint { system: key.system, endpoint: key.endpoint, kind: key.kind, pattern };
+            let Key { system, endpoint, kind, frame, .. } = key;
+            let fingerprint = Fingerprint { system, endpoint, kind, frame, pattern };
             match groups.get_mut(&fingerprint) {
                 Some(known) => known.merge(tally),
                 None => drop(groups.insert(fingerprint, tally)),
+            }
+        }
+        let anywhere: HashMap<Fingerprint, Days> = groups
+            .iter()
+            .filter(|(of, _)| of.is_anywhere())
+            .map(|(of, known)| (of.clone(), known.before.clone()))
+            .collect();
+        for (fingerprint, tally) in &mut groups {
+            if let Some(known) = anywhere.get(&fingerprint.anywhere()) {
+                note_all(&mut tally.before, known);
             }
         }
         let span = self.span;
@@ -273,7 +294,7 @@ impl Failures {
 
 impl Tally {
     fn merge(&mut self, other: Self) {
-        self.before = self.before.max(other.before);
+        note_all(&mut self.before, &other.before);
         self.fresh = [self.fresh, other.fresh].into_iter().flatten().min();
         match (&mut self.counted, other.counted) {
             (Some(own), Some(other)) => own.merge(other),
@@ -284,16 +305,17 @@ impl Tally {
     fn group(self, fingerprint: Fingerprint, span: Span) -> Option<FailureGroup> {
         let Counted { count, last_hour, first, last, example, entities, organizations, outcomes, trend } =
             self.counted?;
-        let state = match (self.before, self.fresh) {
+        let before = self.before.values().next_back().map(|(_, last)| *last);
+        let state = match (before, self.fresh) {
             _ if last < span.until.plus_us(-DAY_US) => State::Quiet,
             (None, _) => State::New,
-            (Some(before), Some(fresh)) if fresh.since_us(before) >= DAY_US => State::BackAgain,
+            (Some(_), Some(fresh)) if was_silent(&self.before, fresh) => State::BackAgain,
             _ => State::Ongoing,
         };
         Some(FailureGroup {
             state,
             began: if matches!(state, State::New | State::BackAgain) { self.fresh.unwrap_or(first) } else { first },
-            before: self.before,
+            before,
             count,
             last_hour,
             first,

@@ -1,7 +1,7 @@
 use super::*;
 use crate::pattern::Trend;
 use crosstail_core::filter::{Context, Filter, NamedRecord};
-use crosstail_core::model::{Id, Names, Status};
+use crosstail_core::model::{Id, Locator, NameId, Names, Place, SourceId, Status};
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp(1_790_000_000_000_000);
@@ -66,6 +66,61 @@ fn a_group_is_new_ongoing_back_again_or_quiet() {
     week.add(failure(4, "Tally", ago(20), "no such ledger"));
     let found: Vec<State> = week.settle().iter().map(|group| group.state).collect();
     assert_eq!(found, [State::New, State::Ongoing, State::Quiet]);
+}
+
+/// One text that two places throw is two groups; what is remembered without a place is neither new here nor there.
+#[test]
+fn what_another_place_throws_is_another_group() {
+    let at = |number: u128, hours: i64, place: Option<&str>| {
+        let mut one = failure(number, "SAP", ago(hours), "Internal error");
+        one.error_at = place.map(Into::into);
+        let locator = Locator::Line { file: NameId(1), offset: 0, length: 0 };
+        one.places = vec![Place::new(SourceId(0), locator)];
+        one
+    };
+    let (save, load) = (Some("saveOrder (/app/orders.ts)"), Some("loadStock (/app/stock.ts)"));
+    let all = [at(1, 30, save), at(2, 2, save), at(3, 2, load), at(4, 1, load), at(5, 3, None)];
+    let found = groups(&all);
+    let told: Vec<(Option<&str>, State, u64)> =
+        found.iter().map(|one| (one.fingerprint.frame.as_deref(), one.state, one.count)).collect();
+    assert_eq!(told, [(load, State::New, 2), (None, State::New, 1), (save, State::Ongoing, 1)]);
+    let ids: HashSet<String> = found.iter().map(|one| one.fingerprint.id()).collect();
+    assert_eq!(ids.len(), 3);
+    let names = Names::default();
+    for group in &found {
+        let (_, predicate) = Filter::compile(&group.filter(), &Context::default()).expect("a filter");
+        let kept =
+            all[1..].iter().filter(|one| predicate.keeps(&NamedRecord { activity: one, names: &names, payload: None }));
+        assert_eq!(kept.count() as u64, group.count, "{}", group.filter());
+    }
+    let mut again = Failures::new(Span::of(Some(ago(24)), NOW));
+    again.add_seen(&Seen {
+        system: Some("SAP".into()),
+        endpoint: Some("/po/create".into()),
+        kind: "503".into(),
+        frame: Some(ANYWHERE.into()),
+        text: "Internal error".to_owned(),
+        first: ago(30),
+        last: ago(25),
+    });
+    for one in &all[1..] {
+        again.add(one.clone());
+    }
+    assert!(again.settle().iter().all(|one| one.state == State::Ongoing));
+}
+
+/// What fails once a night is not back again each night, and is so after a night without it.
+#[test]
+fn what_is_always_silent_for_a_day_is_not_back_again() {
+    let nightly = |last: i64| {
+        let times = (1..12).map(|night| last + 24 * night);
+        let mut all: Vec<Activity> =
+            (10_u128..).zip(times).map(|(number, hours)| failure(number, "SAP", ago(hours), "no backup")).collect();
+        all.push(failure(1, "SAP", ago(2), "no backup"));
+        groups(&all).remove(0).state
+    };
+    assert_eq!(nightly(2), State::Ongoing);
+    assert_eq!(nightly(2 + 24), State::BackAgain);
 }
 
 #[test]
@@ -209,7 +264,7 @@ proptest! {
             })
             .collect();
         let since = NOW.plus_us(-HOUR_US);
-        let known = KnownFailures { seen: Vec::new(), known_from: ago(15 * 24), is_final: true };
+        let known = KnownFailures { seen: Vec::new(), known_from: ago(15 * 24), begins: None, is_final: true };
         let told = |batches: Vec<Vec<Activity>>| {
             let mut store = crate::store::Store::new(Names::default());
             let mut ledger = Ledger::new(&known, since.plus_us(-HOUR_US));

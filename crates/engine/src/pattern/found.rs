@@ -8,6 +8,8 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, PartialEq)]
 pub struct FoundPattern {
     pub pattern: Pattern,
+    /// Whether a filter for its id finds all of it: only words vary in it that are masked in each text by itself.
+    pub by_id: bool,
     pub tally: PatternTally,
 }
 
@@ -36,11 +38,36 @@ pub struct FoundPatterns {
     pub without_text: u64,
     /// When the first and the last of all started.
     pub span: Option<(Timestamp, Timestamp)>,
+    /// What was read in part; `None` where everything was read.
+    pub sampled: Option<Sampled>,
     /// Why it is not of all sources.
     pub problem: Option<String>,
 }
 
+/// The time of which the newest activities of each of some equal slices were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sampled {
+    pub from: Timestamp,
+    /// From here on, everything was read.
+    pub until: Timestamp,
+    pub slices: i64,
+    /// Number of activities that were read of them.
+    pub read: u64,
+}
+
+impl FoundPattern {
+    /// The id, where a filter for it finds all of it.
+    pub fn id(&self) -> Option<&str> {
+        self.by_id.then_some(self.pattern.id.as_str())
+    }
+}
+
 impl FoundPatterns {
+    /// The filter for one of them, and for none of the others.
+    pub fn filter_of(&self, one: &FoundPattern) -> String {
+        one.pattern.clauses_among(self.patterns.iter().map(|other| &other.pattern)).join(" ")
+    }
+
     /// Number of activities that have a pattern.
     pub fn total(&self) -> u64 {
         self.patterns.iter().map(|one| one.tally.count).sum()
@@ -75,17 +102,21 @@ impl PatternCounts {
 
     /// What was found.
     pub fn settle(self) -> FoundPatterns {
-        let mut by_pattern: HashMap<Pattern, PatternTally> = HashMap::new();
-        for (pattern, tally) in self.patterns.settle().into_iter().zip(self.tallies) {
+        let mut by_pattern: HashMap<Pattern, (PatternTally, bool)> = HashMap::new();
+        for ((number, pattern), tally) in (0..).zip(self.patterns.settle()).zip(self.tallies) {
+            let by_id = self.patterns.masked(number) == pattern.text;
             match by_pattern.get_mut(&pattern) {
-                Some(known) => known.merge(tally),
-                None => drop(by_pattern.insert(pattern, tally)),
+                Some((known, all_by_id)) => {
+                    known.merge(tally);
+                    *all_by_id &= by_id;
+                }
+                None => drop(by_pattern.insert(pattern, (tally, by_id))),
             }
         }
-        let mut patterns: Vec<FoundPattern> =
-            by_pattern.into_iter().map(|(pattern, tally)| FoundPattern { pattern, tally }).collect();
+        let found = |(pattern, (tally, by_id))| FoundPattern { pattern, by_id, tally };
+        let mut patterns: Vec<FoundPattern> = by_pattern.into_iter().map(found).collect();
         patterns.sort_by(|a, b| b.tally.count.cmp(&a.tally.count).then_with(|| a.pattern.text.cmp(&b.pattern.text)));
-        FoundPatterns { patterns, without_text: self.without_text, span: self.span, problem: None }
+        FoundPatterns { patterns, without_text: self.without_text, span: self.span, sampled: None, problem: None }
     }
 }
 

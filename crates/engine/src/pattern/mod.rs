@@ -11,7 +11,7 @@ mod gaps;
 mod trend;
 
 pub use crosstail_core::mask::ANY;
-pub use found::{FoundPattern, FoundPatterns, PatternCounts, PatternTally};
+pub use found::{FoundPattern, FoundPatterns, PatternCounts, PatternTally, Sampled};
 pub use gaps::{GapCounts, GapValues, value_clause};
 pub use trend::Trend;
 
@@ -131,11 +131,16 @@ impl Pattern {
     /// `event lost`, too, which is a pattern of its own where few words are there.
     pub fn clauses_among<'a>(&self, others: impl Iterator<Item = &'a Self>) -> Vec<String> {
         let regex = |of: &Self| regex::Regex::new(&mask::template(&of.text)).ok();
-        let own = regex(self);
+        // Without gaps it stands for itself; and a first word is no gap.
+        let gaps = self.text.contains(ANY);
+        let words = |of: &Self| of.text.split(' ').count();
+        let first = |of: &Self| of.text.split(' ').next().map(str::to_owned);
+        let (own, own_first, own_words) = (regex(self).filter(|_| gaps), first(self), words(self));
         let is_within = |other: &&Self| {
             let fits =
                 |regex: &Option<regex::Regex>, text: &str| regex.as_ref().is_some_and(|regex| regex.is_match(text));
-            other.text != self.text && fits(&own, &other.text) && !fits(&regex(other), &self.text)
+            let is_alike = own.is_some() && first(other) == own_first && words(other) == own_words;
+            is_alike && other.text != self.text && fits(&own, &other.text) && !fits(&regex(other), &self.text)
         };
         let siblings = others.filter(is_within).take(SIBLINGS).map(|other| format!("-{}", other.clause()));
         std::iter::once(self.clause()).chain(siblings).collect()

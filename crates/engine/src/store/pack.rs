@@ -17,6 +17,7 @@ pub(super) enum Text {
     Message,
     Error,
     ErrorType,
+    ErrorAt,
     Operation,
     Entity,
     Actor,
@@ -39,6 +40,7 @@ impl Text {
             Field::Message => Self::Message,
             Field::Error => Self::Error,
             Field::ErrorType => Self::ErrorType,
+            Field::ErrorAt => Self::ErrorAt,
             Field::Operation => Self::Operation,
             Field::Entity => Self::Entity,
             Field::Actor => Self::Actor,
@@ -52,7 +54,7 @@ impl Text {
     }
 }
 
-pub(super) const TEXTS: usize = 15;
+pub(super) const TEXTS: usize = 16;
 
 /// In [`Text::Request`]: the request id equals the activity's id. No text has this number.
 pub(super) const SAME: Symbol = Symbol(u32::MAX);
@@ -186,6 +188,7 @@ pub(super) fn pack_texts(activity: &Activity, symbols: &mut Symbols) -> [Symbol;
         text(&activity.message),
         text(&activity.error),
         text(&activity.error_type),
+        text(&activity.error_at),
         text(&activity.operation),
         text(&activity.entity),
         text(&activity.actor),

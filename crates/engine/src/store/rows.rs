@@ -79,6 +79,12 @@ impl Store {
         segment.text(at, Text::ErrorType)
     }
 
+    /// Where in the application a row's error was thrown.
+    pub fn error_at(&self, row: Row) -> Symbol {
+        let (segment, at) = self.at(row);
+        segment.text(at, Text::ErrorAt)
+    }
+
     /// What a row says: its error, or else its message.
     pub fn said(&self, row: Row) -> Symbol {
         let (segment, at) = self.at(row);

@@ -318,6 +318,7 @@ impl Segment {
             parent_request_id: text(Text::Parent),
             error: text(Text::Error),
             error_type: text(Text::ErrorType),
+            error_at: text(Text::ErrorAt),
             operation: text(Text::Operation),
             entity: text(Text::Entity),
             actor: text(Text::Actor),

@@ -59,7 +59,9 @@ fn rank(atom: &Atom, negated: bool) -> Option<u8> {
         Field::Correlation | Field::Parent if is_whole(atom) => Some(1),
         Field::Id | Field::Request | Field::Correlation | Field::Parent => Some(2),
         Field::Entity | Field::Operation | Field::Url | Field::Actor => Some(3),
-        Field::Error | Field::ErrorType | Field::Message | Field::NextRetry | Field::Completed => Some(5),
+        Field::Error | Field::ErrorType | Field::ErrorAt | Field::Message | Field::NextRetry | Field::Completed => {
+            Some(5)
+        }
         Field::Status | Field::Is | Field::Http | Field::Attempt | Field::Level => Some(6),
         Field::Endpoint | Field::Organization | Field::Tags => Some(7),
         _ => Some(8),

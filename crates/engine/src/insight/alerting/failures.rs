@@ -23,10 +23,13 @@ pub(super) fn measure(
     let ledger = known.failures?;
     let now = seen.context.now;
     let since = now.plus_us(-rule.window_us);
+    let young = ledger.begins().filter(|begins| since.since_us(*begins) < DAY_US);
     // What is known for less than a day tells nothing from what is new.
-    if since.since_us(ledger.known_from()) < DAY_US {
+    if young.is_none() && since.since_us(ledger.known_from()) < DAY_US {
         return None;
     }
+    // Where the stores themselves are younger, everything begins with them; later groups are told with how long nothing was.
+    let settled = young.map(|begins| begins.plus_us(rule.window_us.max(HOUR_US)));
     let active: Vec<(Fingerprint, &Alert)> = known
         .active
         .iter()
@@ -37,7 +40,8 @@ pub(super) fn measure(
     let mut all: Vec<Measured> = Vec::new();
     for group in ledger.occurring(since, &also) {
         let before = active.iter().find(|(of, _)| of.is_same(&group.fingerprint));
-        if before.is_none() && (group.began < since || group.state() != state) {
+        let has_begun = group.began >= since && settled.is_none_or(|settled| group.began >= settled);
+        if before.is_none() && (!has_begun || group.state() != state) {
             continue;
         }
         // A word that has become one of several gives no group another name while its alert lasts.
@@ -69,6 +73,7 @@ pub(super) fn measure(
 fn before_that(group: &Occurring, known_from: Timestamp) -> String {
     let days = |us: i64| match us / HOUR_US {
         hours if hours >= 48 => format!("{} days", hours / 24),
+        1 => "hour".to_owned(),
         hours => format!("{hours} hours"),
     };
     match group.before {
@@ -88,8 +93,9 @@ fn to_group(of: &Fingerprint) -> Group {
         text.as_ref().map(|text| (name.to_owned(), text.to_string()))
     };
     let labels = [label("system", &of.system), label("endpoint", &of.endpoint)];
-    let rest = [("kind".to_owned(), of.kind.to_string()), (PATTERN.to_owned(), of.pattern.text.clone())];
-    labels.into_iter().flatten().chain(rest).collect()
+    let kind = ("kind".to_owned(), of.kind.to_string());
+    let said = (PATTERN.to_owned(), of.pattern.text.clone());
+    labels.into_iter().flatten().chain([kind]).chain(label("at", &of.frame)).chain([said]).collect()
 }
 
 /// The group that an alert with these labels is about.
@@ -100,6 +106,7 @@ fn of_group(group: &Group) -> Fingerprint {
         system: of("system").map(Into::into),
         endpoint: of("endpoint").map(Into::into),
         kind: of("kind").unwrap_or_default().into(),
+        frame: of("at").map(Into::into),
         pattern: Pattern { id: crosstail_core::mask::id_of(&text), text },
     }
 }
@@ -145,10 +152,10 @@ mod tests {
             let seen = |system: &str, text: &str, hours: i64| {
                 let at = START.plus_us(-hours * HOUR_US);
                 let (system, kind, text) = (Some(system.into()), "503".into(), text.to_owned());
-                Seen { system, endpoint: Some("/po".into()), kind, text, first: at, last: at }
+                Seen { system, endpoint: Some("/po".into()), kind, frame: None, text, first: at, last: at }
             };
             let seen = vec![seen("Zoho", "busy", 2), seen("Tally", "no ledger <*>", 72)];
-            let known = KnownFailures { seen, known_from: until.plus_us(-DAYS * DAY_US), is_final: true };
+            let known = KnownFailures { seen, known_from: until.plus_us(-DAYS * DAY_US), begins: None, is_final: true };
             world.alerting.set_known_failures(until, Some(&known));
             world
         }
@@ -223,6 +230,29 @@ mod tests {
         }
     }
 
+    /// In a store of three hours, everything has begun of late.
+    #[test]
+    fn what_has_begun_with_the_stores_is_not_new() {
+        let mut world = World::new();
+        let until = world.alerting.request_known_failures(START).expect("asked");
+        let begins = START.plus_us(-3 * HOUR_US);
+        let known = KnownFailures { seen: Vec::new(), known_from: begins, begins: Some(begins), is_final: true };
+        world.alerting.set_known_failures(until, Some(&known));
+        world.now = begins.plus_us(MINUTE_US);
+        for _ in 0..50 {
+            world.fail("SAP", "order 17 refused");
+            world.fail("SAP", "order 18 refused");
+            assert_eq!(world.go(), []);
+        }
+        world.now = START;
+        for _ in 0..2 {
+            world.fail("Zoho", "busy");
+        }
+        let told = world.go();
+        let said: Vec<&str> = told.iter().map(|(_, _, said)| said.as_str()).collect();
+        assert_eq!(said, ["Zoho /po 503: busy | Zoho /po 503: busy: 2 in 1 h, not in the 3 hours before"]);
+    }
+
     #[test]
     fn nothing_is_new_before_it_is_known_what_was() {
         let mut world = World::new();
@@ -232,7 +262,7 @@ mod tests {
         }
         // The stores could not be read: it is asked again, and nothing is told meanwhile.
         let until = world.alerting.request_known_failures(world.now).expect("asked");
-        let nothing = KnownFailures { seen: Vec::new(), known_from: until, is_final: false };
+        let nothing = KnownFailures { seen: Vec::new(), known_from: until, begins: None, is_final: false };
         world.alerting.set_known_failures(until, Some(&nothing));
         assert_eq!(world.go(), []);
         world.now = world.now.plus_us(MINUTE_US);

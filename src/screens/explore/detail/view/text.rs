@@ -4,8 +4,9 @@ use crate::screens::explore::detail::Detail;
 use crate::tui::Theme;
 use crate::tui::paragraph::paragraph;
 use crate::tui::text::safe;
-use crosstail_core::model::{Payload, PayloadPart, redact_text, thrown, visible_line};
-use crosstail_engine::insight::{FrameKind, frames, library_runs, own_frame};
+use crosstail_core::model::{
+    FrameKind, Payload, PayloadPart, frames, library_runs, own_frame, redact_text, thrown, visible_line,
+};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;

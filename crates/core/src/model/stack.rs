@@ -16,7 +16,9 @@ pub enum FrameKind {
 /// One line of a stack trace.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame<'a> {
+    /// Whose it is.
     pub kind: FrameKind,
+    /// As it stands in the trace, without the newline.
     pub text: &'a str,
 }
 
@@ -130,6 +132,62 @@ pub fn own_frame<'a>(frames: &[Frame<'a>]) -> Option<&'a str> {
     found.map(|frame| frame.text.trim())
 }
 
+/// Where the innermost frame of the application in a stack is: its function and file, without the line and whatever else changes with
+/// a build or a run. `None` where the application has no frame.
+pub fn place_of(stack: &str) -> Option<String> {
+    let frames = frames(stack);
+    let mut frame = own_frame(&frames)?;
+    while let Some(rest) = PREFIXES.iter().find_map(|prefix| frame.strip_prefix(prefix)).or_else(|| after_number(frame))
+    {
+        frame = rest.trim_start();
+    }
+    let mut place = String::with_capacity(frame.len());
+    let mut rest = frame;
+    while let Some(at) = rest.find(|c: char| c.is_ascii_digit()) {
+        place.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(address) = rest.strip_prefix("0x") {
+            rest = address.trim_start_matches(|c: char| c.is_ascii_hexdigit());
+            cut(&mut place, &[" +"]);
+            continue;
+        }
+        let number = &rest[..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len())];
+        rest = &rest[number.len()..];
+        // `file:40:7`, `file:line 12`, `file", line 9`, `file(17)`.
+        if place.ends_with('(') && rest.starts_with(')') {
+            place.pop();
+            rest = &rest[1..];
+        } else if !cut(&mut place, &[":line ", ", line ", ":"]) {
+            place.push_str(number);
+        }
+    }
+    place.push_str(rest);
+    let place = place.trim().trim_end_matches([':', ',']);
+    (!place.is_empty()).then(|| place[..place.floor_char_boundary(LONGEST_PLACE)].to_owned())
+}
+
+/// What stands before the function in a frame.
+const PREFIXES: [&str; 4] = ["at ", "from ", "File ", "async "];
+/// In bytes.
+const LONGEST_PLACE: usize = 200;
+
+/// What stands behind the number of a frame: `#0 `, `12: `.
+fn after_number(frame: &str) -> Option<&str> {
+    let numbered = frame.strip_prefix('#').unwrap_or(frame);
+    let rest = numbered.trim_start_matches(|c: char| c.is_ascii_digit());
+    let rest = if numbered.len() < frame.len() { rest.strip_prefix(' ') } else { rest.strip_prefix(": ") };
+    rest.filter(|_| numbered.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+/// Removes the first of some endings that a text has; whether it had one.
+fn cut(text: &mut String, endings: &[&str]) -> bool {
+    let found = endings.iter().find(|ending| text.ends_with(**ending));
+    if let Some(ending) = found {
+        text.truncate(text.len() - ending.len());
+    }
+    found.is_some()
+}
+
 /// Runs of at least three library frames, which can be folded.
 pub fn library_runs(frames: &[Frame<'_>]) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
@@ -173,6 +231,36 @@ mod tests {
         assert_eq!(kinds(net), "mol");
         let go = "goroutine 1 [running]:\nmain.post(0x1)\n\t/app/main.go:12 +0x1\nnet/http.(*Client).Do(0x2)\n\t/usr/local/go/src/net/http/client.go:1 +0x2";
         assert!(kinds(go).contains('o') && kinds(go).ends_with('l'), "{}", kinds(go));
+    }
+
+    #[test]
+    fn a_place_does_not_change_with_its_line() {
+        for (stack, place) in [
+            (
+                "Error: no\n    at saveOrder (/app/src/orders.ts:40:7)\n    at x (node:internal/y:1:2)",
+                "saveOrder (/app/src/orders.ts)",
+            ),
+            (
+                "Error: no\n    at post (/app/node_modules/http/a.js:1:2)\n    at async /app/src/stock2.ts:4:5",
+                "/app/src/stock2.ts",
+            ),
+            (
+                "Traceback (most recent call last):\n  File \"/app/sync.py\", line 9, in run\n    post()\nE: no",
+                "\"/app/sync.py\", in run",
+            ),
+            (
+                "E: no\n\tat java.base/java.net.Socket.read(Socket.java:1)\n\tat com.acme.Sap.post(Sap.java:88)",
+                "com.acme.Sap.post(Sap.java)",
+            ),
+            ("E: no\n   at Acme.Sap.Post(Order o) in /src/Sap.cs:line 12", "Acme.Sap.Post(Order o) in /src/Sap.cs"),
+            ("goroutine 1 [running]:\nmain.post(0x1)\n\t/app/main.go:12 +0x1f", "/app/main.go"),
+            ("panicked\n   1: app::sync\n             at ./src/sync.rs:10:3", "app::sync"),
+            ("PHP Fatal error\n#0 /srv/checkout.php(17): charge()\n#1 {main}", "/srv/checkout.php: charge()"),
+        ] {
+            assert_eq!(place_of(stack).as_deref(), Some(place), "{stack}");
+        }
+        assert_eq!(place_of("Error: no\n    at x (node:internal/y:1:2)"), None, "no frame of the application");
+        assert_eq!(place_of("it failed"), None);
     }
 
     #[test]
