@@ -41,7 +41,7 @@ pub enum Manner {
 /// A server on a port of its own. Its threads end with their connections, or with the tests.
 pub struct Unruly {
     pub port: u16,
-    connections: Arc<AtomicUsize>,
+    asked: Arc<AtomicUsize>,
 }
 
 /// Which protocol it speaks.
@@ -62,25 +62,24 @@ impl Unruly {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let bomb = Arc::new(if manner == Manner::Bomb { bomb() } else { Vec::new() });
-        let connections = Arc::<AtomicUsize>::default();
-        let counted = Arc::clone(&connections);
+        let asked = Arc::<AtomicUsize>::default();
+        let counted = Arc::clone(&asked);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                counted.fetch_add(1, Ordering::Relaxed);
-                let bomb = Arc::clone(&bomb);
-                std::thread::spawn(move || drop(talk(stream, protocol, manner, &bomb)));
+                let (bomb, asked) = (Arc::clone(&bomb), Arc::clone(&counted));
+                std::thread::spawn(move || drop(talk(stream, protocol, manner, &bomb, &asked)));
             }
         });
-        Self { port, connections }
+        Self { port, asked }
     }
 
-    /// How often somebody has connected.
+    /// How many wrong rows somebody has asked for, by however many connections.
     pub fn asked(&self) -> usize {
-        self.connections.load(Ordering::Relaxed)
+        self.asked.load(Ordering::Relaxed)
     }
 }
 
-fn talk(mut stream: TcpStream, protocol: Protocol, manner: Manner, bomb: &[u8]) -> Talk {
+fn talk(mut stream: TcpStream, protocol: Protocol, manner: Manner, bomb: &[u8], asked: &AtomicUsize) -> Talk {
     stream.set_read_timeout(Some(Duration::from_mins(3)))?;
     match manner {
         Manner::Silent => return hear(&mut stream),
@@ -97,7 +96,7 @@ fn talk(mut stream: TcpStream, protocol: Protocol, manner: Manner, bomb: &[u8]) 
         _ => {}
     }
     match protocol {
-        Protocol::Postgres => postgres(&mut stream, manner),
+        Protocol::Postgres => postgres(&mut stream, manner, asked),
         Protocol::Mysql => mysql(&mut stream, manner),
         Protocol::Mongodb => mongodb(&mut stream, manner),
         Protocol::Kafka => kafka(&mut stream, manner),
@@ -137,7 +136,7 @@ fn repeated(part: &[u8], bytes: usize) -> Vec<u8> {
 
 // PostgreSQL.
 
-fn postgres(stream: &mut TcpStream, manner: Manner) -> Talk {
+fn postgres(stream: &mut TcpStream, manner: Manner, rows: &AtomicUsize) -> Talk {
     use crosstail_fuzz::speech::postgres::{LARGE, NUMBER, TEXT, TRUTH, columns, greeting, message, row};
     const SSL: u32 = 80_877_103;
     loop {
@@ -192,6 +191,7 @@ fn postgres(stream: &mut TcpStream, manner: Manner) -> Talk {
             }
             b'E' if manner == Manner::Stuck => return hear(stream),
             b'E' if manner == Manner::WrongRows => {
+                rows.fetch_add(1, Ordering::Relaxed);
                 let wrong = message(b'D', &[&2u16.to_be_bytes()[..], &[0xff; 4], &1000u32.to_be_bytes()].concat());
                 stream.write_all(&[message(b'2', b""), wrong, message(b'C', b"SELECT 1\0")].concat())?;
             }
