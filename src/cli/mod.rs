@@ -111,6 +111,7 @@ const SHUTDOWN: std::time::Duration = std::time::Duration::from_millis(300);
 
 /// Runs the program.
 pub fn main() -> ExitCode {
+    crosstail_heap::keep_little();
     let cli = match Cli::try_parse_from(habits::understood(std::env::args_os())) {
         Ok(cli) => cli,
         Err(error) => {
