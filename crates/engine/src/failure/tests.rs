@@ -83,7 +83,7 @@ fn what_another_place_throws_is_another_group() {
     let found = groups(&all);
     let told: Vec<(Option<&str>, State, u64)> =
         found.iter().map(|one| (one.fingerprint.frame.as_deref(), one.state, one.count)).collect();
-    assert_eq!(told, [(load, State::New, 2), (None, State::New, 1), (save, State::Ongoing, 1)]);
+    assert_eq!(told, [(load, State::New, 2), (None, State::New, 1), (save, State::BackAgain, 1)]);
     let ids: HashSet<String> = found.iter().map(|one| one.fingerprint.id()).collect();
     assert_eq!(ids.len(), 3);
     let names = Names::default();
