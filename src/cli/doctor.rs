@@ -3,6 +3,7 @@
 
 use super::args::{DoctorArgs, TextOrJson};
 use super::output::{colours, columns, print_error, spinner};
+use super::sources::PATIENCE;
 use super::wrap::wrapped;
 use super::{check, exit, sources};
 use crate::config::{self, Config, LayeredConfig, Overrides, SourceEntry};
@@ -12,7 +13,7 @@ use crate::tui::fitness;
 use anyhow::Result;
 use crosstail_core::model::{Clock, Diagnosis, Grade, visible};
 use crosstail_export::safe_json;
-use crosstail_source::{Endpoint, SourceConfig};
+use crosstail_source::{Endpoint, Job, Priority, SourceConfig};
 use serde_json::json;
 use std::io::Write;
 
@@ -48,8 +49,19 @@ pub(super) async fn run(args: &DoctorArgs, choice: &Overrides) -> Result<u8> {
     let mut tasks = Vec::new();
     for ((source, config), kind) in opened.sources.iter().zip(&opened.configs).zip(&opened.kinds) {
         let endpoints: Vec<Endpoint> = config.at.iter().flat_map(|at| kinds::ALL.endpoints(at)).collect();
-        let (source, network) = (source.clone(), kind.network.as_ref());
-        tasks.push(tokio::spawn(async move { diagnose(source, network, endpoints, &Clock::system()).await }));
+        let (source, network, listens) = (source.clone(), kind.network.as_ref(), kind.listens);
+        tasks.push(tokio::spawn(async move {
+            // What is still being printed or read is waited for a little.
+            let job = Job::new("read", Priority::Asked);
+            let settled = async { listens || tokio::time::timeout(PATIENCE, source.1.settled(&job)).await.is_ok() };
+            let is_settled = settled.await;
+            let mut examined = diagnose(source.clone(), network, endpoints, &Clock::system()).await;
+            if !is_settled {
+                let text = format!("still being read: what came within {} s is looked at", PATIENCE.as_secs());
+                examined.diagnoses.push(Diagnosis::note("history", text));
+            }
+            examined
+        }));
     }
     for ((task, (id, _)), kind) in tasks.into_iter().zip(&opened.sources).zip(&opened.kinds) {
         let mut examined = task.await?;

@@ -57,7 +57,7 @@ async fn drafted(from: &str, table: Option<&str>) -> Result<String> {
     let config = kinds::ALL.configure(from);
     let (_, source) = kinds::ALL.open(&config, &Names::default())?;
     let job = Job::new("draft a schema", Priority::Asked);
-    settled(source.as_ref(), from).await;
+    settled(source.as_ref(), from, config.run.is_some()).await;
     let found = source.draft(table, &job).await;
     Ok(found.map_err(|error| match error.source_name.as_str() {
         "" => SourceError { source_name: config.name, ..error },

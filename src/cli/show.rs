@@ -5,7 +5,7 @@ use super::output::print_error;
 use super::{exit, sources};
 use crate::config::Overrides;
 use crate::effect::{CompareRequest, CompareWith, PreparedPayload, SearchProgress, is_named, rank};
-use crate::runtime::{MAX_RESULTS, Sources, Work, compared, figures, payload_of, related_to, search_source};
+use crate::runtime::{Sources, Work, compared, figures, payload_of, related_to, search_source};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Field, Filter, quote};
 use crosstail_core::model::{Activity, Latencies, Names, Payload, merge_by_id, redact_json, redact_text, visible};
@@ -163,7 +163,7 @@ async fn find(sources: &Sources, work: &Work, names: &Names, text: &str, context
         print_error(problem);
     }
     let full = board.lines.iter().find_map(|(_, progress)| match progress {
-        SearchProgress::Found(what, count, _) if *count >= MAX_RESULTS => Some(*what),
+        SearchProgress::Found { what, has_more: true, .. } => Some(*what),
         _ => None,
     });
     let capped = full.and_then(|what| candidates.iter().find(|candidate| candidate.what == what));

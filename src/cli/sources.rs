@@ -209,8 +209,9 @@ pub(super) async fn open_args(args: &SourceArgs, config: &Config) -> anyhow::Res
 pub(super) async fn open_asked(args: &SourceArgs, config: &Config) -> anyhow::Result<OpenSources> {
     let mut opened = open_named(args, config)?;
     opened.wait_for_streams();
-    for (id, source) in &opened.sources {
-        opened.is_partial |= !settled(source.as_ref(), &opened.names.source_name(*id)).await;
+    for ((id, source), config) in opened.sources.iter().zip(&opened.configs) {
+        let is_command = config.run.is_some();
+        opened.is_partial |= !settled(source.as_ref(), &opened.names.source_name(*id), is_command).await;
     }
     let mut failed: Vec<(usize, Box<dyn std::error::Error + Send + Sync>)> = Vec::new();
     for (index, ((id, source), kind)) in opened.sources.iter().zip(&opened.kinds).enumerate() {
@@ -255,11 +256,11 @@ pub(super) async fn open_asked(args: &SourceArgs, config: &Config) -> anyhow::Re
 }
 
 /// How long a command may run before it is said that it does.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Waits until a source has everything that a command which prints once can have; returns whether that is all of it. A command that
 /// goes on is waited for, until somebody ends that with Ctrl-C: what it has printed by then is there.
-pub(super) async fn settled(source: &dyn Source, name: &str) -> bool {
+pub(super) async fn settled(source: &dyn Source, name: &str, is_command: bool) -> bool {
     let job = Job::new("read", Priority::Asked);
     let mut settling = std::pin::pin!(source.settled(&job));
     let told = |outcome: Result<(), SourceError>| outcome.map_err(|error| print_error(&error.to_string())).is_ok();
@@ -267,7 +268,11 @@ pub(super) async fn settled(source: &dyn Source, name: &str) -> bool {
         return told(outcome);
     }
     let mut ending = Ending::listen();
-    print_error(&format!("{name}: still running; Ctrl-C takes what it has printed so far, tail follows it"));
+    if is_command {
+        print_error(&format!("{name}: still running; Ctrl-C takes what it has printed so far, tail follows it"));
+    } else {
+        print_error(&format!("{name}: still reading; Ctrl-C takes what has come so far"));
+    }
     tokio::select! {
         outcome = &mut settling => told(outcome),
         () = ending.asked() => false,

@@ -14,6 +14,7 @@ use crosstail_engine::store::Store;
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
 use crosstail_source::{Job, Jobs, PageQuery, Position, Priority, Source, SourceError};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -112,6 +113,9 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
     if failed == opened.sources.len() {
         return Ok(exit::FAILED);
     }
+    if opened.kinds.iter().any(|kind| kind.listens) && !shower.rest(&mut events, &mut ending).await? {
+        note("more was received than is printed");
+    }
     cancel.cancel();
     Ok(exit::OK)
 }
@@ -142,7 +146,32 @@ struct Shower<'a> {
     writer: Writer,
 }
 
+/// What was received before the end was asked for is printed for so long.
+const LONGEST_REST: Duration = Duration::from_secs(2);
+/// Nothing is on its way any more when nothing comes for so long.
+const QUIET: Duration = Duration::from_millis(100);
+
 impl Shower<'_> {
+    /// Prints what was received before the end was asked for; returns whether that is all of it. Who asks once more does not wait.
+    async fn rest(&mut self, events: &mut mpsc::Receiver<PumpEvent>, ending: &mut Ending) -> Result<bool> {
+        let until = tokio::time::Instant::now() + LONGEST_REST;
+        let sources = Arc::clone(&self.sources);
+        let waits = move || sources.iter().any(|(_, source)| source.waiting() > 0);
+        loop {
+            let event = tokio::select! {
+                () = ending.asked() => return Ok(false),
+                () = tokio::time::sleep_until(until) => return Ok(false),
+                () = tokio::time::sleep(QUIET), if !waits() => return Ok(true),
+                event = events.recv() => event,
+            };
+            match event {
+                Some(PumpEvent::Batch { items, .. }) => self.show(items).await?,
+                Some(_) => {}
+                None => return Ok(true),
+            }
+        }
+    }
+
     /// Shows what a source has from a time on, and returns where that ends.
     async fn show_since(&mut self, source: &dyn Source, since: Option<Timestamp>) -> Result<Position> {
         let job = Job::new("read history", Priority::Asked);

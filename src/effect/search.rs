@@ -10,8 +10,8 @@ const LONG: usize = 8;
 pub enum SearchProgress {
     /// Searching for the text as this candidate.
     Running(&'static str),
-    /// Finished: the candidate that matched, the number of results, the time in milliseconds.
-    Found(&'static str, usize, u64),
+    /// Finished: the candidate that matched, the number of results, the time in milliseconds, and whether there are more.
+    Found { what: &'static str, count: usize, ms: u64, has_more: bool },
     /// Finished without a result; the time in milliseconds.
     Empty(u64),
     /// The source failed; the reason.
@@ -23,7 +23,10 @@ impl SearchProgress {
     pub fn describe(&self) -> String {
         match self {
             Self::Running(what) => format!("searching: {what}"),
-            Self::Found(what, count, ms) => format!("{count} found as {what}, in {ms} ms"),
+            Self::Found { what, count, ms, has_more: true } => {
+                format!("the newest {count} found as {what}, in {ms} ms; there are more")
+            }
+            Self::Found { what, count, ms, has_more: false } => format!("{count} found as {what}, in {ms} ms"),
             Self::Empty(ms) => format!("nothing, in {ms} ms"),
             Self::Failed(problem) => problem.clone(),
         }

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Maximum number of results from a source: a text with more matches identifies nothing.
-pub const MAX_RESULTS: usize = 50;
+const MAX_RESULTS: usize = 50;
 
 /// The same of the spans of a trace: which one is meant is told afterwards.
 const MAX_SPANS: usize = 5_000;
@@ -34,7 +34,10 @@ pub async fn search_source(
             // It has no list that could be searched, and may be asked for what belongs together.
             match traces_of(source, job, &candidate.traces).await {
                 Ok(found) if found.is_empty() => continue,
-                Ok(found) => return (SearchProgress::Found("a trace", found.len(), took()), found),
+                Ok(found) => {
+                    let (count, ms) = (found.len(), took());
+                    return (SearchProgress::Found { what: "a trace", count, ms, has_more: false }, found);
+                }
                 Err(error) => return (SearchProgress::Failed(error.to_string()), Vec::new()),
             }
         }
@@ -42,7 +45,10 @@ pub async fn search_source(
         let query = PageQuery { filter, context: *context, ..PageQuery::all(MAX_RESULTS) };
         match source.page(&query, None, job).await {
             Ok(page) if page.items.is_empty() => {}
-            Ok(page) => return (SearchProgress::Found(candidate.what, page.items.len(), took()), page.items),
+            Ok(page) => {
+                let (count, ms, has_more) = (page.items.len(), took(), page.next.is_some());
+                return (SearchProgress::Found { what: candidate.what, count, ms, has_more }, page.items);
+            }
             Err(error) => return (SearchProgress::Failed(error.to_string()), Vec::new()),
         }
     }

@@ -33,7 +33,7 @@ pub use changes::changes;
 pub use diagnose::{SourceDiagnosis, diagnose};
 pub use failures::{failures, known_failures};
 pub use figures::{answer as figures_of, figures, figures_by};
-pub use find::{MAX_RESULTS, search_source};
+pub use find::search_source;
 pub use load::{compared, keeps_whole, payload_of, payloads_of, related_to};
 pub use markers::{MarkerQuery, marked};
 pub use merged::MergedHistory;

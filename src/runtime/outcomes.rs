@@ -30,6 +30,15 @@ pub(super) fn failed() -> Expr {
     one_of(Field::Status, words)
 }
 
+/// Those of them that have failed and may have other attempts: something of them says so.
+pub(super) fn tried_again(found: &[Activity]) -> Vec<Activity> {
+    let says = |one: &Activity| {
+        let of_attempts = one.attempt.is_some() || one.max_attempts.is_some() || one.next_retry_at.is_some();
+        of_attempts || one.correlation_id.is_some() || one.parent_request_id.is_some()
+    };
+    found.iter().filter(|one| one.is_failed_attempt() && says(one)).cloned().collect()
+}
+
 /// What attempts of the same operations share.
 #[derive(Default)]
 struct Keys {

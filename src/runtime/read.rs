@@ -251,12 +251,19 @@ impl Reading<'_> {
         } else if needs_payload {
             matching = items.iter().map(|activity| activity.id.clone()).collect();
         }
+        let Reader { sources, work, context, .. } = self.reader;
+        // A source that cannot be read says so itself.
         if self.question.needs_outcomes {
-            let Reader { sources, work, context, .. } = self.reader;
-            // A source that cannot be read says so itself.
             items.extend(outcomes::other_attempts(sources, work, *context, &items).await.0);
+            return self.send(ReadPart { items, matching, ..part }).await;
         }
+        // A filter may leave out the attempt that repaired a failure. It does not keep the failure waiting.
+        let tried = if self.question.filter.is_all() { Vec::new() } else { outcomes::tried_again(&items) };
         self.send(ReadPart { items, matching, ..part }).await;
+        if !tried.is_empty() {
+            let items = outcomes::other_attempts(sources, work, *context, &tried).await.0;
+            self.send(ReadPart { items, ..ReadPart::default() }).await;
+        }
     }
 
     /// Asks which of some activities match.

@@ -164,8 +164,9 @@ pub trait Screen {
 pub struct Hint(pub Action, pub &'static str);
 
 impl Hint {
-    /// Whether it means something where there is no line to act on: it leads elsewhere, or is about the whole.
-    fn is_of_the_whole(self) -> bool {
+    /// Whether it means something on a screen with these actions where there is no line to act on: it leads elsewhere, or is about
+    /// the whole.
+    fn is_of_the_whole(self, own: &[Action]) -> bool {
         const OF_THE_WHOLE: [Action; 10] = [
             Action::BACK,
             Action::FILTER,
@@ -178,7 +179,8 @@ impl Hint {
             Action::HELP,
             Action::QUIT,
         ];
-        OF_THE_WHOLE.contains(&self.0) || SCREENS.iter().any(|entry| entry.action == Some(self.0))
+        let leads_elsewhere = SCREENS.iter().any(|entry| entry.action == Some(self.0)) && !own.contains(&self.0);
+        OF_THE_WHOLE.contains(&self.0) || leads_elsewhere
     }
 }
 

@@ -140,8 +140,9 @@ impl Stack {
         let Some(layer) = typing.or_else(|| layers.iter().find(|layer| !hints(layer).is_empty())) else {
             return Vec::new();
         };
-        let is_empty = self.screen(*layer).is_empty(shared);
-        hints(layer).iter().copied().filter(|hint| !is_empty || hint.is_of_the_whole()).collect()
+        let screen = self.screen(*layer);
+        let (is_empty, own) = (screen.is_empty(shared), screen.actions());
+        hints(layer).iter().copied().filter(|hint| !is_empty || hint.is_of_the_whole(&own)).collect()
     }
 
     /// The actions that something accepts, in the order of the help.

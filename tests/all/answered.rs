@@ -6,6 +6,8 @@ use crosstail::action::Action;
 use crosstail::effect::Effect;
 use crosstail::screens::{Event, vocabulary};
 use crosstail::tui::{Context, Stroke};
+use crosstail_core::model::SourceId;
+use crosstail_source::pump::{PumpEvent, SourceState};
 
 #[test]
 fn no_key_is_silent() {
@@ -120,6 +122,79 @@ fn what_is_done_already_is_said() {
     assert!(stage.picture().contains("this is the shortest time"), "{}", stage.picture());
     stage.press(&["T"]);
     assert!(stage.picture().contains("range does nothing here"), "{}", stage.picture());
+}
+
+#[test]
+fn a_value_that_the_filter_has_is_said_to_be_there() {
+    let mut stage = Stage::new(120, 36, "dark");
+    stage.press(&["tab", "enter"]);
+    let filter = stage.explorer.shared.filter.text().to_owned();
+    assert!(filter.starts_with("system:"), "{filter}");
+    stage.press(&["enter"]);
+    assert!(stage.picture().contains("the filter says so already"), "{}", stage.picture());
+}
+
+/// `+` and `-` act on the line of the list, which a detail may cover.
+#[test]
+fn values_are_kept_of_what_is_drawn_only() {
+    for (size, tab) in [((100, 30), "1"), ((120, 36), "5")] {
+        let mut stage = staged(size, "dark", &["1", "up", "enter", tab]);
+        let filter = stage.explorer.shared.filter.text().to_owned();
+        for key in ["+", "-"] {
+            stage.press(&[key]);
+            assert_eq!(stage.explorer.shared.filter.text(), filter, "{key} at {size:?}");
+            assert!(stage.picture().contains("no value is selected here"), "{key} at {size:?}: {}", stage.picture());
+        }
+    }
+}
+
+#[test]
+fn a_system_is_shown_whole_unless_a_line_of_it_is_selected() {
+    let mut stage = staged((120, 36), "dark", &["h", "enter"]);
+    stage.press(&["enter"]);
+    let whole = stage.explorer.shared.filter.text().to_owned();
+    assert!(whole.starts_with("system:") && !whole.contains("endpoint:"), "{whole}");
+    let mut stage = staged((120, 36), "dark", &["h", "enter"]);
+    stage.press(&["down", "enter"]);
+    assert!(stage.explorer.shared.filter.text().contains("endpoint:"), "{}", stage.explorer.shared.filter.text());
+}
+
+/// Before a source is read, nothing is known to be absent.
+#[test]
+fn what_is_not_yet_read_is_not_said_to_be_absent() {
+    let mut stage = Stage::new(120, 36, "dark");
+    stage.event(Event::Pump(PumpEvent::State(SourceId(0), SourceState::Connecting)));
+    stage.press(&["g", "E"]);
+    assert!(stage.picture().contains("so far: history is still being read"), "{}", stage.picture());
+    stage.event(Event::Filter("system:NoSuch".to_owned()));
+    stage.explorer.count(true);
+    let picture = stage.picture();
+    assert!(picture.contains("nothing read yet") && !picture.contains("0 of 46 match"), "{picture}");
+    let mut stage = Stage::new(120, 36, "dark");
+    drop(std::mem::take(&mut stage.explorer.shared.alerts));
+    stage.press(&["a"]);
+    let picture = stage.picture();
+    assert!(picture.contains("not evaluated yet") && !picture.contains("no alerts"), "{picture}");
+}
+
+/// The last line, where the keys stand.
+fn footer(stage: &Stage) -> String {
+    let picture = stage.picture();
+    let (text, _) = picture.split_once("── style").expect("styles below it");
+    text.trim_end().lines().next_back().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn footers_name_what_does_something() {
+    let mut stage = Stage::new(120, 36, "dark");
+    stage.press(&["L"]);
+    assert!(!footer(&stage).contains("end it") && footer(&stage).contains("every query"), "{}", stage.picture());
+    let mut stage = Stage::new(120, 36, "dark");
+    stage.press(&["h", "Z", "Z", "Z", "Z", "Z", "Z"]);
+    assert!(!footer(&stage).contains("longer") && footer(&stage).contains("shorter"), "{}", stage.picture());
+    let mut stage = Stage::new(120, 36, "dark");
+    stage.press_for_effects("~");
+    assert!(!footer(&stage).contains("with before") && footer(&stage).contains("esc"), "{}", stage.picture());
 }
 
 /// What is drawn is in the fonts that terminals have: these are in DejaVu Sans Mono, and each takes one column.

@@ -273,7 +273,7 @@ fn the_mouse_reaches_jobs_the_log_and_the_keys_of_a_text() {
 }
 
 /// A try that failed, another one twelve seconds later that succeeded, and a call that nothing belongs to.
-fn an_operation_that_recovers(stage: &mut Stage) {
+fn an_operation_that_recovers(stage: &mut Stage) -> Vec<Activity> {
     let call = |n: u64, after_s: i64, status: Status| {
         let mut call = Activity::new(Id::Uuid(0xfe00 + u128::from(n)), EPOCH.plus_ms(1_200_000 + after_s * 1000));
         (call.kind, call.direction, call.status) = (Kind::ApiCall, Direction::Out, Some(status));
@@ -292,8 +292,27 @@ fn an_operation_that_recovers(stage: &mut Stage) {
     second.parent_request_id = Some(first.id.to_string().into());
     let alone = call(3, 20, Status::Success);
     let items = vec![first, second, alone];
-    stage.event(Event::Pump(PumpEvent::Batch { source: SourceId(0), items, live: false }));
+    stage.event(Event::Pump(PumpEvent::Batch { source: SourceId(0), items: items.clone(), live: false }));
     stage.explorer.count(true);
+    items
+}
+
+/// A long name gives its end to what became of it.
+#[test]
+fn a_long_name_hides_no_outcome() {
+    for width in [100, 80] {
+        let mut stage = Stage::new(width, 36, "dark");
+        let mut items = an_operation_that_recovers(&mut stage);
+        for one in &mut items {
+            one.entity = Some("INVOICE INVOICE-4821077".into());
+        }
+        stage.event(Event::Pump(PumpEvent::Batch { source: SourceId(0), items, live: false }));
+        stage.event(Event::Filter("system:Ariba".to_owned()));
+        stage.act(&[Action::TOP]);
+        let picture = stage.picture();
+        let failed = picture.lines().find(|line| line.contains("502")).expect("the failed try");
+        assert!(failed.contains("INVO") && failed.contains("· recovered"), "{width}: {picture}");
+    }
 }
 
 #[test]
@@ -416,7 +435,11 @@ fn rows_that_were_found_are_opened_by_the_mouse() {
     let oldest = found.iter().min_by_key(|one| one.started_at).expect("two tries").id.clone();
     // Two tries of one operation alone would open by themselves.
     found.push(store.get(store.rows()[0]));
-    let reply = Reply::SearchProgress(SourceId(0), SearchProgress::Found("a text anywhere", 3, 3), found);
+    let reply = Reply::SearchProgress(
+        SourceId(0),
+        SearchProgress::Found { what: "a text anywhere", count: 3, ms: 3, has_more: false },
+        found,
+    );
     stage.event(Event::Reply(ticket, reply));
     press_at(&mut stage, "11:27:02.101", 0);
     press_at(&mut stage, "11:27:02.101", 0);

@@ -441,7 +441,7 @@ fn shapes_are_recognised() {
     let json = one("json", r#"{"ts":"2025-11-20T10:00:00Z","severity":"CRITICAL","msg":"x","provider":"Zoho"}"#);
     assert_eq!((json.level, json.system.as_deref()), (Some(Level::Fatal), Some("Zoho")));
     let call = one(
-        "json",
+        "logrus",
         r#"{"time":"2025-11-20T10:00:00Z","level":"error","msg":"refused","direction":"outbound","method":"POST","url":"https://sap.example/po","status":503,"order_id":"PO-4000","tenant":"acme"}"#,
     );
     assert_eq!((call.direction, call.kind, call.entity.as_deref()), (Direction::Out, Kind::ApiCall, Some("PO-4000")));

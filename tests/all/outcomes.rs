@@ -1,6 +1,7 @@
 //! What became of failed attempts (`final:`), in every command: one record does not say it, the sources together do.
 
 use crate::habits::{printed, said, write};
+use crate::pty::Terminal;
 use crate::support::{crosstail, lines};
 use crosstail_core::model::{Direction, Kind, Status, Timestamp, parse_timestamp};
 use crosstail_record::{Outcome, PreparedRow, Start};
@@ -103,4 +104,30 @@ fn what_became_of_attempts_is_known_from_all_of_them_wherever_they_are() {
         let csv = printed(&run(&["query", "final:waiting", "-o", "csv", "--fields", "entity,final"]));
         assert_eq!(csv.trim().lines().collect::<Vec<_>>(), ["entity,final", "PO PO-2,waiting"]);
     }
+}
+
+/// What a filter finds in a store comes without the attempt that repaired it, which the filter leaves out.
+#[test]
+fn a_failure_that_is_found_in_the_store_knows_what_became_of_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.sqlite");
+    let of = |order: usize| (0..ORDERS[order].len()).map(move |index| (order, index));
+    let mut rows: Vec<PreparedRow> =
+        (0..ORDERS.len()).flat_map(of).map(|(order, index)| attempt(order, index)).collect();
+    let newer = parse_timestamp("2026-11-26T08:00:00Z").expect("a time");
+    rows.extend((0..60u32).map(|number| {
+        let started_at = newer.plus_ms(i64::from(number) * 1000);
+        let start = Start { id: format!("{number:08x}-ffff-4000-8000-000000000000"), started_at, ..Start::default() };
+        PreparedRow::new(start, Some(Outcome { status: Some(Status::Success), ..Outcome::default() }))
+    }));
+    write(&path, rows);
+    let arguments =
+        ["--range", "everything", "--history-limit", "20", "--filter", "status:failed system:SAP", "--fresh"];
+    let path = path.display().to_string();
+    let mut terminal = Terminal::start(&[&[path.as_str()], &arguments[..]].concat(), 160, 40);
+    terminal.wait_for("PO-1");
+    terminal.wait_for("recovered");
+    terminal.wait_for("1 recovered");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
 }

@@ -353,7 +353,14 @@ impl Stage {
                 Effect::Find(ticket, _) => {
                     let found = self.all().into_iter().filter(|one| one.entity.is_some()).collect();
                     let source = self.explorer.shared.sources[0].id;
-                    (ticket, Reply::SearchProgress(source, SearchProgress::Found("a text anywhere", 2, 41), found))
+                    (
+                        ticket,
+                        Reply::SearchProgress(
+                            source,
+                            SearchProgress::Found { what: "a text anywhere", count: 2, ms: 41, has_more: false },
+                            found,
+                        ),
+                    )
                 }
                 _ => continue,
             };
@@ -900,7 +907,11 @@ fn finding_shows_each_source_and_opens_what_is_meant() {
     assert_eq!(tries.len(), 2);
     // Two tries of one operation, and something else.
     let several = [&tries[..], &all[..1]].concat();
-    let found = Reply::SearchProgress(source, SearchProgress::Found("a text anywhere", 3, 41), several);
+    let found = Reply::SearchProgress(
+        source,
+        SearchProgress::Found { what: "a text anywhere", count: 3, ms: 41, has_more: false },
+        several,
+    );
     stage.event(Event::Reply(*ticket, found));
     insta::assert_snapshot!(format!("{offered}\n════\n{waiting}\n════\n{}", stage.picture()));
     stage.act(&[Action::DOWN, Action::OPEN]);
@@ -912,7 +923,11 @@ fn finding_shows_each_source_and_opens_what_is_meant() {
     elsewhere.request_id = Some(elsewhere.id.clone());
     let effects = stage.event(Event::Open("elsewhere-1".to_owned(), Some(Tab::Retries)));
     let [Effect::Find(ticket, _)] = &effects[..] else { panic!("{effects:?}") };
-    let found = Reply::SearchProgress(source, SearchProgress::Found("an id", 2, 3), vec![tries[1].clone(), elsewhere]);
+    let found = Reply::SearchProgress(
+        source,
+        SearchProgress::Found { what: "an id", count: 2, ms: 3, has_more: false },
+        vec![tries[1].clone(), elsewhere],
+    );
     let effects = stage.event(Event::Reply(*ticket, found));
     stage.carry_out(effects);
     assert_eq!(opened(&stage).to_string(), "elsewhere-1", "it opens by itself: it is its very id");
@@ -1045,13 +1060,13 @@ fn a_system_and_alerts_at_160_and_80() {
 fn keys_of_health_and_alerts() {
     let mut stage = Stage::new(160, 44, "dark");
     alarming(&mut stage);
-    // Enter opens the system, Enter again narrows the list to the chosen line of it, Escape goes back one level.
+    // Enter opens the system, Enter again narrows the list to it or to the chosen line of it, Escape goes back one level.
     stage.act(&[Action::HEALTH, Action::OPEN]);
     assert_eq!(stage.explorer.stack.name(), "system");
     assert!(stage.picture().contains("SAP"));
     stage.act(&[Action::BACK]);
     assert_eq!(stage.explorer.stack.name(), "health");
-    stage.act(&[Action::OPEN, Action::OPEN]);
+    stage.act(&[Action::OPEN, Action::DOWN, Action::OPEN]);
     assert_eq!(stage.explorer.stack.name(), "activity");
     let filter = stage.explorer.shared.filter.text().to_owned();
     assert!(filter.starts_with("system:SAP endpoint:\"/po/create\" time:"), "{filter}");

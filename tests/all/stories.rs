@@ -121,7 +121,8 @@ fn copied(terminal: &Terminal) -> Option<String> {
     let bytes = terminal.bytes();
     let text = String::from_utf8_lossy(&bytes);
     let (_, last) = text.rsplit_once("\u{1b}]52;c;")?;
-    let coded = last.split('\u{7}').next()?;
+    // Until its end is there, it is a part.
+    let (coded, _) = last.split_once('\u{7}')?;
     let decoded = base64::engine::general_purpose::STANDARD.decode(coded).ok()?;
     String::from_utf8(decoded).ok()
 }

@@ -54,13 +54,15 @@ fn complete_span(map: &mut Map<String, Value>) {
     if let Some(id) = identity(map) {
         map.insert("identity".to_owned(), id.into());
     }
-    let Some(Value::Array(events)) = map.get_mut("events") else { return };
-    for event in events.iter_mut() {
-        let own = attributes(event);
-        if let Value::Object(event) = event {
-            event.insert("attributes".to_owned(), Value::Object(own));
+    for list in ["events", "links"] {
+        for one in map.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+            let own = attributes(one);
+            if let Value::Object(one) = one {
+                one.insert("attributes".to_owned(), Value::Object(own));
+            }
         }
     }
+    let Some(Value::Array(events)) = map.get("events") else { return };
     let exception = events.iter().rev().find(|event| event.get("name").is_some_and(|name| name == "exception"));
     if let Some(exception) = exception.and_then(|event| event.get("attributes")).cloned() {
         map.insert("exception".to_owned(), exception);

@@ -151,6 +151,10 @@ impl Source for Obedient {
         self.obey(job, "connect", self.source.probe(job)).await
     }
 
+    fn waiting(&self) -> u64 {
+        self.source.waiting()
+    }
+
     async fn settled(&self, job: &Job) -> Result<(), SourceError> {
         self.obey(job, "read", self.source.settled(job)).await
     }

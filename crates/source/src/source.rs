@@ -29,6 +29,11 @@ pub trait Source: Send + Sync {
     /// an error.
     async fn probe(&self, job: &Job) -> Result<Probe, SourceError>;
 
+    /// How many bytes came that whoever follows has not got yet. A store keeps them; what is sent is lost with the source.
+    fn waiting(&self) -> u64 {
+        0
+    }
+
     /// Waits until a source that comes to an end has done so, for a command that prints once. Stores have nothing to wait
     /// for.
     async fn settled(&self, _job: &Job) -> Result<(), SourceError> {

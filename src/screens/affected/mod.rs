@@ -68,7 +68,7 @@ impl Screen for Operations {
     fn hints(&self) -> &'static [Hint] {
         &[
             Hint(Action::BACK, "back"),
-            Hint(Action::OPEN, "open its last try"),
+            Hint(Action::OPEN, "open its last failure"),
             Hint(Action::COPY_AFFECTED, "copy them"),
             Hint(Action::PALETTE, "commands"),
         ]

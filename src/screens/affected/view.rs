@@ -13,7 +13,7 @@ pub(super) fn render(screen: &Operations, shared: &Shared, canvas: &mut Canvas<'
     }
     let title = match outcomes_of(&screen.affected, shared) {
         Some(text) => format!(" {text}"),
-        None => " nothing in this view has failed".to_owned(),
+        None => " no call or job in this view has failed".to_owned(),
     };
     put(canvas.buf, area.x, area.y, &fit(&title, area.width), area.width, theme.dim);
     let entity = (area.width / 5).clamp(12, 30);
@@ -24,7 +24,7 @@ pub(super) fn render(screen: &Operations, shared: &Shared, canvas: &mut Canvas<'
         left("entity", entity),
         left("in the end", outcome),
         left("since", 8),
-        right("tries", 5),
+        right("failed", 6),
         if does > 0 { format!("  {}", left("what", does)) } else { String::new() },
         "  last reason"
     );
@@ -49,7 +49,7 @@ pub(super) fn render(screen: &Operations, shared: &Shared, canvas: &mut Canvas<'
         let rest = format!(
             " {} {}{}  {code}{reason}",
             left(&short_clock(shared.zone, store.started(operation.first), today), 8),
-            right(&operation.failed.to_string(), 5),
+            right(&operation.failed.to_string(), 6),
             if does > 0 {
                 format!("  {}", left(&format!("{} {}", safe(last.system.as_deref().unwrap_or("")), what(last)), does))
             } else {

@@ -33,7 +33,12 @@ pub(super) fn render(screen: &Alerts, shared: &Shared, canvas: &mut Canvas<'_>) 
     let head: Vec<(&str, Style)> = head.iter().map(|(text, style)| (text.as_str(), *style)).collect();
     put_all(buf, area.x, area.y, area.width, &head);
     if lines.is_empty() {
-        put(buf, area.x + 2, area.y + 2, "no alerts, neither from rules nor in stores", area.width, theme.dim);
+        let none = if shared.alerts.alerting.has_started() {
+            "no alerts, neither from rules nor in stores"
+        } else {
+            "the rules are not evaluated yet: the newest activities are being read"
+        };
+        put(buf, area.x + 2, area.y + 2, none, area.width, theme.dim);
         return;
     }
     let says = if area.height >= 14 { SAYS } else { 0 };

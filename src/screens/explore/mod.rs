@@ -437,10 +437,10 @@ impl Screen for Explore {
 
 /// What the key bar shows while the list shows what is around one.
 const AROUND_HINTS: &[Hint] = &[
+    Hint(Action::BACK, "leave"),
     Hint(Action::AROUND, "what is the same"),
     Hint(Action::ZOOM_IN, "nearer"),
     Hint(Action::ZOOM_OUT, "further"),
-    Hint(Action::BACK, "leave"),
     Hint(Action::OPEN, "open"),
     Hint(Action::FILTER, "filter"),
     Hint(Action::PALETTE, "commands"),

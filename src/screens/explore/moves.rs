@@ -3,7 +3,8 @@
 use super::Explore;
 use crate::action::Action;
 use crate::effect::Effect;
-use crate::screens::request::{Request, Tab};
+use crate::ingest::SourceStatus;
+use crate::screens::request::{Focus, Request, Tab};
 use crate::screens::shared::Shared;
 use crate::tui::text::{clock, day};
 use crosstail_engine::store::Row;
@@ -60,10 +61,10 @@ impl Explore {
             Action::KEEP | Action::EXCLUDE => {
                 let of = self.list.chosen().clone();
                 match self.current(shared).and_then(|row| self.value_of(row, &of, shared)) {
-                    Some(value) => {
-                        let clause = of.clause(&value);
-                        shared.ask(Request::Filter(shared.filter_with(&clause, action == Action::EXCLUDE)));
+                    _ if self.focus == Focus::Detail && !self.places(shared).shows(Focus::List) => {
+                        shared.notify("no value is selected here; a line of a request, response or payload is one");
                     }
+                    Some(value) => shared.narrow(&of.clause(&value), action == Action::EXCLUDE),
                     None => shared.notify(format!("this activity has no {of}")),
                 }
             }
@@ -76,7 +77,7 @@ impl Explore {
     fn say_last_failure(&self, newer: bool, shared: &mut Shared) {
         let (which, back) = if newer { ("newest", "E") } else { ("oldest", "e") };
         let is_here = self.current(shared).is_some_and(|row| shared.store.is_failure(row));
-        let text = match self.list.find_failure(&shared.store, !newer) {
+        let mut text = match self.list.find_failure(&shared.store, !newer) {
             Some(_) if is_here => format!("this is the {which} failure of the view; {back} goes back"),
             Some(row) => {
                 let (store, today) = (&shared.store, day(shared.zone, shared.now));
@@ -91,6 +92,9 @@ impl Explore {
             None if is_here => "this is the only failure of the view".to_owned(),
             None => "no failure in this view".to_owned(),
         };
+        if shared.sources.iter().any(SourceStatus::is_busy) {
+            text.push_str(", so far: history is still being read");
+        }
         shared.notify(text);
     }
 

@@ -151,12 +151,21 @@ impl Explore {
         let recent: Vec<Activity> = recent.iter().map(|row| store.get(*row)).collect();
         let health = Health::of_activities(shared.now, RECENT_US, recent.iter());
         let failing = health.systems.into_iter().filter(|system| failed.contains(system.system.as_str()));
+        // Health counts in periods; what began it is the first failure in the first of them.
+        let first_failure = |system: &str, since: Timestamp| {
+            let of_it = recent.iter().filter(|one| one.is_failure() && one.system.as_deref() == Some(system));
+            of_it.map(|one| one.started_at).filter(|at| *at >= since).min().unwrap_or(since)
+        };
+        let failing = failing.filter_map(|one| {
+            let since = first_failure(&one.system, one.failing_since?);
+            Some((one.system, since, one.failing_longer))
+        });
         Incident {
             path,
             marks: current_marks(shared),
             outcomes: affected.since.map(|since| outcomes_since(&affected, &since.rfc3339(), shared)),
             since: affected.since.or_else(|| failures().map(|row| store.started(row)).min()),
-            failing: failing.filter_map(|one| Some((one.system, one.failing_since?, one.failing_longer))).collect(),
+            failing: failing.collect(),
             range: shared.view_range(),
             reopen: self.reopen_command(shared),
             by: shared.settings.who.clone(),

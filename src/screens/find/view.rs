@@ -24,7 +24,7 @@ pub(super) fn render(find: &Find, shared: &Shared, canvas: &mut Canvas<'_>) {
         }
         let (mark, style) = match progress {
             SearchProgress::Running(_) => ("…", theme.pending),
-            SearchProgress::Found(..) => ("✓", theme.success),
+            SearchProgress::Found { .. } => ("✓", theme.success),
             SearchProgress::Empty(_) => ("·", theme.dim),
             SearchProgress::Failed(_) => ("✗", theme.failure),
         };

@@ -62,16 +62,17 @@ impl HealthScreen {
         self.line = Lines(systems.position(|system| system.system == view.system).unwrap_or(0));
     }
 
-    /// Shows the activities of the opened system, of the selected line if there is one.
+    /// Shows the activities of the opened system, or of the selected line of it.
     fn show_activities(&self, view: &SystemView, shared: &mut Shared) {
-        let clause = view.entries.get(self.line.0).map(|entry| format!(" {}", entry.clause)).unwrap_or_default();
+        let clause = view.chosen(self.line.0).map(|entry| format!(" {}", entry.clause)).unwrap_or_default();
         shared.ask(Request::Show(format!("system:{}{clause} time:{}..", quote(&view.system), view.since.rfc3339())));
     }
 
     /// Number of lines to select among.
     fn count(&self) -> usize {
         match &self.system {
-            Some(view) => view.entries.len(),
+            // The first line is the system.
+            Some(view) => view.entries.len() + 1,
             None => self.figures.health.as_ref().map_or(0, |health| health.systems.len()),
         }
     }
@@ -93,6 +94,14 @@ impl Screen for HealthScreen {
 
     fn hints(&self) -> &'static [Hint] {
         match self.system {
+            None if self.figures.is_longest() => &[
+                Hint(Action::BACK, "back"),
+                Hint(Action::OPEN, "open the system"),
+                Hint(Action::ZOOM_IN, "shorter"),
+                Hint(Action::ALERTS, "alerts"),
+                Hint(Action::REPORT, "report"),
+                Hint(Action::PALETTE, "commands"),
+            ],
             None => &[
                 Hint(Action::BACK, "back"),
                 Hint(Action::OPEN, "open the system"),

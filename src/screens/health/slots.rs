@@ -70,6 +70,11 @@ impl SlottedHealth {
         if shorter { self.window > 0 } else { self.window + 1 < HEALTH_WINDOWS_US.len() }
     }
 
+    /// Whether no window is longer.
+    pub fn is_longest(&self) -> bool {
+        !self.can_zoom(false)
+    }
+
     /// Switches to the next shorter or longer window; returns whether there is one.
     pub fn zoom(&mut self, shorter: bool) -> bool {
         let can = self.can_zoom(shorter);

@@ -98,7 +98,7 @@ impl Screen for JobsScreen {
 
     fn hints(&self) -> &'static [Hint] {
         if self.log.is_typing {
-            return &[Hint(Action::OPEN, "search"), Hint(Action::BACK, "everything")];
+            return &[Hint(Action::BACK, "everything"), Hint(Action::OPEN, "search")];
         }
         if self.in_log {
             return &[
@@ -107,6 +107,15 @@ impl Screen for JobsScreen {
                 Hint(Action::COPY_RECORD, "copy the line"),
                 Hint(Action::COPY_WHOLE, "copy all"),
                 Hint(Action::FOCUS_NEXT, "jobs"),
+            ];
+        }
+        if self.jobs.is_empty() {
+            return &[
+                Hint(Action::BACK, "back"),
+                Hint(Action::FOCUS_NEXT, "log"),
+                Hint(WHOLE_LOG, "every query"),
+                Hint(Action::SOURCES, "sources"),
+                Hint(Action::PALETTE, "commands"),
             ];
         }
         &[

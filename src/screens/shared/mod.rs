@@ -333,6 +333,16 @@ impl Shared {
         sets::and_clause(&self.filter, clause, negated)
     }
 
+    /// Adds a clause to the filter, or says that it is there.
+    pub(super) fn narrow(&mut self, clause: &str, negated: bool) {
+        let text = self.filter_with(clause, negated);
+        if text == self.filter.text() {
+            self.notify("the filter says so already");
+        } else {
+            self.ask(Request::Filter(text));
+        }
+    }
+
     /// What the sources' catalogues say about a system.
     pub fn system_entry(&self, system: &str) -> Option<&CatalogueEntry> {
         self.sources.iter().find_map(|source| source.catalogue.system(system))

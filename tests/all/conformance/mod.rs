@@ -403,7 +403,7 @@ async fn a_request_is_found_and_opened(mut fixture: impl Fixture) {
         let (progress, found) =
             search_source(source.as_ref(), &Job::default(), &candidates(&text), &Context::default(), |_| told += 1)
                 .await;
-        assert!(matches!(progress, SearchProgress::Found(..)) && told > 0, "{text}: {progress:?}");
+        assert!(matches!(progress, SearchProgress::Found { .. }) && told > 0, "{text}: {progress:?}");
         assert!(found.iter().any(|a| a.id == wanted.id), "C19.2: {text}");
         let mut ranked = found;
         rank(&mut ranked, &text);

@@ -301,3 +301,16 @@ fn the_explorer_shows_a_command_and_ends_it_when_it_quits_or_is_hung_up() {
         wait_until_nothing_is_left(&world, &mark);
     }
 }
+
+/// `doctor` waits a little for what a command prints.
+#[test]
+fn doctor_waits_for_a_command() {
+    let world = World::new(&[]);
+    let slow = r#"sleep 1; echo '{"time":"2026-11-20T10:00:00Z","level":"info","msg":"at last"}'"#;
+    let output = world.run(&["doctor", "--run", slow]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!said.contains("no records to check"), "{said}");
+    let output = world.run(&["doctor", "--run", "echo one; sleep 600"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("still being read: what came within 3 s is looked at"), "{said}");
+}

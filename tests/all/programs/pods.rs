@@ -79,6 +79,13 @@ fn what_of_them_cannot_be_read_is_said() {
     let output = world.run(&["doctor", "-s", "k8s:shop"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("shop/db-1/main: ") && said.contains("is forbidden"), "{said}");
+    // A node may have lost a log, which kubectl takes for no failure.
+    std::fs::rename(world.path("fake/logs/shop/db-1/main/0.refused"), world.path("fake/logs/shop/db-1/main/0.lost"))
+        .expect("renamed");
+    let output = world.run(&["query", "-s", "k8s:shop"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("shop/db-1/main: unable to retrieve container logs"), "{output:?}");
+    assert_eq!(output.status.code(), Some(4), "a part could not be read: {output:?}");
     let output = world.run(&["query", "-s", "k8s:shop/app=none"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(1) && said.contains("no pod fits shop/app=none"), "{output:?}");

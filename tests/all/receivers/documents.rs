@@ -3,6 +3,10 @@
 use super::otlp::{BATCH, is_refused_and_nothing_is_lost};
 use super::{free_port, post, receiving, request};
 use crate::programs::World;
+use crate::support::wait_for;
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::Read as _;
+use std::process::Stdio;
 
 #[test]
 fn lines_documents_and_lists_are_records() {
@@ -25,7 +29,38 @@ fn lines_documents_and_lists_are_records() {
     assert_eq!(request(port, "PUT /", "", b"{}").status, 405);
     tail.wait_for(&["one", "two", "three", "four", "five", "six", "seven"]);
     tail.wait_until_said("refused records, which were none");
+    // The number is said of all of them in the end, also between two doublings.
+    for _ in 0..4 {
+        assert_eq!(post(port, "/", "hello").status, 400);
+    }
+    tail.wait_until_said(": 6 so far");
     tail.end();
+}
+
+/// What was taken is printed though the end is asked for, or it is said that there was more.
+#[test]
+fn what_was_taken_before_the_end_is_printed() {
+    let (world, port) = (World::new(&[]), free_port());
+    let at = format!("http-in://127.0.0.1:{port}");
+    let mut child = world
+        .command(&["tail", "-o", "json", "-s", &at])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    wait_for("the receiver to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    const LINES: usize = 3000;
+    let lines: String = (0..LINES).map(|n| format!("{{\"level\":\"info\",\"msg\":\"record {n}\"}}\n")).collect();
+    assert_eq!(post(port, "/", &lines).status, 200);
+    kill_process(Pid::from_child(&child), Signal::INT).expect("asked to end");
+    let mut out = String::new();
+    child.stdout.take().expect("a pipe").read_to_string(&mut out).expect("read");
+    let mut said = String::new();
+    child.stderr.take().expect("a pipe").read_to_string(&mut said).expect("read");
+    assert!(child.wait().expect("ended").success(), "{said}");
+    let printed = out.lines().count();
+    assert!(printed == LINES || said.contains("more was received than is printed"), "{printed}: {said}");
+    assert!(printed > 0, "{said}");
 }
 
 #[test]

@@ -356,7 +356,7 @@ fn one_waterfall(world: &World, database: &str) {
 #[test]
 fn spans_in_a_file_of_the_collector_are_calls() {
     let world = World::new(&[]);
-    let more = r#","kind":"SPAN_KIND_CLIENT","status":{"code":2},"events":[{"name":"exception","attributes":[{"key":"exception.type","value":{"stringValue":"Timeout"}},{"key":"exception.message","value":{"stringValue":"no answer"}},{"key":"exception.stacktrace","value":{"stringValue":"at a.js:1"}}]}]"#;
+    let more = r#","kind":"SPAN_KIND_CLIENT","status":{"code":2},"events":[{"name":"exception","attributes":[{"key":"exception.type","value":{"stringValue":"Timeout"}},{"key":"exception.message","value":{"stringValue":"no answer"}},{"key":"exception.stacktrace","value":{"stringValue":"at a.js:1"}}]}],"links":[{"traceId":"0af7651916cd43dd8448eb211c80319d","spanId":"b7ad6b7169203332","attributes":[{"key":"reason","value":{"stringValue":"batched"}}]}]"#;
     world.write("spans.json", &format!("{}\n", span(TRACE, "00f067aa0ba902b7", "b7ad6b7169203331", "charge", more)));
     let found = records(&world.run(&["query", "-o", "json", "-s", "spans.json"]));
     assert_eq!(messages(&found), ["charge"]);
@@ -375,7 +375,9 @@ fn spans_in_a_file_of_the_collector_are_calls() {
     }
     assert_eq!(one["duration_ms"], 250.0, "{one}");
     let shown = world.run(&["show", "00f067aa0ba902b7", "-s", "spans.json"]);
-    assert!(String::from_utf8_lossy(&shown.stdout).contains("at a.js:1"), "{shown:?}");
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("at a.js:1") && shown.contains("batched"), "{shown}");
+    assert!(!shown.contains("stringValue"), "attributes of links, too, are names with values: {shown}");
 }
 
 /// A line that names its span stands below it in the trace, in whatever words its logger says it.

@@ -57,6 +57,24 @@ fn log_file(world: &World) {
     );
 }
 
+/// Jaeger answers any path, with its page, and has a form of its own where Tempo has its traces.
+#[test]
+fn another_server_is_not_taken_for_tempo() {
+    let page = "<!doctype html><title>Jaeger UI</title>".to_owned();
+    let path: &'static str = format!("/api/traces/{TRACE}").leak();
+    let own = format!("{{\"data\":[{{\"traceID\":\"{TRACE}\",\"spans\":[]}}],\"errors\":null}}");
+    let (port, _) = server(vec![("/api/echo", 200, page), (path, 200, own)]);
+    let world = World::new(&[]);
+    let at = format!("tempo+http://127.0.0.1:{port}");
+    let output = world.run(&["doctor", "-s", &at]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!output.status.success() && said.contains("no Tempo answers there"), "{said}");
+    log_file(&world);
+    let output = world.run(&["show", "r-1", "-s", "shop.log", "-s", &at]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("no Tempo answers there"), "{said}");
+}
+
 #[test]
 fn their_spans_stand_beside_the_records_of_other_sources() {
     let spans = span(TRACE, "b7ad6b7169203331", "", "checkout", r#","kind":2"#);

@@ -418,10 +418,22 @@ impl Comparison {
 impl Difference {
     /// The difference in words: `Retry-After 30 → 60`.
     pub fn describe(&self) -> String {
+        // Bytes of a side that are shown, and how many of them may be what both sides begin with.
+        const SIDE: usize = 40;
+        const COMMON: usize = 12;
+        // Of long texts the part is shown that differs.
+        let common = match (&self.left, &self.right) {
+            (Some(left), Some(right)) if left.len().max(right.len()) > SIDE => {
+                left.bytes().zip(right.bytes()).take_while(|(left, right)| left == right).count()
+            }
+            _ => 0,
+        };
         let side = |text: &Option<String>| {
             let text = text.as_deref().map_or("not there", |text| text);
-            let end = text.floor_char_boundary(40);
-            if end < text.len() { format!("{}…", &text[..end]) } else { text.to_owned() }
+            let from = if common > SIDE / 2 { text.floor_char_boundary(common - COMMON) } else { 0 };
+            let end = text.floor_char_boundary((from + SIDE).min(text.len()));
+            let (before, after) = (if from > 0 { "…" } else { "" }, if end < text.len() { "…" } else { "" });
+            format!("{before}{}{after}", &text[from..end])
         };
         format!("{} {} → {}", self.path, side(&self.left), side(&self.right)).trim_start().to_owned()
     }
@@ -441,6 +453,18 @@ mod tests {
         payload.request.body = Some(Body::from_value(request));
         payload.response.headers = Some(headers);
         (activity, payload)
+    }
+
+    #[test]
+    fn of_long_texts_the_part_is_told_that_differs() {
+        let text = |end: &str| Some(format!("at HttpClient.request (/app/src/http/client.ts:{end})"));
+        let of = |left: Option<String>, right: Option<String>| {
+            Difference { path: "stack 2".to_owned(), left, right, volatile: false }.describe()
+        };
+        assert_eq!(of(text("88"), text("91")), "stack 2 …p/client.ts:88) → …p/client.ts:91)");
+        let long = "é".repeat(60);
+        assert!(of(Some(long.clone()), Some(format!("{long}x"))).ends_with("é → …ééééééx"));
+        assert_eq!(of(Some("30".to_owned()), None), "stack 2 30 → not there");
     }
 
     fn differences(comparison: &Comparison) -> Vec<String> {

@@ -158,6 +158,14 @@ impl Base {
         *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = Some(followed);
     }
 
+    /// How many bytes whoever follows has not taken yet.
+    pub(crate) fn waiting(&self) -> u64 {
+        let followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(followed) = followed.as_ref() else { return 0 };
+        let delivered = followed.delivered.saturating_sub(followed.read);
+        self.spool.written().saturating_sub(followed.written).saturating_sub(delivered)
+    }
+
     /// So many bytes have been delivered.
     pub(crate) fn deliver(&self, delivered: u64) {
         if let Some(followed) = self.followed.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
@@ -313,10 +321,7 @@ impl Feed {
 
     /// How many bytes whoever follows has not taken yet.
     pub fn waiting(&self) -> u64 {
-        let followed = self.base.followed.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(followed) = followed.as_ref() else { return 0 };
-        let delivered = followed.delivered.saturating_sub(followed.read);
-        self.base.spool.written().saturating_sub(followed.written).saturating_sub(delivered)
+        self.base.waiting()
     }
 
     /// A message for people.

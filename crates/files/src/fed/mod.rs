@@ -54,6 +54,15 @@ struct SpoolPoint {
     files: Option<Position>,
 }
 
+/// What is kept goes with the source, though a thread that is not waited for may hold it a little longer.
+impl Drop for FedSource {
+    fn drop(&mut self) {
+        if let Some(reading) = self.reading.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            let _ = std::fs::remove_dir_all(reading.base.spool.path());
+        }
+    }
+}
+
 impl FedSource {
     /// A source of what an origin feeds. Nothing is begun yet.
     ///
@@ -196,6 +205,11 @@ impl Source for FedSource {
         }
         let limits = Some(self.origin.limits());
         Ok(Probe { server, warnings, is_partial, missing, named, schema: files.schema, limits, ..Probe::default() })
+    }
+
+    fn waiting(&self) -> u64 {
+        let reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        reading.as_ref().map_or(0, |reading| reading.base.waiting())
     }
 
     async fn settled(&self, _job: &Job) -> Result<(), SourceError> {

@@ -5,7 +5,7 @@ use crate::feed::Origin;
 use crate::journal::Journal;
 use crate::kubernetes::Kubernetes;
 use crate::ssh::Ssh;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 /// The words before the first colon, and an example of each.
@@ -46,12 +46,8 @@ pub(crate) fn origin(address: &str) -> Result<Arc<dyn Origin>, String> {
         "podman" => Arc::new(Containers { engine: Engine::Podman, choice: Choice::Names(names()) }),
         "compose" => {
             let folder = if rest.is_empty() { "." } else { rest };
-            let folder = std::path::absolute(folder).and_then(|folder| folder.canonicalize());
-            match folder {
-                Ok(folder) => Arc::new(Containers {
-                    engine: Engine::Docker,
-                    choice: Choice::Project(folder.display().to_string()),
-                }),
+            match names_of(Path::new(folder)) {
+                Ok(names) => Arc::new(Containers { engine: Engine::Docker, choice: Choice::Project(names) }),
                 Err(error) => return wrong(&format!("{rest}: {error}")),
             }
         }
@@ -67,9 +63,50 @@ pub(crate) fn origin(address: &str) -> Result<Arc<dyn Origin>, String> {
     })
 }
 
+/// The names of a folder: as it is reached, by the shell's `PWD` where it is relative, and with all links resolved.
+fn names_of(folder: &Path) -> std::io::Result<Vec<String>> {
+    let resolved = folder.canonicalize()?;
+    let here = std::env::var_os("PWD").map(PathBuf::from).filter(|pwd| pwd.is_absolute());
+    let reached = clean(&here.unwrap_or_default().join(folder));
+    // PWD may be of another time.
+    let is_same = reached.canonicalize().is_ok_and(|other| other == resolved);
+    let mut names: Vec<String> = is_same.then(|| reached.display().to_string()).into_iter().collect();
+    names.push(resolved.display().to_string());
+    names.dedup();
+    Ok(names)
+}
+
+/// A path without `.` and `..`, whatever they lead to: so does compose.
+fn clean(path: &Path) -> PathBuf {
+    let mut cleaned = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                cleaned.pop();
+            }
+            part => cleaned.push(part),
+        }
+    }
+    cleaned
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_has_the_name_by_which_it_is_reached_and_its_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let own = folder.path().canonicalize().expect("there").join("srv");
+        std::fs::create_dir(&own).expect("made");
+        let link = folder.path().join("app");
+        std::os::unix::fs::symlink(&own, &link).expect("linked");
+        let text = |path: &Path| path.display().to_string();
+        assert_eq!(names_of(&link.join("../app/.")).expect("there"), [text(&link), text(&own)]);
+        assert_eq!(names_of(&own).expect("there"), [text(&own)]);
+        assert!(names_of(&own.join("nowhere")).is_err());
+    }
 
     #[test]
     fn what_a_person_would_type_is_understood() {

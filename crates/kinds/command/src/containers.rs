@@ -33,8 +33,8 @@ pub(crate) enum Engine {
 pub(crate) enum Choice {
     /// Those with these names; all where there is none.
     Names(Vec<String>),
-    /// Those of the compose project in a folder.
-    Project(String),
+    /// Those of the compose project in a folder, by each name of the folder: compose keeps the one by which it was reached.
+    Project(Vec<String>),
 }
 
 pub(crate) struct Containers {
@@ -53,15 +53,20 @@ struct Container {
 
 impl Containers {
     async fn list(&self, feed: &Feed) -> Result<Vec<Container>, Failure> {
-        let mut arguments =
-            vec!["ps", "--all", "--no-trunc", "--format", "{{.ID}}\t{{.Names}}\t{{.State}}\t{{.Status}}"];
-        let filter;
-        if let Choice::Project(folder) = &self.choice {
-            filter = format!("label={PROJECT_LABEL}={folder}");
-            arguments.extend(["--filter", &filter]);
+        let filters = match &self.choice {
+            Choice::Project(names) => names.iter().map(|name| Some(format!("label={PROJECT_LABEL}={name}"))).collect(),
+            Choice::Names(_) => vec![None],
+        };
+        let mut found: Vec<Container> = Vec::new();
+        for filter in filters {
+            let mut arguments =
+                vec!["ps", "--all", "--no-trunc", "--format", "{{.ID}}\t{{.Names}}\t{{.State}}\t{{.Status}}"];
+            if let Some(filter) = &filter {
+                arguments.extend(["--filter", filter]);
+            }
+            let answer = ask(feed, &Invocation::new(self.program(), arguments)).await?;
+            found.extend(String::from_utf8_lossy(&answer).lines().filter_map(container));
         }
-        let answer = ask(feed, &Invocation::new(self.program(), arguments)).await?;
-        let found = String::from_utf8_lossy(&answer).lines().filter_map(container).collect::<Vec<_>>();
         Ok(found.into_iter().filter(|container| self.wants(container)).collect())
     }
 
@@ -75,8 +80,9 @@ impl Containers {
     /// The names that no container has, and how many there are.
     fn missing(&self, found: &[Container]) -> (Vec<Missing>, usize) {
         let names = match &self.choice {
-            Choice::Project(folder) if found.is_empty() => {
-                return (vec![Missing::Project { folder: folder.clone() }], 1);
+            Choice::Project(names) if found.is_empty() => {
+                let folder = names.first().cloned().unwrap_or_default();
+                return (vec![Missing::Project { folder }], 1);
             }
             Choice::Project(_) => &[],
             Choice::Names(names) => names.as_slice(),
@@ -101,7 +107,8 @@ fn container(line: &str) -> Option<Container> {
     let mut parts = line.split('\t');
     let (id, names, state) = (parts.next()?.trim(), parts.next()?, parts.next()?);
     let status = parts.next().unwrap_or_default();
-    let name = names.split(',').next()?.trim();
+    // One with a slash is how another container calls it (`docker run --link`).
+    let name = names.split(',').map(str::trim).find(|name| !name.contains('/'))?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
     let is_good = |text: &str| !text.is_empty() && !text.starts_with('-') && text.chars().all(plain);
     // One that ended a moment ago may have printed something since it was looked at.
@@ -254,6 +261,8 @@ mod tests {
         let found = container("0a1b2c3d4e5f\tshop-web-1,alias\trunning\tUp 2 hours").expect("a container");
         assert_eq!((found.id.as_str(), found.name.as_str(), found.runs), ("0a1b2c3d4e5f", "shop-web-1", true));
         assert!(is_named(&found, "0a1b") && is_named(&found, "shop-web-1") && !is_named(&found, "shop"));
+        // Docker sorts the names; another container calls it `app/db`.
+        assert_eq!(container("0a\tapp/db,redis\trunning\t").expect("a container").name, "redis");
         assert!(!container("0a\tx\texited\tExited (0) 3 hours ago").expect("one").runs);
         assert!(container("0a\tx\texited\tExited (1) 3 seconds ago").expect("one").runs);
         for bad in ["--help\tx\trunning\t", "0a\t../x\trunning\t", "0a\tx]\u{1b}[2J\trunning\t", "0a"] {

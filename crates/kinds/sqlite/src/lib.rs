@@ -66,7 +66,7 @@ impl SqliteSource {
             .create_if_missing(false)
             .busy_timeout(Duration::from_secs(2))
             .pragma("query_only", "ON")
-            .pragma("cache_size", "-8000")
+            .pragma("cache_size", "-4000")
             // Rows arrive over a channel from the connection's thread: fewer and larger batches.
             .row_buffer_size(1024)
             .with_regexp();

@@ -80,14 +80,18 @@ impl Server {
             Product::Jaeger => ("api/v3/services", "Jaeger"),
         };
         let response = self.request(path)?.send().await.map_err(|error| unreachable(&error))?;
-        match response.status() {
-            StatusCode::NOT_FOUND => Err((
-                ErrorKind::Unsupported,
-                format!("no {name} answers there"),
-                Some("Tempo's query frontend listens on 3200, Jaeger's query service (1.53 or newer) on 16686"),
-            )),
-            status => accepted(status).map(|()| name),
+        if response.status() != StatusCode::NOT_FOUND {
+            accepted(response.status())?;
+            // Jaeger answers any path, with its page.
+            if self.product == Product::Jaeger || body_of(response).await?.trim_ascii() == b"echo" {
+                return Ok(name);
+            }
         }
+        Err((
+            ErrorKind::Unsupported,
+            format!("no {name} answers there"),
+            Some("Tempo's query frontend listens on 3200, Jaeger's query service (1.53 or newer) on 16686"),
+        ))
     }
 
     /// The spans of a trace; none where the server does not know it.
@@ -128,6 +132,12 @@ fn spans(encoding: Encoding, body: &[u8]) -> Result<Records, String> {
             && let Some(batches) = object.shift_remove("batches")
         {
             object.insert("resourceSpans".to_owned(), batches);
+        }
+        // Jaeger's own form is of another path.
+        let is_trace =
+            |object: &serde_json::Map<String, Value>| object.is_empty() || object.contains_key("resourceSpans");
+        if !part.as_object().is_none_or(is_trace) {
+            return Err("it is no trace of OpenTelemetry".to_owned());
         }
         let found = Signal::Traces.divided(part)?;
         all.lines.extend(found.lines);
@@ -172,6 +182,14 @@ async fn body_of(mut response: Response) -> Result<Vec<u8>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_of_another_form_is_no_empty_trace() {
+        assert!(spans(Encoding::Json, br#"{"data":[{"traceID":"0af7","spans":[]}],"errors":null}"#).is_err());
+        assert!(spans(Encoding::Json, b"<!doctype html>").is_err());
+        assert!(spans(Encoding::Json, br#"{"batches":[]}"#).is_ok_and(|found| found.lines.is_empty()));
+        assert!(spans(Encoding::Json, b"{}").is_ok());
+    }
 
     #[test]
     fn both_servers_are_understood_in_each_of_their_forms() {

@@ -132,9 +132,7 @@ impl Detail {
             }
             Action::KEEP | Action::EXCLUDE if selected.is_some() => {
                 match self.outline().and_then(|outline| outline.clause(outline.selected)) {
-                    Some(clause) => {
-                        shared.ask(Request::Filter(shared.filter_with(&clause, action == Action::EXCLUDE)));
-                    }
+                    Some(clause) => shared.narrow(&clause, action == Action::EXCLUDE),
                     None => shared.notify("cannot filter by this value"),
                 }
             }

@@ -193,7 +193,7 @@ impl Facets {
             Action::OPEN | Action::KEEP | Action::EXCLUDE => {
                 let (of, facet) = self.current()?;
                 let clause = of.clause(&facet.value);
-                shared.ask(Request::Filter(shared.filter_with(&clause, action == Action::EXCLUDE)));
+                shared.narrow(&clause, action == Action::EXCLUDE);
             }
             _ => return None,
         }

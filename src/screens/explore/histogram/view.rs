@@ -2,6 +2,7 @@
 
 use super::Histogram;
 use crate::config::Marker;
+use crate::ingest::SourceStatus;
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
 use crate::tui::text::{count, duration, fit, put, right, safe, width};
@@ -183,6 +184,7 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
     if data.buckets.is_empty() || (is_known && !focused && data.buckets.iter().all(|bucket| bucket.total == 0)) {
         let all = count(saturating_usize(shared.figure(false).count));
         let none = match (shared.filter.is_all(), data.buckets.is_empty()) {
+            _ if shared.sources.iter().any(SourceStatus::is_busy) => "nothing read yet".to_owned(),
             (true, true) => "no activity yet".to_owned(),
             (true, false) => "no activity in this range".to_owned(),
             (false, _) => format!("0 of {all} match"),

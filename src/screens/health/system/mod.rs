@@ -190,8 +190,17 @@ impl SystemView {
         self.entries.extend(named);
     }
 
-    /// The lines of a section, with their indices in `entries`.
+    /// The entry of a line; the first line is the system.
+    pub fn chosen(&self, line: usize) -> Option<&SystemLine> {
+        line.checked_sub(1).and_then(|index| self.entries.get(index))
+    }
+
+    /// The lines of a section, with their numbers.
     pub fn of(&self, section: Section) -> impl Iterator<Item = (usize, &SystemLine)> {
-        self.entries.iter().enumerate().filter(move |(_, entry)| entry.section == section)
+        self.entries
+            .iter()
+            .zip(1..)
+            .map(|(entry, line)| (line, entry))
+            .filter(move |(_, entry)| entry.section == section)
     }
 }

@@ -22,32 +22,32 @@ pub(in crate::screens::health) fn render(
     canvas: &mut Canvas<'_>,
 ) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
-    let buf = &mut *canvas.buf;
     let mut y = area.y;
     let line = |y: u16| Rect { y, height: 1.min(area.bottom().saturating_sub(y)), ..area };
     let health = screen.figures.health.iter().flat_map(|health| &health.systems);
     if let Some(system) = health.into_iter().find(|system| system.system == view.system) {
-        headline(system, false, line(y), buf, theme);
+        headline(system, false, line(y), canvas.buf, theme);
         let alerts = alerts_of(shared, &view.system);
         let inside = area.width.saturating_sub(4);
         let why = why(shared, system);
         let fits = width(&why) + width(&alerts) <= inside;
         let [above, below] = if fits { [&*alerts, ""] } else { ["", &*alerts] };
-        put_all(buf, area.x + 3, y + 1, inside, &[(&why, theme.text), (above, theme.failure)]);
-        put_all(buf, area.x + 3, y + 2, inside, &[(&when(shared, system), theme.dim), (below, theme.failure)]);
-        let end = put(buf, area.x + 3, y + 3, &whole(system), inside, theme.dim);
+        put_all(canvas.buf, area.x + 3, y + 1, inside, &[(&why, theme.text), (above, theme.failure)]);
+        put_all(canvas.buf, area.x + 3, y + 2, inside, &[(&when(shared, system), theme.dim), (below, theme.failure)]);
+        let end = put(canvas.buf, area.x + 3, y + 3, &whole(system), inside, theme.dim);
+        canvas.choice(y, Spot::Part(Part::LINE, 0), screen.line.0 == 0);
         if area.width < WIDE {
             // There is no room for the charts.
-            spark(&system.spark, end + 2, y + 3, area, buf, theme);
+            spark(&system.spark, end + 2, y + 3, area, canvas.buf, theme);
         }
         y += 4;
         if let Some(text) = outcomes_of(&view.affected, shared) {
-            put(buf, area.x + 3, y, &text, inside, theme.warning);
+            put(canvas.buf, area.x + 3, y, &text, inside, theme.warning);
             y += 1;
         }
     }
     for text in self_reported(shared, &view.system) {
-        put(buf, area.x + 3, y, &text, area.width.saturating_sub(4), theme.dim);
+        put(canvas.buf, area.x + 3, y, &text, area.width.saturating_sub(4), theme.dim);
         y += 1;
     }
     let body = Rect { y: y + 1, height: area.bottom().saturating_sub(y + 1), ..area };
@@ -73,7 +73,7 @@ pub(in crate::screens::health) fn render(
     }
     // Sections one below the other, starting with the one that contains the cursor.
     let sections = [Section::Endpoints, Section::Errors, Section::Spans, Section::Active];
-    let current = view.entries.get(screen.line.0).map_or(Section::Endpoints, |entry| entry.section);
+    let current = view.chosen(screen.line.0).map_or(Section::Endpoints, |entry| entry.section);
     let first = sections.iter().position(|section| *section == current).unwrap_or(0);
     let mut rest = body;
     for section in sections.iter().skip(first.saturating_sub(1)) {

@@ -22,6 +22,8 @@ use tokio::task::JoinSet;
 /// Containers that are read at once, and that are followed at once.
 const AT_ONCE: usize = 4;
 const FOLLOWED: usize = 200;
+/// What kubectl prints, with exit code 0, in place of a log that the node has lost (kubelet, `kuberuntime`).
+const LOST: &str = "unable to retrieve container logs";
 /// How long a container that does not run is left alone where nothing is heard of it.
 const ASK_AGAIN: Duration = Duration::from_secs(30);
 
@@ -117,7 +119,7 @@ impl Kubernetes {
         }
         stream.set_mark(container.phase.restarts);
         let ran = feed.run(stream, &self.logs(container, stream, &[&tail]), None).await?;
-        if ran.code != 0 {
+        if ran.code != 0 || ran.said.contains(LOST) {
             feed.unread(format!("{}: {}", container.shown(), ran.said));
         }
         feed.tell_history(&container.shown(), ran.lines);

@@ -9,6 +9,7 @@
 # T inode    it was truncated     C inode inode    the first goes on where the second was     P inode    a compressed file is done
 # E length   the name of a file that may not be read     M number    nothing matches a pattern     U    all of it has been read
 # L bytes length   so much of a file is left out: the name     H    it computes, and lives
+# G inode    the file of a path was moved away or removed, and is not found again
 LC_ALL=C
 export LC_ALL
 BEGINNING=512
@@ -195,6 +196,7 @@ visit() {
     look "$f" || return
     any=1
     i=$inode z=$size
+    [ "$f" = "$p" ] && current=$i
     eval "seen=\${s_$i:-}"
     [ "$seen" = "$scan" ] && return
     eval "s_$i=$scan"
@@ -244,26 +246,68 @@ visit() {
     drain
 }
 
+# What a path is rotated to: `app.log.1`, `app.log-20261120`, `app-20261120.log`, `app.2026-11-20.log.gz`. What is known may be
+# called anything that begins as the path does, `app1.log`.
+series() {
+    for file in "$p" "$p".* "$p"-*; do
+        visit "$file"
+    done
+    case ${p##*/} in
+    ?*.*) stem=${p%.*} ending=.${p##*.} ;;
+    *) return ;;
+    esac
+    if [ $pass = known ]; then
+        for file in "$stem"*; do
+            visit "$file"
+        done
+    else
+        for file in "$stem"[-._]20[0-9][0-9]*"$ending"*; do
+            visit "$file"
+        done
+    fi
+}
+
+# Says of the file of a path that it is neither there any more nor where it would be rotated to. One that is just being renamed
+# is looked for twice.
+gone() {
+    eval "before=\${c_$number:-} missed=\${g_$number:-}"
+    if [ -n "$before" ] && [ "$before" != "$current" ]; then
+        eval "seen=\${s_$before:-}"
+        if [ "$seen" != "$scan" ] && [ "$missed" != "$before" ]; then
+            eval "g_$number=$before"
+            return
+        fi
+        [ "$seen" != "$scan" ] && printf 'G %s\n' "$before"
+    fi
+    eval "c_$number=$current g_$number="
+}
+
+is_pattern() {
+    case $p in
+    *[*?[]*) [ ! -e "$p" ] ;;
+    *) return 1 ;;
+    esac
+}
+
 each() {
     number=1
     while [ $number -le "$N" ]; do
         eval "p=\$p$number"
-        any=0
+        any=0 current=
         IFS=
         if [ -d "$p" ]; then
             for file in "${p%/}"/*; do
                 visit "$file"
             done
-        elif [ -e "$p" ]; then
-            for file in "$p" "$p".* "$p"-*; do
-                visit "$file"
-            done
-        else
-            # A pattern matches here; nothing else of it is read by the shell.
+        elif is_pattern; then
+            # It matches here; nothing else of it is read by the shell.
             # shellcheck disable=SC2086
             for file in $p $p.* $p-*; do
                 visit "$file"
             done
+        else
+            series
+            [ $pass = known ] && gone
         fi
         [ $any = 1 ] && eval "found_$number=1"
         number=$((number + 1))

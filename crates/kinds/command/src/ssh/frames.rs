@@ -30,6 +30,8 @@ pub(super) enum Frame {
     },
     /// A file has fewer bytes than were read.
     Truncated(FileId),
+    /// The file of a path was moved away or removed, and is not found where it would be rotated to.
+    Gone(FileId),
     /// A file is a copy of another one, and goes on where that was.
     GoesOn {
         inode: FileId,
@@ -72,6 +74,7 @@ impl<R: AsyncRead + Unpin> Frames<R> {
                 ("M", [_]) => Frame::NothingMatches(usize::try_from(number(0)).unwrap_or(0)),
                 ("P", [inode]) => Frame::Done(*inode),
                 ("T", [inode]) => Frame::Truncated(*inode),
+                ("G", [inode]) => Frame::Gone(*inode),
                 ("C", [inode, from]) => Frame::GoesOn { inode: *inode, from: *from },
                 ("E", [_]) => Frame::Refused(self.text(number(0)).await?),
                 ("L", [_, _]) => Frame::LeftOut { bytes: number(0), name: self.text(number(1)).await? },

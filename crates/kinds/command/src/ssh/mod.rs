@@ -181,6 +181,14 @@ impl Ssh {
                     ));
                 }
             }
+            Frame::Gone(inode) => {
+                if let Some(file) = files.get(&inode) {
+                    feed.notice(format!(
+                        "{} on {} was moved away or removed: lines written just before may be missing",
+                        file.name, self.host
+                    ));
+                }
+            }
             Frame::GoesOn { inode, from } => {
                 if let Some(file) = files.get(&from) {
                     let read = if file.read.offset > 0 { file.read } else { file.before.unwrap_or_default() };
@@ -311,6 +319,7 @@ impl Ssh {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Seek as _;
     use std::process::Command;
 
     #[test]
@@ -340,16 +349,22 @@ mod tests {
         }
     }
 
+    /// The script over a path of this machine.
+    fn running(path: &std::path::Path, limit: u64) -> (tokio::process::Child, Frames<tokio::process::ChildStdout>) {
+        let ssh = Ssh::of(&format!("h:{}", path.display())).expect("an address");
+        let script = ssh.script().replacen(&format!("LIMIT={LIMIT}"), &format!("LIMIT={limit}"), 1);
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(script.as_bytes()).expect("written");
+        file.rewind().expect("at its beginning");
+        let mut sh = tokio::process::Command::new("sh");
+        let mut sh = sh.stdin(file).stdout(std::process::Stdio::piped()).kill_on_drop(true).spawn().expect("sh");
+        let frames = Frames::new(sh.stdout.take().expect("a pipe"));
+        (sh, frames)
+    }
+
     /// What the script says of a folder, until it has read all that is there.
     async fn said(folder: &std::path::Path, limit: u64) -> Vec<Frame> {
-        let ssh = Ssh::of(&format!("h:{}", folder.display())).expect("an address");
-        let script = ssh.script().replacen(&format!("LIMIT={LIMIT}"), &format!("LIMIT={limit}"), 1);
-        let file = folder.join(".script");
-        std::fs::write(&file, script).expect("written");
-        let mut sh = tokio::process::Command::new("sh");
-        sh.stdin(std::fs::File::open(&file).expect("opened")).stdout(std::process::Stdio::piped()).kill_on_drop(true);
-        let mut sh = sh.spawn().expect("sh");
-        let mut frames = Frames::new(sh.stdout.take().expect("a pipe"));
+        let (_sh, mut frames) = running(folder, limit);
         let mut found = Vec::new();
         while let Some(frame) = frames.next().await.expect("understood") {
             if frame == Frame::AllRead {
@@ -358,6 +373,63 @@ mod tests {
             found.push(frame);
         }
         found
+    }
+
+    /// The text of pieces until one holds a word, and whether a file was said to be gone.
+    async fn read_until(frames: &mut Frames<tokio::process::ChildStdout>, word: &str) -> (String, bool) {
+        let (mut text, mut is_gone) = (String::new(), false);
+        loop {
+            match frames.next().await.expect("understood").expect("it goes on") {
+                Frame::Piece { bytes, .. } => text.push_str(&String::from_utf8_lossy(&bytes)),
+                Frame::Gone(_) => is_gone = true,
+                _ => {}
+            }
+            if text.contains(word) {
+                return (text, is_gone);
+            }
+        }
+    }
+
+    /// A program goes on writing to the file that was renamed, until it opens the new one.
+    #[tokio::test]
+    async fn a_file_that_is_renamed_is_read_to_its_end_whatever_it_is_called_then() {
+        for name in
+            ["app-20261127.log", "app.2026-11-27.log", "app1.log", "app.log.1", "app.log-20261127", "app-old.log"]
+        {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("app.log");
+            let mut file = std::fs::File::create(&path).expect("made");
+            file.write_all(b"one\n").expect("written");
+            std::fs::write(folder.path().join("app-other.log"), "of another program\n").expect("written");
+            let (_sh, mut frames) = running(&path, 10_000);
+            assert_eq!(read_until(&mut frames, "one").await.0, "one\n");
+            std::fs::rename(&path, folder.path().join(name)).expect("renamed");
+            file.write_all(b"two\n").expect("written");
+            let two = read_until(&mut frames, "two").await;
+            std::fs::write(&path, "three\n").expect("written");
+            let three = read_until(&mut frames, "three").await;
+            assert_eq!((two, three), (("two\n".to_owned(), false), ("three\n".to_owned(), false)), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_moved_away_is_said_to_be() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("app.log");
+        std::fs::write(&path, "one\n").expect("written");
+        let (_sh, mut frames) = running(&path, 10_000);
+        read_until(&mut frames, "one").await;
+        std::fs::create_dir(folder.path().join("old")).expect("made");
+        std::fs::rename(&path, folder.path().join("old/app.log")).expect("moved");
+        std::fs::write(&path, "a new file that has nothing of it\n").expect("written");
+        let (mut is_gone, mut is_read) = (false, false);
+        while !(is_gone && is_read) {
+            match frames.next().await.expect("understood").expect("it goes on") {
+                Frame::Gone(_) => is_gone = true,
+                Frame::Piece { bytes, .. } => is_read |= bytes.starts_with(b"a new"),
+                _ => {}
+            }
+        }
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use crate::screens::explore::views::names_a_system;
 use crate::screens::request::Focus;
 use crate::screens::shared::Shared;
 use crate::tui::text::{
-    arrow, became, clock, day, duration, entity_text, glyph, left, put, right, safe, short_clock, what, width,
+    arrow, became, clock, day, duration, entity_text, fit, glyph, left, put, right, safe, short_clock, what, width,
 };
 use crate::tui::{Canvas, Spot, Theme};
 use crosstail_core::filter::{Field, Operand};
@@ -375,6 +375,10 @@ fn about(a: &Activity, room: u16, shared: &Shared) -> String {
     let joined = |parts: [&String; 2]| {
         parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
     };
-    let fewer = [[&entity, &outcome], [&id, &outcome], [&id, &word], [&id, &nothing], [&nothing, &nothing]];
+    // What became of it is worth more than the end of a name, as long as enough of that is left to tell it.
+    let left = room.saturating_sub(width(&word) + 3);
+    let cut = if word.is_empty() || left < 5 { id.clone() } else { fit(&id, left) };
+    let fewer =
+        [[&entity, &outcome], [&id, &outcome], [&id, &word], [&cut, &word], [&id, &nothing], [&nothing, &nothing]];
     fewer.into_iter().map(joined).find(|text| width(text) <= room).unwrap_or_default()
 }
