@@ -10,7 +10,7 @@ use crosstail_engine::insight::{Comparison, codes, compare as differences, trans
 use crosstail_source::{PageQuery, RelatedKey, SourceError};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +31,8 @@ pub async fn payload_of(sources: &Sources, work: &Work, id: &Id, places: &[Place
 
 /// Payloads that are loaded side by side.
 const AT_ONCE: usize = 16;
+/// Payloads that are asked for together.
+const TOGETHER: usize = 64;
 
 /// The payloads of activities, in their order, with the errors of places that could not be read.
 pub async fn payloads_of(
@@ -38,11 +40,40 @@ pub async fn payloads_of(
     work: &Work,
     activities: Vec<Activity>,
 ) -> Vec<(Activity, Payload, Vec<SourceError>)> {
-    let load = |activity: Activity| async move {
-        let (payload, problems) = payload_of(sources, work, &activity.id, &activity.places).await;
-        (activity, payload, problems)
+    let known = together(sources, work, &activities).await;
+    let load = |(at, activity): (usize, Activity)| {
+        let known = &known;
+        async move {
+            let parts: Option<Vec<Payload>> =
+                (0..activity.places.len()).map(|place| known.get(&(at, place)).cloned()).collect();
+            let (payload, problems) = match parts {
+                Some(parts) => (merged(parts.into_iter()), Vec::new()),
+                // What the source has not said of several at once, or why it fails.
+                None => payload_of(sources, work, &activity.id, &activity.places).await,
+            };
+            (activity, payload, problems)
+        }
     };
-    futures_util::stream::iter(activities.into_iter().map(load)).buffered(AT_ONCE).collect().await
+    futures_util::stream::iter(activities.into_iter().enumerate().map(load)).buffered(AT_ONCE).collect().await
+}
+
+/// The payloads that sources load together, by the numbers of the activity and of its place.
+async fn together(sources: &Sources, work: &Work, activities: &[Activity]) -> HashMap<(usize, usize), Payload> {
+    let asked = sources.iter().map(|(id, source)| async move {
+        let places = |(at, activity): (usize, &Activity)| {
+            let of = activity.places.iter().enumerate().filter(|(_, place)| place.source == *id);
+            of.map(|(index, place)| ((at, index), (activity.id.clone(), place.locator.clone()))).collect::<Vec<_>>()
+        };
+        let (numbers, of): (Vec<_>, Vec<_>) = activities.iter().enumerate().flat_map(places).unzip();
+        let mut found = Vec::new();
+        for (numbers, of) in numbers.chunks(TOGETHER).zip(of.chunks(TOGETHER)) {
+            // Asked for by itself, each says why it fails.
+            let Ok(payloads) = source.payloads(of, &work.job(*id)).await else { break };
+            found.extend(numbers.iter().copied().zip(payloads).filter_map(|(at, payload)| Some((at, payload?))));
+        }
+        found
+    });
+    futures_util::future::join_all(asked).await.into_iter().flatten().collect()
 }
 
 /// Like [`payload_of`]. The places are asked side by side. If a store takes long, `partial` gets what the others have

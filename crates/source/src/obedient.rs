@@ -201,6 +201,14 @@ impl Source for Obedient {
         Ok(payload)
     }
 
+    async fn payloads(&self, of: &[(Id, Locator)], job: &Job) -> Result<Vec<Option<Payload>>, SourceError> {
+        let mut payloads = self.obey(job, "load payloads", self.source.payloads(of, job)).await?;
+        if let Some(withheld) = &self.withheld {
+            payloads.iter_mut().flatten().for_each(|payload| withheld.hide_payload(payload));
+        }
+        Ok(payloads)
+    }
+
     async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
         let mut related = self.obey(job, "find related", self.source.related(key, limit, job)).await?;
         if let Some(withheld) = &self.withheld {

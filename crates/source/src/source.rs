@@ -66,6 +66,12 @@ pub trait Source: Send + Sync {
     /// with a hint.
     async fn payload(&self, id: &Id, locator: &Locator, job: &Job) -> Result<Payload, SourceError>;
 
+    /// The payloads of several records at once, in their order, each as [`Source::payload`] gives it. `None` of what has to be asked
+    /// for by itself: by default of all.
+    async fn payloads(&self, of: &[(Id, Locator)], _job: &Job) -> Result<Vec<Option<Payload>>, SourceError> {
+        Ok(vec![None; of.len()])
+    }
+
     /// At most `limit` activities that share a key.
     async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError>;
 

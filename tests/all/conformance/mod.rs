@@ -22,7 +22,7 @@ use contract::{
 use crosstail::effect::{PayloadSection, PreparedPayload, SearchProgress, rank};
 use crosstail::runtime::{Sources, Work, payload_of, related_to, search_source};
 use crosstail_core::filter::{Context, Field, Filter};
-use crosstail_core::model::{Activity, Clock, Figures, Latencies, PayloadPart, SourceId, Status};
+use crosstail_core::model::{Activity, Clock, Figures, Id, Latencies, Locator, PayloadPart, SourceId, Status};
 use crosstail_engine::insight::{Chain, Trace, candidates, jq};
 use crosstail_engine::outline::Outline;
 use crosstail_export::{FullRecord, markdown};
@@ -367,7 +367,19 @@ async fn cancelling_ends_at_once(mut fixture: impl Fixture) {
 async fn payloads_are_whole(mut fixture: impl Fixture) {
     fixture.insert(20).await;
     let source = fixture.source();
-    for activity in all(source.as_ref()).await {
+    let every = all(source.as_ref()).await;
+    let place = |activity: &Activity| (activity.id.clone(), activity.places[0].locator.clone());
+    let mut of: Vec<_> = every.iter().rev().map(place).collect();
+    of.insert(3, (Id::parse("nowhere"), Locator::Key("0/nowhere".into())));
+    let together = source.payloads(&of, &Job::default()).await.expect("payloads");
+    assert_eq!(together.len(), of.len(), "C10.5: an answer for each");
+    for ((id, locator), found) in of.iter().zip(together) {
+        let alone = source.payload(id, locator, &Job::default()).await;
+        if let Some(found) = found {
+            assert_eq!(found, alone.expect("payload"), "C10.5: as it is by itself");
+        }
+    }
+    for activity in every {
         let mut payload = crosstail_core::model::Payload::default();
         assert!(!activity.places.is_empty(), "C9.2: it names a place");
         for place in &activity.places {

@@ -458,6 +458,12 @@ impl Source for MongodbSource {
         found.ok_or_else(missing)
     }
 
+    async fn payloads(&self, of: &[(Id, Locator)], job: &Job) -> Result<Vec<Option<Payload>>, SourceError> {
+        let database = self.database(job).await?;
+        let found = watched(database, query::payloads(database, of)).await;
+        found.map_err(|e| self.error("load payloads", &e))
+    }
+
     async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
         let database = self.database(job).await?;
         let found = watched(database, query::related(database, key, limit)).await;

@@ -7,7 +7,7 @@ use super::operators::date;
 use super::plan::look_for_lists;
 use super::{Asking, Error};
 use bson::{Bson, Document, doc};
-use crosstail_core::model::{Activity, Names, Payload, Timestamp};
+use crosstail_core::model::{Activity, Id, Locator, Names, Payload, Timestamp};
 use crosstail_core::schema::Target;
 use crosstail_source::sql::no_time;
 use crosstail_source::{Cursor, Page, PageQuery, Part, RelatedKey, SharedId};
@@ -180,6 +180,31 @@ pub(super) async fn related(database: Asking<'_>, key: &RelatedKey, limit: usize
 pub(super) async fn payload(database: Asking<'_>, mapping: &Mapping, key: Bson) -> Result<Option<Payload>, Error> {
     let one = Find { filter: doc! { "_id": key }, sort: None, limit: Some(1), whole: true };
     Ok(find(database, mapping, one).await?.first().map(|document| payload_of(mapping, document)))
+}
+
+/// The payloads of several documents, in their order; `None` of a document that is not there.
+pub(super) async fn payloads(database: Asking<'_>, of: &[(Id, Locator)]) -> Result<Vec<Option<Payload>>, Error> {
+    let mut all = vec![None; of.len()];
+    for (index, mapping) in database.mappings.iter().enumerate() {
+        let key = |(at, (_, locator)): (usize, &(Id, Locator))| {
+            let (_, key) = locator.as_table_key().filter(|(table, _)| *table == index)?;
+            parse_key(key).map(|key| (key, at))
+        };
+        let keys: Vec<(Bson, usize)> = of.iter().enumerate().filter_map(key).collect();
+        if keys.is_empty() {
+            continue;
+        }
+        let filter = any_of("_id", keys.iter().map(|(key, _)| key.clone()).collect());
+        for document in find(database, mapping, Find { filter, sort: None, limit: None, whole: true }).await? {
+            let key = document.get("_id").ok().flatten().and_then(|key| Bson::try_from(key).ok());
+            let is_it = |(known, _): &&(Bson, usize)| Some(known) == key.as_ref();
+            // A key may be asked for twice.
+            for (_, at) in keys.iter().filter(is_it) {
+                all[*at] = Some(payload_of(mapping, &document));
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Documents of which the identities are compared.

@@ -46,7 +46,7 @@ use crosstail_source::{
     RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer, Taken, TooLarge,
 };
 use sqlx::Row as _;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tables::Tables;
@@ -368,6 +368,24 @@ impl Source for PostgresSource {
             .await
             .map_err(|e| self.error("load payload", e))?;
         found.ok_or_else(missing)
+    }
+
+    async fn payloads(&self, of: &[(Id, Locator)], job: &Job) -> Result<Vec<Option<Payload>>, SourceError> {
+        let tables = self.tables(job).await?;
+        let mut all = vec![None; of.len()];
+        for (index, mapping) in tables.mappings.iter().enumerate() {
+            let key = |(at, (_, locator)): (usize, &(Id, Locator))| {
+                locator.as_table_key().filter(|(table, _)| *table == index).map(|(_, key)| (key.to_owned(), at))
+            };
+            let keys: HashMap<String, usize> = of.iter().enumerate().filter_map(key).collect();
+            let found = payload::load_all(self.connections.for_job(job), mapping, &keys)
+                .await
+                .map_err(|e| self.error("load payloads", e))?;
+            for (at, payload) in found {
+                all[at] = Some(payload);
+            }
+        }
+        Ok(all)
     }
 
     async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {

@@ -289,6 +289,17 @@ impl Source for SqliteSource {
         found.ok_or_else(|| SourceError::not_found(&self.name, format!("row {id}")))
     }
 
+    async fn payloads(&self, of: &[(Id, Locator)], job: &Job) -> Result<Vec<Option<Payload>>, SourceError> {
+        let mapping = self.mapping(job).await?;
+        let key = |(id, locator): &(Id, Locator)| {
+            locator.as_table_key().map_or_else(|| id.to_string(), |(_, key)| key.to_owned())
+        };
+        let keys: Vec<String> = of.iter().map(key).collect();
+        payload::load_all(self.connections.for_job(job), &mapping, &self.name, &keys)
+            .await
+            .map_err(|e| self.error("load payloads", &e))
+    }
+
     async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {
         let mapping = self.mapping(job).await?;
         query::related(self.connections.for_job(job), &mapping, key, limit)

@@ -7,6 +7,7 @@ use crosstail_core::model::{Payload, RawRecord};
 use crosstail_core::schema::Scalar;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};
 use serde_json::{Map, Value};
+use std::collections::HashMap;
 
 /// The columns that hold parts of the payload, quoted.
 pub(super) fn columns(mapping: &Mapping) -> Vec<String> {
@@ -65,10 +66,53 @@ pub(super) async fn load(
         }
         Err(error) => return Err(error),
     }
+    Ok(Some(whole(mapping, place, record)))
+}
+
+/// The payloads of several rows by their keys, in this order; `None` of a row that is not there, and of all where a value of one cannot
+/// be computed.
+pub(super) async fn load_all(
+    reader: Reader<'_>,
+    mapping: &Mapping,
+    place: &str,
+    keys: &[String],
+) -> Result<Vec<Option<Payload>>, sqlx::Error> {
+    let (names, key_text) = (mapping.relation.names(), mapping.key_text());
+    let columns: Vec<String> = names.iter().map(|column| name(column)).collect();
+    let from = name(&mapping.table.name);
+    let mut sql = Sql::raw(format!("SELECT {key_text}, {} FROM {from} WHERE {key_text} IN (", columns.join(", ")));
+    for (index, key) in keys.iter().enumerate() {
+        let comma = if index > 0 { ", " } else { "" };
+        sql.push(&format!("{comma}{PLACEHOLDER}"), [Bind::Text(key.clone())]);
+    }
+    sql.push(")", []);
+    let mut found: HashMap<String, Payload> = HashMap::with_capacity(keys.len());
+    let rows = match reader.connection().await?.fetch(sql).await {
+        Ok(rows) => rows,
+        Err(error) if is_of_data(&error) => return Ok(vec![None; keys.len()]),
+        Err(error) => return Err(error),
+    };
+    for row in &rows {
+        let key = match value(scalar(row, 0)?) {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let mut record = Map::new();
+        for (index, column) in names.iter().enumerate() {
+            record.insert(column.clone(), value(scalar(row, index + 1)?));
+        }
+        // As when it is asked for by itself, the first of those that are alike.
+        found.entry(key).or_insert_with(|| whole(mapping, place, record));
+    }
+    Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+}
+
+/// The payload of a whole row.
+fn whole(mapping: &Mapping, place: &str, record: Map<String, Value>) -> Payload {
     let raw = RawRecord::of_fields(place.to_owned(), record.clone());
     let mut payload = divide(mapping, record);
     payload.raw.push(raw);
-    Ok(Some(payload))
+    payload
 }
 
 fn value(value: Option<Scalar<'_>>) -> Value {
