@@ -8,7 +8,9 @@ use super::rule::{Group, Measured, OfActivities, Rule};
 use super::seen::EvaluationInput;
 use crate::failure::{DAY_US, DAYS, Fingerprint, Occurring, State};
 use crate::pattern::Pattern;
+use crate::store::{Row, Store};
 use crosstail_core::model::Timestamp;
+use std::collections::HashSet;
 
 const HOUR_US: i64 = 3_600_000_000;
 
@@ -62,7 +64,7 @@ pub(super) fn measure(
             count,
             of: 0,
             may_be_chance: false,
-            usual: before_that(&group, ledger.known_from()),
+            usual: format!("{}{}", before_that(&group, ledger.known_from()), affected(seen.store, &rows)),
             filter: filter.join(" "),
         });
     }
@@ -85,6 +87,22 @@ fn before_that(group: &Occurring, known_from: Timestamp) -> String {
             format!("not in the {} before", days(known))
         }
     }
+}
+
+/// Whom the failures affect: ` · 212 entities · 3 organisations`; nothing where they do not say.
+fn affected(store: &Store, rows: &[Row]) -> String {
+    let (mut entities, mut organizations) = (HashSet::new(), HashSet::new());
+    for row in rows {
+        let one = store.get(*row);
+        entities.extend(one.entity);
+        organizations.extend(one.organization);
+    }
+    let said = |count: usize, one: &str, many: &str| match count {
+        0 => String::new(),
+        1 => format!(" · 1 {one}"),
+        count => format!(" · {count} {many}"),
+    };
+    said(entities.len(), "entity", "entities") + &said(organizations.len(), "organisation", "organisations")
 }
 
 /// The labels of an alert about a group.
@@ -116,7 +134,6 @@ mod tests {
     use super::*;
     use crate::failure::{KnownFailures, Seen};
     use crate::insight::alerting::{AlertChange, Alerting, EvaluationInput, Transition};
-    use crate::store::Store;
     use crosstail_core::filter::Context;
     use crosstail_core::model::{Activity, Id, Names, Status};
 
@@ -161,10 +178,15 @@ mod tests {
         }
 
         fn fail(&mut self, system: &str, says: &str) {
+            self.fail_for(system, says, None);
+        }
+
+        fn fail_for(&mut self, system: &str, says: &str, of: Option<(u32, &str)>) {
             self.count += 1;
             let mut a = Activity::new(Id::Uuid(self.count.into()), self.now);
             (a.status, a.http_status, a.system) = (Some(Status::Failed), Some(503), Some(system.into()));
             (a.endpoint, a.error) = (Some("/po".into()), Some(says.into()));
+            (a.entity, a.organization) = (of.map(|of| format!("PO {}", of.0).into()), of.map(|of| of.1.into()));
             self.store.ingest(vec![a]);
         }
 
@@ -186,15 +208,15 @@ mod tests {
     #[test]
     fn each_group_that_is_new_or_back_again_fires_once() {
         let mut world = World::knowing();
-        for _ in 0..2 {
-            world.fail("SAP", "order 17 refused");
+        for order in [17, 18] {
+            world.fail_for("SAP", &format!("order {order} refused"), Some((order, "org-1")));
             world.fail("Zoho", "busy");
             world.fail("Tally", "no ledger 9");
         }
         let told = world.go();
         let said: Vec<(&str, &str)> = told.iter().map(|(rule, _, said)| (rule.as_str(), said.as_str())).collect();
         let group = "SAP /po 503: order <*> refused";
-        let new = format!("{group} | {group}: 2 in 1 h, not in the 14 days before");
+        let new = format!("{group} | {group}: 2 in 1 h, not in the 14 days before · 2 entities · 1 organisation");
         let group = "Tally /po 503: no ledger <*>";
         let back = format!("{group} | {group}: 2 in 1 h, after 3 days of silence");
         assert_eq!(said, [("new_group", new.as_str()), ("back_again", back.as_str())]);
