@@ -5,11 +5,11 @@ use super::mark::known_markers;
 use super::output::{aligned, moment, print_error};
 use super::{UsageError, progress, sources};
 use crate::config::{Marker, Overrides, marker_before};
-use crate::runtime::{Work, changes};
+use crate::runtime::{Work, changes, fields_at_markers};
 use anyhow::Result;
 use crosstail_core::filter::Field;
 use crosstail_core::model::{Timestamp, Tz, redact_text, visible_line};
-use crosstail_engine::change::{Shift, Window};
+use crosstail_engine::change::Shift;
 use crosstail_engine::window::Bounds;
 use crosstail_export::{csv_cell, safe_json};
 use crosstail_source::PageQuery;
@@ -26,9 +26,10 @@ pub(super) async fn run(args: &ChangesArgs, choice: &Overrides) -> Result<u8> {
     let markers = known_markers(&opened, &config, &work, context, Bounds { since, until }).await;
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(0) };
     let mut problems = Vec::new();
-    let reading = changes(&opened.sources, &work, &opened.names, query, &by, Some(&mut problems));
+    let marked: Vec<Timestamp> = markers.iter().map(|marker| marker.at).collect();
+    let reading = changes(&opened.sources, &work, &opened.names, query, (&by, &marked), Some(&mut problems));
     let found = progress::shown(&work, reading).await?;
-    let output = Output { markers, window: found.window, zone: context.zone, by };
+    let output = Output { markers, zone: context.zone, by };
     match args.output {
         ListFormat::Text => output.table(&found.shifts)?,
         ListFormat::Json => output.json(&found.shifts)?,
@@ -64,7 +65,6 @@ fn field(name: &str) -> Result<Field> {
 
 struct Output {
     markers: Vec<Marker>,
-    window: Window,
     zone: Tz,
     by: Vec<Field>,
 }
@@ -72,7 +72,10 @@ struct Output {
 impl Output {
     /// What was marked last before a change. How exactly the change is known is the length of a bucket.
     fn marker(&self, shift: &Shift) -> Option<&Marker> {
-        marker_before(&self.markers, shift.at, self.window.bucket_us)
+        match shift.marker {
+            Some(at) => self.markers.iter().find(|marker| marker.at == at),
+            None => marker_before(&self.markers, shift.at, shift.within_us),
+        }
     }
 
     fn record(&self, shift: &Shift) -> Value {
@@ -83,9 +86,10 @@ impl Output {
             "before": shift.before,
             "after": shift.after,
             "marker": self.marker(shift).map(|marker| text(&marker.text)),
-            "within_s": self.window.bucket_us / 1_000_000,
+            "within_s": shift.within_us / 1_000_000,
+            "found_at_marker": shift.marker.is_some(),
         });
-        let of = self.by.iter().zip(&shift.group);
+        let of = fields_at_markers(&self.by).into_iter().zip(shift.group.iter().chain([&None]));
         let of = of.map(|(field, value)| (field.name().to_owned(), value.as_deref().map(text).into()));
         if let (Some(all), Value::Object(rest)) = (record.as_object_mut(), rest) {
             all.extend(of);
@@ -95,10 +99,14 @@ impl Output {
     }
 
     fn table(&self, found: &[Shift]) -> Result<()> {
+        // No column of endpoints where no change is of one.
+        let mut groups = fields_at_markers(&self.by);
+        groups.truncate(found.iter().map(|shift| shift.group.len()).fold(self.by.len(), usize::max));
         let row = |shift: &Shift| {
             let text = |text: &str| visible_line(&redact_text(text)).into_owned();
             let mut row = vec![moment(shift.at, self.zone)];
-            row.extend(shift.group.iter().map(|of| of.as_deref().map_or_else(|| "–".to_owned(), text)));
+            let of = shift.group.iter().chain([&None]).take(groups.len());
+            row.extend(of.map(|of| of.as_deref().map_or_else(|| "–".to_owned(), text)));
             row.push(shift.measure.words().to_owned());
             row.extend([shift.before, shift.after].map(|value| shift.measure.shown(value)));
             row.push(self.marker(shift).map(|marker| text(&marker.text)).unwrap_or_default());
@@ -106,7 +114,7 @@ impl Output {
         };
         let rows: Vec<Vec<String>> = found.iter().map(row).collect();
         let mut header = vec!["at"];
-        header.extend(self.by.iter().map(|field| field.name()));
+        header.extend(groups.iter().map(|field| field.name()));
         header.extend(["what", "before", "after", "marker"]);
         let mut out = std::io::BufWriter::new(std::io::stdout().lock());
         aligned(&mut out, &header, &rows)?;
@@ -126,7 +134,9 @@ impl Output {
     fn csv(&self, found: &[Shift]) -> Result<()> {
         let mut columns = vec!["at"];
         columns.extend(self.by.iter().map(|field| field.name()));
-        columns.extend(["measure", "before", "after", "marker", "within_s"]);
+        columns.extend(["measure", "before", "after", "marker", "within_s", "found_at_marker"]);
+        // The columns before stay where they were.
+        columns.extend(fields_at_markers(&self.by)[self.by.len()..].iter().map(|field| field.name()));
         let mut csv = csv::Writer::from_writer(std::io::BufWriter::new(std::io::stdout().lock()));
         csv.write_record(&columns)?;
         for shift in found {

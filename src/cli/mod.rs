@@ -15,6 +15,7 @@ mod ending;
 mod explore;
 mod export;
 mod failures;
+mod fields;
 mod generate;
 mod guard;
 mod habits;
@@ -187,6 +188,7 @@ async fn dispatch(cli: Cli, log: Log) -> anyhow::Result<u8> {
         Some(Command::Query(args)) => query::run(&args, &choice).await,
         Some(Command::Tail(args)) => tail::run(&args, &choice).await,
         Some(Command::Stats(args)) => stats::run(&args, &choice).await,
+        Some(Command::Fields(args)) => fields::run(&args, &choice).await,
         Some(Command::Patterns(args)) => patterns::run(&args, &choice).await,
         Some(Command::Changes(args)) => changes::run(&args, &choice).await,
         Some(Command::Compare(args)) => compare::run(&args, &choice).await,

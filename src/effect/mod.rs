@@ -120,8 +120,8 @@ pub enum Effect {
     CountObjective(Ticket, Box<ObjectiveQuery>),
     /// Read the markers of the configuration.
     LoadMarkers(Ticket, Bounds),
-    /// Find when figures changed in a range, by some fields.
-    FindChanges(Ticket, Box<ReportRange>, Vec<Field>),
+    /// Find when figures changed in a range, by some fields, and whether they did when something was marked.
+    FindChanges(Ticket, Box<ReportRange>, Vec<Field>, Vec<Timestamp>),
     /// Find what tells two sets apart: these, then the others.
     CompareSets(Ticket, Box<[ReportRange; 2]>),
     /// Find the patterns of a range.

@@ -3,9 +3,10 @@
 use super::{Work, figures};
 use anyhow::Result;
 use crosstail_core::filter::Field;
-use crosstail_core::model::{Names, SourceId};
-use crosstail_engine::change::{FoundChanges, Window, shifts};
+use crosstail_core::model::{Names, SourceId, Timestamp};
+use crosstail_engine::change::{FoundChanges, MARKERS, SOON_US, Shift, Window, shifts, shifts_at, window_at};
 use crosstail_source::{Grouping, Groups, PageQuery, Source, SourceError};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Buckets that a range is divided into, at most: a change is known as exactly as one is long.
@@ -14,14 +15,15 @@ const BUCKETS: i64 = 720;
 const TOLD: i64 = 3;
 const DAY_US: i64 = 86_400_000_000;
 
-/// The changes of what matches a query, by some fields. Without a start, from the first activity on; that the activities of all
-/// groups begin or end within the range is told once. With `problems`, counting goes on without the sources that fail.
+/// The changes of what matches a query, by some fields, and what changed when something was marked: of systems, by endpoint. Without a
+/// start, from the first activity on; that the activities of all groups begin or end within the range is told once. With `problems`,
+/// counting goes on without the sources that fail.
 pub async fn changes(
     sources: &[(SourceId, Arc<dyn Source>)],
     work: &Work,
     names: &Names,
     query: PageQuery,
-    by: &[Field],
+    (by, markers): (&[Field], &[Timestamp]),
     mut problems: Option<&mut Vec<SourceError>>,
 ) -> Result<FoundChanges> {
     let bounds = query.filter.predicate(&query.context).time_bounds().unwrap_or_default();
@@ -56,5 +58,43 @@ pub async fn changes(
     let is_told = |gap_us: i64| gap_us > TOLD * asked.bucket_us;
     let begins = query.since.is_some() && is_told(window.from.since_us(asked.from));
     let ends = is_told(asked.to.since_us(window.to));
-    Ok(FoundChanges { window, shifts: shifts(&groups, window), begins, ends, problem: None })
+    let mut found = shifts(&groups, window);
+    let within = |marker: &Timestamp| (window.from..until).contains(marker);
+    let mut markers: Vec<Timestamp> = markers.iter().copied().filter(within).collect();
+    markers.sort_unstable_by(|a, b| b.cmp(a));
+    markers.dedup();
+    let finer = fields_at_markers(by);
+    for marker in markers.into_iter().take(MARKERS) {
+        let around = window_at(marker, window, until);
+        let grouping = Grouping { by: finer.clone(), bucket_us: Some(around.bucket_us), ..Grouping::default() };
+        let query = PageQuery { since: Some(around.from), until: Some(around.to), ..query.clone() };
+        let groups = figures(sources, work, names, query, &grouping, problems.as_deref_mut()).await?;
+        let parts = |of: &[Option<String>]| {
+            groups.keys().map(|(group, _)| group).filter(|one| one.starts_with(of)).collect::<BTreeSet<_>>().len()
+        };
+        for shift in shifts_at(&groups, around, marker) {
+            let of = &shift.group[..by.len()];
+            if !found.iter().any(|other| is_the_same(other, &shift, window, parts(of) == 1)) {
+                found.push(shift);
+            }
+        }
+    }
+    found.sort_by(|a, b| (a.at, &a.group, a.measure).cmp(&(b.at, &b.group, b.measure)));
+    Ok(FoundChanges { window, shifts: found, begins, ends, problem: None })
+}
+
+/// By what changes at markers are told, where others are by these fields: a deploy may break one endpoint of a system.
+pub fn fields_at_markers(by: &[Field]) -> Vec<Field> {
+    if by == [Field::System] { vec![Field::System, Field::Endpoint] } else { by.to_vec() }
+}
+
+/// Whether a change at a marker is told already: as one of the same group, or of the system whose only endpoint it is, or that went
+/// from the same level to the same.
+fn is_the_same(told: &Shift, at_marker: &Shift, window: Window, is_only_part: bool) -> bool {
+    let near = told.at.since_us(at_marker.at).abs() <= SOON_US.max(TOLD * window.bucket_us);
+    let levels = [(told.before, at_marker.before), (told.after, at_marker.after)];
+    let alike = || levels.iter().all(|(one, other)| !told.measure.is_told(*one, *other));
+    near && told.measure == at_marker.measure
+        && at_marker.group.starts_with(&told.group)
+        && (told.group.len() == at_marker.group.len() || is_only_part || alike())
 }

@@ -1,6 +1,6 @@
 //! Figures over all sources. A request that several sources know is counted once.
 
-use super::{MergedHistory, Sources, Work, outcomes, payloads_of};
+use super::{MergedHistory, Sources, Work, Worth, corrected, outcomes, payloads_of};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Expr, Field, Filter, Operand};
 use crosstail_core::model::{Activity, Names, SourceId, Timestamp};
@@ -10,8 +10,8 @@ use std::sync::Arc;
 /// Activities per page.
 const PAGE: usize = 5000;
 
-/// Figures of the activities that match a query. A single source aggregates in its store; several are joined locally, and with
-/// `problems`, counting goes on without those that fail.
+/// Figures of the activities that match a query. A single source aggregates in its store, and so does the largest of several where
+/// the others are smaller; otherwise several are joined here. With `problems`, counting goes on without those that fail.
 pub async fn figures(
     sources: &[(SourceId, Arc<dyn Source>)],
     work: &Work,
@@ -34,6 +34,13 @@ pub async fn figures(
         [] => Ok(Groups::new()),
         [(id, source)] if !is_counted_here => Ok(source.aggregate(&query, grouping, &work.job(*id)).await?),
         several => {
+            if !is_counted_here {
+                // Where a source fails, reading says so, or goes on without it.
+                let counted = corrected(several, work, names, &query, grouping, Worth::USUAL).await;
+                if let Ok(Some(groups)) = counted {
+                    return Ok(groups);
+                }
+            }
             let mut groups = Groups::new();
             let mut joined = MergedHistory::new(several, work, names, query);
             if problems.is_some() {

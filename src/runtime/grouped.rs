@@ -18,7 +18,7 @@ impl Runtime {
     pub(super) fn run_grouping(&mut self, effect: Effect) -> Option<Effect> {
         match effect {
             Effect::GroupFailures(ticket, asked) => self.group_failures(ticket, &asked),
-            Effect::FindChanges(ticket, asked, by) => self.find_changes(ticket, &asked, by),
+            Effect::FindChanges(ticket, asked, by, markers) => self.find_changes(ticket, &asked, by, markers),
             Effect::FindPatterns(ticket, asked) => self.find_patterns(ticket, &asked),
             Effect::FindValues(ticket, asked, template) => self.find_values(ticket, &asked, template),
             Effect::CompareSets(ticket, sets) => self.compare_sets(ticket, &sets),
@@ -103,12 +103,12 @@ impl Runtime {
         });
     }
 
-    fn find_changes(&mut self, ticket: Ticket, asked: &ReportRange, by: Vec<Field>) {
+    fn find_changes(&mut self, ticket: Ticket, asked: &ReportRange, by: Vec<Field>, markers: Vec<Timestamp>) {
         let (scope, work, query) = self.asked("find changes", asked);
         let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
         self.spawn(scope, ticket, async move {
             let mut problems = Vec::new();
-            let found = changes(&sources, &work, &names, query, &by, Some(&mut problems)).await;
+            let found = changes(&sources, &work, &names, query, (&by, &markers), Some(&mut problems)).await;
             Reply::Changes(match found {
                 Ok(mut found) => {
                     found.problem = first(&problems);

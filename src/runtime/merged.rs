@@ -19,7 +19,7 @@ use std::hash::BuildHasher as _;
 use std::sync::Arc;
 
 /// The records that sources have of one request start at most this far apart, in microseconds.
-const MAX_SKEW_US: i64 = 15 * 60 * 1_000_000;
+pub(super) const MAX_SKEW_US: i64 = 15 * 60 * 1_000_000;
 /// Activities per page of a source.
 const PAGE: usize = 5000;
 /// Activities in memory above which those that can no longer be joined are evicted.

@@ -3,6 +3,7 @@
 pub mod alert;
 mod changes;
 mod complete;
+mod corrected;
 mod count;
 mod diagnose;
 mod failures;
@@ -29,7 +30,8 @@ mod tools;
 mod values;
 mod work;
 
-pub use changes::changes;
+pub use changes::{changes, fields_at_markers};
+pub use corrected::{Worth, corrected};
 pub use diagnose::{SourceDiagnosis, diagnose};
 pub use failures::{failures, known_failures};
 pub use figures::{answer as figures_of, figures, figures_by};
@@ -44,6 +46,7 @@ pub use report::{figures_by_period, report_table};
 #[cfg(feature = "resend")]
 pub use send::{audit_file, operations, resendable, send};
 pub use sets::contrast_sets;
+pub use values::sampled_paths;
 pub use work::Work;
 
 use crate::config::MarkersEntry;

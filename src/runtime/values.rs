@@ -1,6 +1,6 @@
 //! Looks into payloads that are not opened: the values of paths, and which paths occur.
 
-use super::{Runtime, payloads_of};
+use super::{Runtime, Sources, Work, payloads_of};
 use crate::effect::{Effect, PathSample, Placed, Reply, Ticket, ValuesOf, ValuesOfPaths};
 use crosstail_core::filter::Operand;
 use crosstail_core::model::{Activity, Timestamp};
@@ -56,18 +56,22 @@ impl Runtime {
         let scope = self.restart_scope(|this| &mut this.sampling);
         let (sources, work) = (Arc::clone(&self.sources), self.work("sample payloads", Priority::View, &scope));
         self.spawn(scope, ticket, async move {
-            let (mut counts, mut problem) = (PathCounts::default(), None);
-            for some in of.chunks(STEP) {
-                for (_, payload, problems) in
-                    payloads_of(&sources, &work, some.iter().cloned().map(placed).collect()).await
-                {
-                    problem = problem.or_else(|| problems.first().map(ToString::to_string));
-                    if problems.is_empty() || !payload.raw.is_empty() {
-                        counts.add(&payload);
-                    }
-                }
-            }
-            Reply::Paths(Box::new(PathSample { found: counts.settle(), problem }))
+            let of = of.into_iter().map(placed).collect();
+            Reply::Paths(Box::new(sampled_paths(&sources, &work, of).await))
         });
     }
+}
+
+/// The paths that occur in the payloads of activities.
+pub async fn sampled_paths(sources: &Sources, work: &Work, of: Vec<Activity>) -> PathSample {
+    let (mut counts, mut problem) = (PathCounts::default(), None);
+    for some in of.chunks(STEP) {
+        for (_, payload, problems) in payloads_of(sources, work, some.to_vec()).await {
+            problem = problem.or_else(|| problems.first().map(ToString::to_string));
+            if problems.is_empty() || !payload.raw.is_empty() {
+                counts.add(&payload);
+            }
+        }
+    }
+    PathSample { found: counts.settle(), problem }
 }

@@ -75,6 +75,53 @@ fn a_change_is_told_with_the_deploy_before_it() {
     assert!(rows.len() == 2 && rows[1].contains("failures") && rows[1].ends_with("deployed 1.4.3"), "{text}");
 }
 
+/// A day of calls of eight endpoints, one in six seconds: half an hour before its end all of SAP is away for twelve minutes, and 22
+/// seconds after the deploy, fourteen minutes before its end, one endpoint breaks.
+#[test]
+fn a_deploy_that_breaks_one_endpoint_is_told_among_the_systems_of_a_day() {
+    const END: i64 = 1_795_219_200;
+    let folder = tempfile::tempdir().expect("a folder");
+    let deploy = END - 14 * 60;
+    let mut rng = fastrand::Rng::with_seed(3);
+    let line = |n: i64| {
+        let second = END - 86_400 + n * 6;
+        let at = chrono::DateTime::from_timestamp(second, 0).expect("a time").to_rfc3339();
+        let endpoint = rng.usize(0..8);
+        let is_away = (END - 1800..END - 1080).contains(&second) && endpoint > 0;
+        let share = if endpoint == 0 && second >= deploy + 22 { 0.95 } else { 0.02 };
+        let fails = rng.f64() < if is_away { 0.85 } else { share };
+        let (status, http) = if fails { ("failed", 503) } else { ("success", 200) };
+        format!(
+            "{{\"time\":\"{at}\",\"service\":\"SAP\",\"method\":\"POST\",\"url\":\"https://a.example/e{endpoint}\",\"status\":\"{status}\",\"http_status\":{http},\"msg\":\"called\"}}\n"
+        )
+    };
+    let text: String = (0..14_400).map(line).collect();
+    std::fs::write(folder.path().join("app.log"), text).expect("written");
+    let moment = |second: i64| chrono::DateTime::from_timestamp(second, 0).expect("a time").to_rfc3339();
+    let (since, until, marked) = (moment(END - 86_400), moment(END), moment(deploy));
+    let asked = |more: &[&str]| {
+        let range = ["changes", "-s", "app.log", "--since", &since, "--until", &until];
+        crosstail(folder.path(), &[&range, more].concat())
+    };
+    // Without the marker, what the deploy has done is lost among the buckets of a day.
+    let of_e0 =
+        |found: &[Value]| -> Vec<Value> { found.iter().filter(|one| one["endpoint"] == "/e0").cloned().collect() };
+    assert_eq!(of_e0(&lines(&asked(&["-o", "json"]))), [Value::Null; 0]);
+    assert!(crosstail(folder.path(), &["mark", "--at", &marked, "deployed 1.4.3"]).status.success());
+    let found = lines(&asked(&["-o", "json"]));
+    let told = of_e0(&found);
+    assert_eq!(told.len(), 1, "{found:#?}");
+    assert_eq!((&told[0]["system"], &told[0]["measure"]), (&"SAP".into(), &"failure_share".into()));
+    assert_eq!((&told[0]["marker"], &told[0]["found_at_marker"]), (&"deployed 1.4.3".into(), &true.into()));
+    let at = chrono::DateTime::parse_from_rfc3339(told[0]["at"].as_str().expect("a time")).expect("a time").timestamp();
+    assert!((0..=120).contains(&(at - deploy)), "{} s after the deploy", at - deploy);
+    assert!(told[0]["within_s"].as_i64() <= Some(15) && told[0]["after"].as_f64() > Some(0.8), "{told:?}");
+    let text = String::from_utf8_lossy(&asked(&[]).stdout).into_owned();
+    assert!(text.lines().any(|row| row.contains(" /e0 ") && row.ends_with("deployed 1.4.3")), "{text}");
+    // By operation or whatever else, as asked.
+    assert!(asked(&["--by", "kind", "-o", "csv"]).status.success());
+}
+
 #[test]
 fn what_is_marked_is_listed_and_kept_for_the_user_alone() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -18,12 +18,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// Every command with a help of its own.
-const COMMANDS: [&[&str]; 34] = [
+const COMMANDS: [&[&str]; 35] = [
     &[],
     &["demo"],
     &["tail"],
     &["query"],
     &["stats"],
+    &["fields"],
     &["patterns"],
     &["failures"],
     &["changes"],
@@ -55,11 +56,12 @@ const COMMANDS: [&[&str]; 34] = [
     &["man"],
 ];
 /// Commands that have to have examples.
-const WITH_EXAMPLES: [&str; 24] = [
+const WITH_EXAMPLES: [&str; 25] = [
     "",
     "tail",
     "query",
     "stats",
+    "fields",
     "patterns",
     "failures",
     "changes",
@@ -336,6 +338,7 @@ impl World {
             "tail",
             "query",
             "stats",
+            "fields",
             "patterns",
             "failures",
             "changes",
@@ -416,14 +419,14 @@ impl World {
             ("changes", _) if value("-o") == Some("json") => {
                 out.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
             }
-            ("query" | "stats" | "patterns" | "failures" | "compare" | "doctor" | "health", _)
+            ("query" | "stats" | "fields" | "patterns" | "failures" | "compare" | "doctor" | "health", _)
                 if value("-o") == Some("json") =>
             {
                 !out.is_empty() && out.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok())
             }
             ("query", _) if words.contains(&"--count") => out.trim().parse::<u64>().is_ok(),
             ("query", _) => out.contains("503") || out.contains("failed") || out.lines().count() > 1,
-            ("stats" | "patterns" | "failures", _) => out.contains("count") && out.lines().count() > 1,
+            ("stats" | "fields" | "patterns" | "failures", _) => out.contains("count") && out.lines().count() > 1,
             ("changes", _) => out.contains("measure") || out.contains("before") || err.contains("before"),
             ("compare", _) => out.contains("others"),
             ("mark", _) => out.is_empty(),

@@ -46,7 +46,7 @@ fn log(folder: &Path) {
         let _ = writeln!(
             text,
             "{{\"time\":\"2026-11-20T10:{:02}:{:02}Z\",\"level\":\"info\",\"msg\":\"order {n} sent\",\"system\":\"SAP\",\
-             \"method\":\"POST\",\"url\":\"https://sap.example/po\",\"status\":{status},\"request_id\":\"order-{n:04}\"{error}}}",
+             \"method\":\"POST\",\"url\":\"https://sap.example/po\",\"status\":{status},\"request_id\":\"order-{n:04}\",\"note\":\"n\"{error}}}",
             second / 60,
             second % 60,
         );
@@ -76,6 +76,12 @@ async fn a_program_learns_what_a_person_would_see() {
 
     let figures = answer(&client, "figures", json!({"by": ["system"], "filter": "system:SAP"})).await;
     assert_eq!((&figures["groups"][0]["count"], &figures["groups"][0]["failed"]), (&json!(100), &json!(10)));
+    let fields = answer(&client, "fields", json!({"limit": 100})).await;
+    let field = |name: &str| fields["fields"].as_array().and_then(|all| all.iter().find(|one| one["field"] == name));
+    let system = field("system").unwrap_or_else(|| panic!("{fields}"));
+    assert!(system["types"] == json!(["text"]) && system["count"].as_u64() <= system["sampled"].as_u64(), "{system}");
+    let path = field("meta.note").unwrap_or_else(|| panic!("{fields}"));
+    assert!(path["count"].as_u64() > Some(0), "{path}");
     let patterns = answer(&client, "patterns", json!({})).await;
     assert_eq!(patterns["patterns"][0]["pattern"], "order <*> sent");
     let failures = answer(&client, "failures", json!({"filter": "system:SAP"})).await;

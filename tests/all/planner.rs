@@ -3,11 +3,11 @@
 
 use crate::halves::{Holder, Opened, halves};
 use crate::support::EPOCH;
-use crosstail::runtime::{MergedHistory, Work};
-use crosstail_core::filter::{Context, Filter, NamedRecord};
+use crosstail::runtime::{MergedHistory, Work, Worth, corrected};
+use crosstail_core::filter::{Context, Field, Filter, NamedRecord};
 use crosstail_core::model::{Activity, Names};
 use crosstail_engine::store::Store;
-use crosstail_source::{Job, PageQuery, for_each};
+use crosstail_source::{Grouping, Groups, Job, PageQuery, for_each};
 use fastrand::Rng;
 use std::path::Path;
 
@@ -130,13 +130,78 @@ async fn placed(folder: &Path, names: &Names, holders: &[Holder], rng: &mut Rng)
     Some(sources)
 }
 
+/// Figures of one source that counts by itself, put right by what the others have, are those of everything joined.
+async fn counts_agree(names: &Names, sources: &[Opened], seed: u64, rounds: usize) {
+    let context = Context { now: EPOCH.plus_ms(900_000), zone: chrono_tz::Tz::UTC };
+    let all = joined(names, sources).await;
+    let mut rng = Rng::with_seed(seed + 900);
+    let mut counted = 0;
+    for round in 0..rounds {
+        let text = if round == 0 { String::new() } else { filter(&mut rng, 2) };
+        let (filter, predicate) = Filter::compile(&text, &context).expect(&text);
+        let bound = |rng: &mut Rng| (rng.u8(0..3) == 0).then(|| EPOCH.plus_ms(rng.i64(0..6_000_000)));
+        let (since, until) = (bound(&mut rng), bound(&mut rng));
+        let fields = [Field::System, Field::Status, Field::Actor, Field::Source];
+        let by = fields.into_iter().filter(|_| rng.u8(0..3) == 0).collect();
+        let grouping = Grouping { by, bucket_us: rng.bool().then_some(60_000_000), ..Grouping::default() };
+        let query = PageQuery { filter, context, since, until, newest_first: true, limit: 50 };
+        let forced = Worth { least: 0, row: 0 };
+        let found =
+            corrected(sources, &Work::command("test"), names, &query, &grouping, forced).await.expect("counted");
+        let Some(found) = found else { continue };
+        counted += 1;
+        let mut expected = Groups::new();
+        let within = |a: &&Activity| {
+            since.is_none_or(|since| a.started_at >= since) && until.is_none_or(|until| a.started_at < until)
+        };
+        for activity in all.iter().filter(within) {
+            if predicate.keeps(&NamedRecord { activity, names, payload: None }) {
+                expected.entry(grouping.key(activity, names)).or_default().add(activity);
+            }
+        }
+        assert_eq!(found, expected, "seed {seed}, {text}, {since:?}..{until:?}, {grouping:?}");
+    }
+    let can = sources.iter().any(|(_, source)| source.capabilities().aggregates && source.capabilities().finds_ids);
+    assert!(!can || counted > rounds / 2, "{counted} of {rounds} were counted");
+}
+
 async fn holds(holders: &[Holder], seed: u64, rounds: usize) {
     let folder = tempfile::tempdir().expect("a folder");
     let names = Names::default();
     let mut rng = Rng::with_seed(seed + 40);
     if let Some(sources) = placed(folder.path(), &names, holders, &mut rng).await {
         agrees(&names, &sources, seed, rounds).await;
+        counts_agree(&names, &sources, seed, rounds).await;
     }
+}
+
+/// A large source is not read where another has little.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_source_counts_by_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let names = Names::default();
+    let mut rng = Rng::with_seed(5);
+    let mut halves = halves(&mut rng, 2, 2000);
+    halves[1].truncate(100);
+    let mut sources = Vec::new();
+    for (index, rows) in halves.iter().enumerate() {
+        sources.push(Holder::Sqlite.place(folder.path(), &names, &format!("s{index}"), rows).await.expect("a source"));
+    }
+    let context = Context { now: EPOCH.plus_ms(900_000), zone: chrono_tz::Tz::UTC };
+    let query = PageQuery { context, newest_first: true, ..PageQuery::all(50) };
+    let read = |worth: Worth| {
+        let (sources, names, query) = (&sources, &names, &query);
+        async move {
+            let (work, grouping) = (Work::command("test"), Grouping::by(Field::System));
+            corrected(sources, &work, names, query, &grouping, worth).await.expect("counted")
+        }
+    };
+    let found = read(Worth { least: 500, row: 3 }).await;
+    let expected = joined(&names, &sources).await.len();
+    assert_eq!(found.expect("worth it").values().map(|figures| figures.count).sum::<u64>(), expected as u64);
+    // Too little to bother, and too much to look up.
+    assert_eq!(read(Worth { least: 5000, row: 3 }).await, None);
+    assert_eq!(read(Worth { least: 500, row: 30 }).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -126,7 +126,7 @@ fn changes(by: &[Field]) -> FoundChanges {
     let shift = |measure, minutes: i64, before, after| {
         let at = EPOCH.plus_ms(minutes * 60_000);
         let group = ["SAP", "/sap/po/create"].map(|value| Some(value.to_owned()))[..by.len()].to_vec();
-        Shift { group, measure, at, before, after }
+        Shift { group, measure, at, before, after, within_us: window.bucket_us, marker: None }
     };
     let shifts = vec![shift(Measure::Failures, 19, 0.012, 0.61), shift(Measure::Latency, 20, 412.0, 2510.0)];
     FoundChanges { window, shifts, begins: false, ends: false, problem: None }
@@ -307,7 +307,7 @@ impl Stage {
                     let found = compare((&pair.left, &payload_of(&pair.left)), (&right, &payload_of(&right)));
                     (ticket, Reply::Compared(Ok(Box::new((*right, found)))))
                 }
-                Effect::FindChanges(ticket, _, by) => (ticket, Reply::Changes(Ok(Box::new(changes(&by))))),
+                Effect::FindChanges(ticket, _, by, _) => (ticket, Reply::Changes(Ok(Box::new(changes(&by))))),
                 Effect::CompareSets(ticket, sets) => (ticket, Reply::SetsCompared(Ok(Box::new(self.compared(&sets))))),
                 Effect::FindPatterns(ticket, _) => (ticket, Reply::Patterns(Ok(Box::new(self.patterns())))),
                 Effect::FindValues(ticket, _, template) => {
@@ -1601,7 +1601,7 @@ fn changes_are_told_by_endpoint_and_without_a_source_that_is_away() {
     let mut stage = Stage::new(160, 48, "dark");
     stage.press(&["~"]);
     let effects = stage.press_for_effects("e");
-    let [Effect::FindChanges(ticket, range, by)] = effects.as_slice() else { panic!("{effects:?}") };
+    let [Effect::FindChanges(ticket, range, by, _)] = effects.as_slice() else { panic!("{effects:?}") };
     assert_eq!((range.filter.as_str(), by.as_slice()), ("system:SAP", &[Field::System, Field::Endpoint][..]));
     let mut found = changes(by);
     found.ends = true;

@@ -268,13 +268,13 @@ fn an_error_is_new_and_its_cause_stands_beside_it() {
             assert!(screen.contains(says), "{says}: {screen}");
         }
         assert!(person.keys <= 5);
-        // When it began, beside the deploy: among the calls of its endpoint.
-        person.press("/", "as before");
-        person.write("endpoint:/invoice/post");
-        person.press("\r", "next failure");
+        // When it began, beside the deploy: among the systems, with its endpoint.
         person.press("~", "of rate, failures and p95");
         let screen = person.screen();
-        let tells = |line: &str| line.starts_with(" ↑") && line.contains(" SAP ") && line.contains(" failures ");
+        let tells = |line: &str| {
+            let says = [" SAP ", " failures ", "→ 100", "  /invoice/post"];
+            line.starts_with(" ↑") && says.iter().all(|text| line.contains(text))
+        };
         assert!(screen.contains("deployed 1.4.3") && screen.lines().any(tells), "{screen}");
         person.ends();
     }

@@ -1,20 +1,20 @@
-//! Which paths occur in payloads: how often, of what types, and an example of each.
+//! Which fields activities have, and which paths occur in their payloads: how often, of what types, and an example of each.
 
-use crosstail_core::filter::{Operand, paths_of};
-use crosstail_core::model::Payload;
+use crosstail_core::filter::{Field, Operand, ValueType, paths_of};
+use crosstail_core::model::{Activity, Names, Payload};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 
 /// Paths that are counted. More are a sign of ids in place of names; those that came first stay.
 const MOST: usize = 5000;
 
-/// A path that occurs.
+/// A path, or a field of the activity, that occurs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundPath {
     pub path: Operand,
-    /// Payloads that have it.
+    /// Payloads, or activities, that have it.
     pub count: u64,
-    /// The types of its values: `text`, `number`, `boolean`.
+    /// The types of its values: `text`, `number`, `boolean`; of a field also `milliseconds`, `time`, `word`, `id`.
     pub types: BTreeSet<&'static str>,
     /// A value, without secrets.
     pub example: String,
@@ -29,6 +29,26 @@ pub struct FoundPaths {
     pub sampled: u64,
     /// Whether there are more paths than are listed.
     pub is_cut: bool,
+}
+
+/// The fields that some activities have, in the order of the language.
+pub fn fields_of(activities: &[Activity], names: &Names) -> Vec<FoundPath> {
+    let found = |field: &Field| {
+        let path = Operand::Field(*field);
+        let mut values = activities.iter().filter_map(|activity| path.text(activity, names, None));
+        let example = values.next()?;
+        let count = 1 + values.count() as u64;
+        let kind = match field.class() {
+            ValueType::Number => "number",
+            ValueType::Duration => "milliseconds",
+            ValueType::Time => "time",
+            ValueType::Word => "word",
+            ValueType::Id => "id",
+            ValueType::Keyword | ValueType::Text => "text",
+        };
+        Some(FoundPath { path, count, types: BTreeSet::from([kind]), example })
+    };
+    Field::ALL.iter().filter(|field| field.is_listed()).filter_map(found).collect()
 }
 
 /// Counts the paths of payloads.

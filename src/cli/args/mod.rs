@@ -7,8 +7,8 @@ mod view;
 #[cfg(feature = "mcp")]
 pub(super) use reading::McpArgs;
 pub(super) use reading::{
-    ChangesArgs, CompareArgs, FailuresArgs, FilterArgs, Format, ListFormat, MarkArgs, OutputArgs, PatternsArgs,
-    QueryArgs, RangeArgs, Sort, StatsArgs, StatsFormat, TailArgs,
+    ChangesArgs, CompareArgs, FailuresArgs, FieldsArgs, FilterArgs, Format, ListFormat, MarkArgs, OutputArgs,
+    PatternsArgs, QueryArgs, RangeArgs, Sort, StatsArgs, StatsFormat, TailArgs,
 };
 pub(super) use stores::{
     CompleteArgs, CompletionsArgs, ConfigArgs, ConfigCommand, DoctorArgs, ExportArgs, GenerateArgs, HelpArgs, ManArgs,
@@ -118,6 +118,8 @@ pub(super) enum Command {
     Query(QueryArgs),
     /// Print counts, success rates and latencies by group
     Stats(StatsArgs),
+    /// Print which fields and paths of payloads occur, how often, of what types, with an example
+    Fields(FieldsArgs),
     /// Print what messages and errors have in common: patterns with their number, failures, first and last time
     Patterns(PatternsArgs),
     /// Print failures in groups: which are new, since when, how many are affected, and whether retries repair them

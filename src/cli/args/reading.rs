@@ -231,6 +231,31 @@ pub(in crate::cli) struct PatternsArgs {
 
 #[derive(Debug, Args)]
 #[command(
+    after_help = "The newest activities that match are looked at, with their payloads. Every field and path that is printed can be in a filter, in --by and in --fields.\n\nExamples:\n  crosstail fields -s demo.sqlite\n  crosstail fields system:SAP --since 24h --sample 1000 -s demo.sqlite -o json"
+)]
+pub(in crate::cli) struct FieldsArgs {
+    #[command(flatten)]
+    pub(in crate::cli) filter: FilterArgs,
+    #[command(flatten)]
+    pub(in crate::cli) source: SourceArgs,
+    #[command(flatten)]
+    pub(in crate::cli) range: RangeArgs,
+    /// Look at this many activities, the newest
+    #[arg(long, default_value = "200", value_name = "N", value_parser = sample)]
+    pub(in crate::cli) sample: usize,
+    /// Output format
+    #[arg(long, short, value_enum, default_value_t = ListFormat::Text)]
+    pub(in crate::cli) output: ListFormat,
+}
+
+/// How many activities are looked at.
+fn sample(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|number| (1..=100_000).contains(number));
+    number.ok_or_else(|| "a number from 1 to 100000".to_owned())
+}
+
+#[derive(Debug, Args)]
+#[command(
     after_help = "A group is failures of one system and endpoint, of one kind (HTTP status, error class, timeout), that say the same but for what varies. It is new if it did not occur in the 14 days before, back again if it was silent for a day, quiet if it is. The days before are asked of the sources once, and remembered in the folder of the state.\n\nExamples:\n  crosstail failures --since 24h -s logs/\n  crosstail failures system:SAP --since 1h -s demo.sqlite -o json"
 )]
 pub(in crate::cli) struct FailuresArgs {

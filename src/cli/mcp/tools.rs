@@ -91,7 +91,7 @@ struct Patterns {
     since: Option<String>,
     /// Only before this time
     until: Option<String>,
-    /// How many patterns at most; 20 if omitted
+    /// How many lines at most; 20 if omitted
     limit: Option<usize>,
 }
 
@@ -163,6 +163,15 @@ impl Explorer {
         options.extend(asked.by.filter(|by| !by.is_empty()).map(|by| format!("--by={}", by.join(","))));
         options.extend(asked.every.map(|every| format!("--every={every}")));
         Ok(self.list("groups", &["stats"], options, asked.limit).await)
+    }
+
+    #[tool(
+        description = "Which fields activities have and which paths occur in their payloads, in a sample of the newest 200: count, of how many, types, an example. Each can be in a filter, in `by` of `figures` and in `fields` of `search`",
+        annotations(read_only_hint = true, open_world_hint = false)
+    )]
+    async fn fields(&self, Parameters(asked): Parameters<Patterns>) -> Answer {
+        let options = narrowed(asked.filter, asked.since, asked.until);
+        Ok(self.list("fields", &["fields"], options, asked.limit).await)
     }
 
     #[tool(

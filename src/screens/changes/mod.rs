@@ -13,7 +13,7 @@ use crate::effect::{Effect, Reply, Ticket};
 use crate::tui::{Canvas, Context};
 use crosstail_core::filter::{Field, quote};
 use crosstail_core::model::Timestamp;
-use crosstail_engine::change::{FoundChanges, Shift, Window};
+use crosstail_engine::change::{FoundChanges, SOON_US, Shift, Window};
 use crosstail_export::{Cell, Table};
 
 const BY_ENDPOINT: Action =
@@ -78,7 +78,8 @@ impl ChangesScreen {
             by.push(Field::Endpoint);
         }
         *self = Self { asked: shared.ticket(), of, view: AskedView::now(shared), ..Self::default() };
-        vec![Effect::FindChanges(self.asked, Box::new(range), by)]
+        let markers = shared.markers.iter().map(|marker| marker.at).collect();
+        vec![Effect::FindChanges(self.asked, Box::new(range), by, markers)]
     }
 
     /// The clauses for the system, and the endpoint, of a change.
@@ -98,10 +99,7 @@ impl ChangesScreen {
     fn jump(&self, shared: &mut Shared) -> Option<()> {
         let line = self.all().get(self.line.0)?;
         let (around, clauses) = match line {
-            Line::Shift(shift) => {
-                let around = self.window().map_or(AROUND_MARKER_US, |window| AROUND * window.bucket_us);
-                (around, Self::clauses(shift))
-            }
+            Line::Shift(shift) => (AROUND * shift.within_us, Self::clauses(shift)),
             Line::Marker(_) => (AROUND_MARKER_US, String::new()),
         };
         let (from, to) = (line.at().plus_us(-around), line.at().plus_us(around));
@@ -115,8 +113,12 @@ impl ChangesScreen {
     fn compare(&self, shared: &mut Shared) -> Option<()> {
         let (line, window) = (self.all().get(self.line.0)?, self.window()?);
         let at = line.at();
-        // Lines within a bucket of it are about the same change.
-        let apart = |other: &&Line| other.at().since_us(at).abs() > window.bucket_us;
+        // Lines within a bucket of it are about the same change, and so is what it followed soon.
+        let within = match line {
+            Line::Shift(shift) if shift.marker.is_some() => SOON_US,
+            _ => window.bucket_us,
+        };
+        let apart = |other: &&Line| other.at().since_us(at).abs() > within;
         let others = || self.all().iter().filter(apart).map(Line::at);
         let since = others().filter(|other| *other < at).max().unwrap_or(window.from);
         let until = others().filter(|other| *other > at).min().unwrap_or(window.to);
@@ -205,7 +207,7 @@ impl Screen for ChangesScreen {
                     self.found = Some(*found);
                     let within = |marker: &&Marker| (window.from..window.to).contains(&marker.at);
                     let markers = shared.markers.iter().filter(within).cloned().map(Line::Marker);
-                    let mut lines: Vec<Line> = shifts.into_iter().map(Line::Shift).chain(markers).collect();
+                    let mut lines: Vec<Line> = markers.chain(shifts.into_iter().map(Line::Shift)).collect();
                     lines.sort_by_key(Line::at);
                     // The last one is what one looks for.
                     self.line = Lines(lines.len().saturating_sub(1));

@@ -46,7 +46,11 @@ pub(super) fn render(screen: &ChangesScreen, shared: &Shared, canvas: &mut Canva
         let pieces = match line {
             Line::Shift(shift) => {
                 let (sign, style) = sign(shift, theme);
-                let name = shift.group.last().and_then(Option::as_deref).map_or_else(|| "–".to_owned(), safe);
+                let named = shift.group.get(usize::from(screen.of.is_some())).and_then(Option::as_deref);
+                let name = named.map_or_else(|| "–".to_owned(), safe);
+                // Among systems, what was found at a marker is of an endpoint.
+                let endpoint = shift.group.get(1).and_then(Option::as_deref).filter(|_| screen.of.is_none());
+                let endpoint = endpoint.map(|endpoint| format!("  {}", safe(endpoint))).unwrap_or_default();
                 let middle = format!(
                     " {} {} {} {} → ",
                     left(&at, 14),
@@ -54,12 +58,14 @@ pub(super) fn render(screen: &ChangesScreen, shared: &Shared, canvas: &mut Canva
                     left(shift.measure.words(), 9),
                     right(&shift.measure.shown(shift.before), 10)
                 );
-                [(format!(" {sign}"), style), (middle, theme.text), (shift.measure.shown(shift.after), style)]
+                let after = (shift.measure.shown(shift.after), style);
+                [(format!(" {sign}"), style), (middle, theme.text), after, (endpoint, theme.dim)]
             }
             Line::Marker(marker) => [
                 (" ◆".to_owned(), theme.accent),
                 (format!(" {} ", left(&at, 14)), theme.text),
                 (safe(&marker.text), theme.accent),
+                (String::new(), theme.dim),
             ],
         };
         let pieces: Vec<(&str, Style)> = pieces.iter().map(|(text, style)| (text.as_str(), *style)).collect();

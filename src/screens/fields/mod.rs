@@ -11,7 +11,8 @@ use crate::action::Action;
 use crate::config::{Column, Layout, Shows};
 use crate::effect::{Effect, PathSample, Placed, Reply, Ticket};
 use crate::tui::{Canvas, Context, TextField};
-use crosstail_core::filter::{Field, Operand, ValueType};
+use crosstail_core::filter::{Field, Operand};
+use crosstail_engine::fields::{FoundPath, fields_of};
 use crosstail_engine::store::Row;
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -57,6 +58,17 @@ struct Item {
     example: String,
 }
 
+impl Item {
+    fn of(found: &FoundPath, of_all: u64) -> Self {
+        Self {
+            shows: Shows::Values(found.path.clone()),
+            count: Some((found.count, of_all)),
+            types: found.types.iter().copied().collect::<Vec<_>>().join(", "),
+            example: found.example.clone(),
+        }
+    }
+}
+
 /// The fields, with the cursor on one.
 #[derive(Default)]
 pub(super) struct Fields {
@@ -89,28 +101,14 @@ impl Fields {
         let placed: Vec<Placed> = spread(rows, SAMPLED).map(|row| Placed::of(&store.get(row))).collect();
         self.held = activities.len();
         let of_all = self.held as u64;
-        let item = |field: &Field| {
-            let of = Operand::Field(*field);
-            let mut values = activities.iter().filter_map(|activity| of.text(activity, names, None));
-            let example = values.next()?;
-            let count = 1 + values.count() as u64;
-            let types = match field.class() {
-                ValueType::Number => "number",
-                ValueType::Duration => "milliseconds",
-                ValueType::Time => "time",
-                ValueType::Word => "word",
-                ValueType::Id => "id",
-                ValueType::Keyword | ValueType::Text => "text",
-            };
-            Some(Item { shows: Shows::Values(of), count: Some((count, of_all)), types: types.to_owned(), example })
-        };
+        let occurring = fields_of(&activities, names);
         self.items = vec![Item {
             shows: Shows::What,
             count: None,
             types: "text".to_owned(),
             example: "what was called, or what happened".to_owned(),
         }];
-        self.items.extend(Field::ALL.iter().filter(|field| field.is_listed()).filter_map(item));
+        self.items.extend(occurring.iter().map(|one| Item::of(one, of_all)));
         self.sample = None;
         self.ticket = shared.ticket();
         self.list(shared);
@@ -119,12 +117,7 @@ impl Fields {
 
     fn take(&mut self, sample: PathSample, shared: &Shared) {
         let of_all = sample.found.sampled;
-        self.items.extend(sample.found.paths.iter().map(|one| Item {
-            shows: Shows::Values(one.path.clone()),
-            count: Some((one.count, of_all)),
-            types: one.types.iter().copied().collect::<Vec<_>>().join(", "),
-            example: one.example.clone(),
-        }));
+        self.items.extend(sample.found.paths.iter().map(|one| Item::of(one, of_all)));
         self.sample = Some(sample);
         self.list(shared);
     }

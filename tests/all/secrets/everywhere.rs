@@ -170,6 +170,8 @@ fn no_command_prints_or_writes_a_secret() {
     for arguments in [
         &["failures"][..],
         &["failures", "-o", "json"],
+        &["fields"],
+        &["fields", "-o", "json"],
         &["patterns"],
         &["patterns", "-o", "json"],
         &["changes"],
@@ -369,6 +371,7 @@ async fn neither_programs_nor_stores_get_a_secret() {
         ("search", json!({ "limit": 100, "fields": ["message", "url", "error", "system", "corr", "parent"] })),
         ("figures", json!({ "by": ["system", "endpoint"] })),
         ("failures", json!({})),
+        ("fields", json!({})),
         ("patterns", json!({})),
         ("changes", json!({ "since": "2026-11-20", "by": ["system", "endpoint"] })),
         ("health", json!({ "window": "24h" })),

@@ -72,6 +72,28 @@ impl Figures {
         self.memory.add(activity.memory_mb);
     }
 
+    /// Takes away one activity that was added.
+    pub fn remove(&mut self, activity: &Activity) {
+        let mut one = Self::default();
+        one.add(activity);
+        for (mine, less) in [
+            (&mut self.count, one.count),
+            (&mut self.failed, one.failed),
+            (&mut self.open, one.open),
+            (&mut self.succeeded, one.succeeded),
+            (&mut self.concluded, one.concluded),
+        ] {
+            *mine = mine.saturating_sub(less);
+        }
+        if let Some(us) = activity.took_us() {
+            self.latencies.remove(us);
+        }
+        for (mine, less) in [(&mut self.cpu, one.cpu), (&mut self.memory, one.memory)] {
+            mine.count = mine.count.saturating_sub(less.count);
+            mine.sum = if mine.count == 0 { 0.0 } else { mine.sum - less.sum };
+        }
+    }
+
     /// Adds the figures of another part of the same group.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;

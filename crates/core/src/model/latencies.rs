@@ -41,6 +41,21 @@ impl Latencies {
         self.add_bucket(Self::bucket(us), 1, us);
     }
 
+    /// Takes away a latency in microseconds that was added.
+    pub fn remove(&mut self, us: u64) {
+        let slot = Self::bucket(us).checked_sub(self.first).and_then(|index| self.buckets.get_mut(index));
+        if let Some(slot) = slot.filter(|slot| **slot > 0) {
+            *slot -= 1;
+            self.count -= 1;
+            self.sum_us = self.sum_us.saturating_sub(us);
+            // From the first filled bucket to the last, as if it had never been there.
+            while self.buckets.pop_if(|count| *count == 0).is_some() {}
+            let empty = self.buckets.iter().take_while(|count| **count == 0).count();
+            self.buckets.drain(..empty);
+            self.first = if self.buckets.is_empty() { 0 } else { self.first + empty };
+        }
+    }
+
     /// Adds `count` latencies to a bucket, whose sum in microseconds is `sum_us`.
     pub fn add_bucket(&mut self, bucket: usize, count: u64, sum_us: u64) {
         self.sum_us = self.sum_us.saturating_add(sum_us);

@@ -10,9 +10,13 @@
 //! General Stationary Observations", Annals of Statistics 17, 1989), see [`block_of`]. So no distribution is assumed, and of a series without a change, one in 1,000 is said to
 //! have one: [`SIGNIFICANCE`]. What grows slowly is split, too; [`shifts`] leaves out splits that are not seen close by.
 
+mod marked;
 mod series;
 
+pub use marked::{MARKERS, SOON_US, shifts_at, window_at};
 pub use series::{FoundChanges, Measure, Shift, Window, shifts};
+
+use std::ops::RangeInclusive;
 
 /// A split is kept if so few of the permutations are as great. Spells are looked for in addition, so fewer may be.
 pub const SIGNIFICANCE: f64 = 0.001;
@@ -38,20 +42,21 @@ pub fn change_points(values: &[f64], block: usize) -> Vec<usize> {
 }
 
 /// How splits are looked for.
+#[derive(Clone, Copy)]
 struct Search {
     block: usize,
 }
 
 impl Search {
     /// Removes what is no split between its neighbours: where a spell was longer than is looked for, its parts are one.
-    fn prune(&self, values: &[f64], found: &mut Vec<usize>) {
+    fn prune(self, values: &[f64], found: &mut Vec<usize>) {
         let mut index = 0;
         while index < found.len() {
             let from = if index == 0 { 0 } else { found[index - 1] };
             let to = found.get(index + 1).copied().unwrap_or(values.len());
             let part = &values[from..to];
             let size = size_at(part, found[index] - from);
-            if self.is_significant(part, size, SIGNIFICANCE, |values| greatest(values).map(|(_, size)| size)) {
+            if self.is_split(part, size) {
                 index += 1;
             } else {
                 found.remove(index);
@@ -61,9 +66,9 @@ impl Search {
     }
 
     /// Finds splits and spells; returns whether a spell is among them.
-    fn split(&self, values: &[f64], from: usize, found: &mut Vec<usize>) -> bool {
+    fn split(self, values: &[f64], from: usize, found: &mut Vec<usize>) -> bool {
         if let Some((at, size)) = greatest(values)
-            && self.is_significant(values, size, SIGNIFICANCE, |values| greatest(values).map(|(_, size)| size))
+            && self.is_split(values, size)
         {
             found.push(from + at);
             let before = self.split(&values[..at], from, found);
@@ -81,14 +86,22 @@ impl Search {
         is_spell
     }
 
+    /// Whether the greatest split of values is more than chance.
+    fn is_split(self, values: &[f64], size: f64) -> bool {
+        self.is_significant(values, size, SIGNIFICANCE, |values| greatest(values).map(|(_, size)| size))
+    }
+
     /// Whether not more than a share of the permutations have something as great. What belongs together is permuted together: else a
     /// burst of calls that fail with one another would hardly ever stand together by chance, and be a change.
-    fn is_significant(&self, values: &[f64], size: f64, share: f64, greatest: impl Fn(&[f64]) -> Option<f64>) -> bool {
+    fn is_significant(self, values: &[f64], size: f64, share: f64, greatest: impl Fn(&[f64]) -> Option<f64>) -> bool {
         let mut shuffled = values.to_vec();
         let mut rng = fastrand::Rng::with_seed(SEED);
-        let allowed = share * f64::from(PERMUTATIONS + 1) - 1.0;
-        let mut as_great = 0.0;
-        for _ in 0..PERMUTATIONS {
+        // The smaller the share, the more of them it takes to have one.
+        let permutations = f64::from(PERMUTATIONS).max((1.0 / share).ceil() - 1.0);
+        let allowed = share * (permutations + 1.0) - 1.0;
+        let (mut as_great, mut done) = (0.0, 0.0);
+        while done < permutations {
+            done += 1.0;
             self.shuffle(values, &mut shuffled, &mut rng);
             // Equal but for the order of sums.
             if greatest(&shuffled).is_some_and(|other| other >= size * (1.0 - 1e-9)) {
@@ -102,7 +115,7 @@ impl Search {
     }
 
     /// Another order of the values; in blocks, which begin at another value each time.
-    fn shuffle(&self, values: &[f64], shuffled: &mut Vec<f64>, rng: &mut fastrand::Rng) {
+    fn shuffle(self, values: &[f64], shuffled: &mut Vec<f64>, rng: &mut fastrand::Rng) {
         if self.block <= 1 {
             rng.shuffle(shuffled);
             return;
@@ -209,6 +222,11 @@ fn greatest_spell(values: &[f64]) -> Option<((usize, usize), f64)> {
 
 /// The split at which the means of both sides differ most, for their lengths, and by how much.
 fn greatest(values: &[f64]) -> Option<(usize, f64)> {
+    greatest_of(values, &(0..=values.len()))
+}
+
+/// The greatest of some splits.
+fn greatest_of(values: &[f64], splits: &RangeInclusive<usize>) -> Option<(usize, f64)> {
     let count = values.len();
     if count < 2 * LEAST {
         return None;
@@ -217,7 +235,7 @@ fn greatest(values: &[f64]) -> Option<(usize, f64)> {
     let mut sum = 0.0;
     let mut best = (0, 0.0);
     for (at, value) in values.iter().enumerate() {
-        if (LEAST..=count - LEAST).contains(&at) {
+        if (LEAST..=count - LEAST).contains(&at) && splits.contains(&at) {
             // The difference of the means, divided by its standard error but for a factor that all splits share.
             let size = f64::abs(sum) / ((at * (count - at)) as f64 / count as f64).sqrt();
             if size > best.1 {

@@ -1,10 +1,11 @@
 //! Figures by bucket of time: when rate, failure share and latency of each group changed.
 
-use super::{block_of, change_points};
+use super::{LEAST, SPELL, Search, block_of, change_points, greatest, greatest_of};
 use crosstail_core::model::{Figures, Timestamp};
 use crosstail_core::number::{saturating_i64, saturating_usize};
 use crosstail_source::Groups;
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 /// A change is seen in so many buckets on both sides of it, too.
 const NEAR: usize = 10;
@@ -25,7 +26,7 @@ pub enum Measure {
 }
 
 impl Measure {
-    const ALL: [Self; 3] = [Self::Rate, Self::Failures, Self::Latency];
+    pub(super) const ALL: [Self; 3] = [Self::Rate, Self::Failures, Self::Latency];
 
     /// Name in JSON.
     pub const fn name(self) -> &'static str {
@@ -83,7 +84,7 @@ impl Measure {
     }
 
     /// Whether a person would call it a change.
-    fn is_told(self, before: f64, after: f64) -> bool {
+    pub fn is_told(self, before: f64, after: f64) -> bool {
         let factor = |least: f64| {
             let (low, high) = (before.min(after), before.max(after));
             high > low * least
@@ -137,7 +138,16 @@ impl Window {
     }
 
     fn count(&self) -> usize {
-        saturating_usize(u64::try_from(self.to.since_us(self.from) / self.bucket_us).unwrap_or_default())
+        self.bucket(self.to)
+    }
+
+    /// The bucket that a moment is in.
+    pub(super) fn bucket(&self, at: Timestamp) -> usize {
+        saturating_usize(u64::try_from(at.since_us(self.from) / self.bucket_us).unwrap_or_default())
+    }
+
+    pub(super) fn start_of(&self, bucket: usize) -> Timestamp {
+        self.from.plus_us(saturating_i64(bucket).saturating_mul(self.bucket_us))
     }
 }
 
@@ -166,31 +176,38 @@ pub struct Shift {
     /// The value before, back to the last change, and the one since, up to the next.
     pub before: f64,
     pub after: f64,
+    /// When it was is known to so many microseconds: the length of a bucket.
+    pub within_us: i64,
+    /// What was marked, where it was found by asking whether anything changed then.
+    pub marker: Option<Timestamp>,
+}
+
+/// A group, and its figures in every bucket of a window.
+pub(super) type OfGroup<'a> = (&'a Vec<Option<String>>, Vec<(usize, &'a Figures)>);
+
+/// The figures of each group, bucket by bucket; of a bucket without any, `nothing`.
+pub(super) fn by_group<'a>(figures: &'a Groups, nothing: &'a Figures, window: Window) -> Vec<OfGroup<'a>> {
+    let mut groups: BTreeMap<&Vec<Option<String>>, BTreeMap<usize, &'a Figures>> = BTreeMap::new();
+    for ((group, at), figures) in figures {
+        let Some(at) = at.filter(|at| (window.from..window.to).contains(at)) else { continue };
+        groups.entry(group).or_default().insert(window.bucket(at), figures);
+    }
+    let filled = |buckets: BTreeMap<usize, &'a Figures>| {
+        (0..window.count()).map(|bucket| (bucket, buckets.get(&bucket).copied().unwrap_or(nothing))).collect()
+    };
+    groups.into_iter().map(|(group, buckets)| (group, filled(buckets))).collect()
 }
 
 /// The changes of all groups, in order of time.
 pub fn shifts(figures: &Groups, window: Window) -> Vec<Shift> {
-    let mut groups: BTreeMap<&Vec<Option<String>>, BTreeMap<usize, &Figures>> = BTreeMap::new();
-    for ((group, at), figures) in figures {
-        let Some(at) = at.filter(|at| (window.from..window.to).contains(at)) else { continue };
-        let bucket = u64::try_from(at.since_us(window.from) / window.bucket_us).map(saturating_usize);
-        groups.entry(group).or_default().insert(bucket.unwrap_or_default(), figures);
-    }
-    let nothing = Figures::default();
-    let mut all = Vec::new();
-    for (group, buckets) in groups {
-        let of = |bucket: usize| (bucket, buckets.get(&bucket).copied().unwrap_or(&nothing));
-        let buckets: Vec<(usize, &Figures)> = (0..window.count()).map(of).collect();
-        let seconds = window.bucket_us as f64 / 1e6;
-        let rates: Vec<f64> =
-            buckets.iter().map(|(_, one)| Measure::Rate.scaled(one.count as f64 / seconds, seconds)).collect();
-        // What comes in one burst fails, and is slow, together.
-        let block = block_of(&rates);
+    let (nothing, mut all) = (Figures::default(), Vec::new());
+    for (group, buckets) in by_group(figures, &nothing, window) {
+        let block = block_of_rates(&buckets, window);
         for measure in Measure::ALL {
             let found = Series::new(measure, &buckets, window).shifts(block);
             let shift = |(bucket, before, after): (usize, f64, f64)| {
-                let at = window.from.plus_us(saturating_i64(bucket).saturating_mul(window.bucket_us));
-                Shift { group: group.clone(), measure, at, before, after }
+                let (group, at) = (group.clone(), window.start_of(bucket));
+                Shift { group, measure, at, before, after, within_us: window.bucket_us, marker: None }
             };
             all.extend(found.into_iter().map(shift));
         }
@@ -199,26 +216,71 @@ pub fn shifts(figures: &Groups, window: Window) -> Vec<Shift> {
     all
 }
 
+/// How many buckets in a row belong together: what comes in one burst fails, and is slow, together.
+pub(super) fn block_of_rates(buckets: &[(usize, &Figures)], window: Window) -> usize {
+    let seconds = window.bucket_us as f64 / 1e6;
+    let rate = |(_, one): &(usize, &Figures)| Measure::Rate.scaled(one.count as f64 / seconds, seconds);
+    block_of(&buckets.iter().map(rate).collect::<Vec<_>>())
+}
+
 /// A measure of a group, bucket by bucket; without those in which it has no value.
-struct Series<'a> {
+pub(super) struct Series<'a> {
     measure: Measure,
     known: Vec<(usize, &'a Figures)>,
     seconds: f64,
 }
 
 impl<'a> Series<'a> {
-    fn new(measure: Measure, buckets: &[(usize, &'a Figures)], window: Window) -> Self {
+    pub(super) fn new(measure: Measure, buckets: &[(usize, &'a Figures)], window: Window) -> Self {
         let seconds = window.bucket_us as f64 / 1e6;
         let known = buckets.iter().copied().filter(|(_, figures)| measure.value(figures, seconds).is_some()).collect();
         Self { measure, known, seconds }
     }
 
+    fn scaled(&self) -> Vec<f64> {
+        let value = |(_, figures): &(usize, &Figures)| self.measure.value(figures, self.seconds);
+        self.known.iter().filter_map(value).map(|value| self.measure.scaled(value, self.seconds)).collect()
+    }
+
+    /// The splits at which something that happened in a bucket may have begun to show: in so many buckets from there on, or in the
+    /// first that has a value. `None` where a side has too few values to say.
+    pub(super) fn splits_from(&self, bucket: usize, soon: usize) -> Option<RangeInclusive<usize>> {
+        let first = self.known.partition_point(|(of, _)| *of < bucket);
+        let last = self.known.partition_point(|(of, _)| *of <= bucket + soon).saturating_sub(1).max(first);
+        (first >= LEAST && first + LEAST <= self.known.len()).then_some(first..=last)
+    }
+
+    /// Bucket, level before and level after of a change at one of some splits: if it is greater there than in nearly all permutations.
+    pub(super) fn shift_at(
+        &self,
+        splits: &RangeInclusive<usize>,
+        block: usize,
+        share: f64,
+    ) -> Option<(usize, f64, f64)> {
+        let (scaled, search) = (self.scaled(), Search { block });
+        let (mut from, mut to) = (0, scaled.len());
+        // What changed at another moment nearby is not what is asked for: it is cut off.
+        while let Some((at, size)) = greatest(&scaled[from..to]) {
+            let near = splits.start().saturating_sub(LEAST)..=splits.end() + LEAST;
+            if near.contains(&(from + at)) || !search.is_split(&scaled[from..to], size) {
+                break;
+            }
+            (from, to) = if from + at < *splits.start() { (from + at, to) } else { (from, from + at) };
+        }
+        let part = &scaled[from..to];
+        let splits = splits.start().checked_sub(from)?..=splits.end().saturating_sub(from);
+        let (at, size) = greatest_of(part, &splits)?;
+        let (before, after) = self.level(from, from + at).zip(self.level(from + at, to))?;
+        let is_shift = self.measure.is_told(before, after)
+            && is_step(part, at)
+            && search.is_significant(part, size, share, |values| greatest_of(values, &splits).map(|(_, size)| size));
+        is_shift.then(|| (self.known[from + at].0, before, after))
+    }
+
     /// Bucket, level before and level after of each change; so many buckets in a row belong together.
     fn shifts(&self, block: usize) -> Vec<(usize, f64, f64)> {
-        let value = |(_, figures): &(usize, &Figures)| self.measure.value(figures, self.seconds);
-        let scaled: Vec<f64> =
-            self.known.iter().filter_map(value).map(|value| self.measure.scaled(value, self.seconds)).collect();
-        let points = change_points(&scaled, block);
+        let scaled = self.scaled();
+        let points = self.told(change_points(&scaled, block));
         let mut found = Vec::new();
         for (index, point) in points.iter().copied().enumerate() {
             let previous = if index == 0 { 0 } else { points[index - 1] };
@@ -233,6 +295,23 @@ impl<'a> Series<'a> {
             }
         }
         found
+    }
+
+    /// The splits without those at the sides of a spell that a person would not tell apart: the other side would else be left, from a
+    /// level of which nothing says when it began.
+    fn told(&self, mut points: Vec<usize>) -> Vec<usize> {
+        let end = self.known.len();
+        let is_none = |points: &[usize], index: usize| {
+            let previous = if index == 0 { 0 } else { points[index - 1] };
+            let (at, next) = (points[index], points.get(index + 1).copied().unwrap_or(end));
+            let levels = self.level(previous, at).zip(self.level(at, next));
+            let is_told = levels.is_some_and(|(before, after)| self.measure.is_told(before, after));
+            (at - previous).min(next - at) <= end / SPELL && !is_told
+        };
+        while let Some(index) = (0..points.len()).find(|index| is_none(&points, *index)) {
+            points.remove(index);
+        }
+        points
     }
 
     /// The value over several buckets.
@@ -280,6 +359,7 @@ mod tests {
     use super::*;
     use crosstail_core::model::{Activity, Id, Status};
     use crosstail_core::number::truncated_i64;
+    use proptest::prelude::*;
 
     /// Four hours of calls, one a second: SAP fails from 02:00 on, Zoho is slow from 01:00 to 01:30.
     fn calls() -> Vec<Activity> {
@@ -341,6 +421,48 @@ mod tests {
         }
     }
 
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// Of any calls: in whatever order they come, and however they are divided among those who count, changes are the same.
+        #[test]
+        fn neither_order_nor_batches_change_a_change(seed in any::<u64>(), step in 0_u64..120, parts in 1_usize..6) {
+            let window = Window::of(Timestamp(0), Timestamp(2 * 3_600_000_000), 120);
+            let mut rng = fastrand::Rng::with_seed(seed);
+            let mut calls: Vec<Activity> = (0..3000)
+                .map(|_| {
+                    let second = rng.i64(0..7200);
+                    let mut call = Activity::new(Id::Uuid(1), Timestamp(second * 1_000_000));
+                    let after = second.unsigned_abs() >= step * 60;
+                    call.system = Some(["SAP", "Zoho"][rng.usize(0..2)].into());
+                    let fails = rng.f64() < if after { 0.6 } else { 0.05 };
+                    call.status = Some(if fails { Status::Failed } else { Status::Success });
+                    call.duration_us = rng.bool().then(|| rng.u64(1000..if after { 900_000 } else { 90_000 }));
+                    call
+                })
+                .collect();
+            let counted = |calls: &[Activity]| {
+                let mut figures = Groups::new();
+                for call in calls {
+                    let bucket = call.started_at.0.div_euclid(window.bucket_us) * window.bucket_us;
+                    let key = (vec![call.system.as_ref().map(ToString::to_string)], Some(Timestamp(bucket)));
+                    figures.entry(key).or_default().add(call);
+                }
+                figures
+            };
+            let expected = shifts(&counted(&calls), window);
+            prop_assert!(!(10..110).contains(&step) || !expected.is_empty(), "a step at {step} min");
+            rng.shuffle(&mut calls);
+            let mut added = Groups::new();
+            for part in calls.chunks(calls.len().div_ceil(parts)) {
+                for (key, figures) in counted(part) {
+                    added.entry(key).or_default().merge(&figures);
+                }
+            }
+            prop_assert_eq!(shifts(&added, window), expected);
+        }
+    }
+
     /// Orders come at any time, and each is a burst of calls within a minute that fail together: nothing changes, and nothing is
     /// told. An outage is.
     #[test]
@@ -372,6 +494,26 @@ mod tests {
         let failures: Vec<i64> =
             found.iter().filter(|one| one.measure == Measure::Failures).map(|one| one.at.0 / 60_000_000).collect();
         assert!(failures.iter().any(|minute| (98..=103).contains(minute)), "{found:#?}");
+    }
+
+    /// A spell that begins with less than a change and ends with one is told as neither: what was before it is not its level.
+    #[test]
+    fn a_spell_is_told_whole_or_not_at_all() {
+        let told = |rates: &[(i64, u64)]| {
+            let (mut figures, mut bucket) = (Groups::new(), 0);
+            for (buckets, count) in rates {
+                for _ in 0..*buckets {
+                    let one = Figures { count: count + u64::from(bucket % 2 == 0), ..Figures::default() };
+                    figures.insert((vec![None], Some(Timestamp(bucket * 60_000_000))), one);
+                    bucket += 1;
+                }
+            }
+            let window = Window { from: Timestamp(0), to: Timestamp(bucket * 60_000_000), bucket_us: 60_000_000 };
+            shifts(&figures, window).iter().map(|one| one.at.0 / 60_000_000).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[(120, 40), (20, 30), (120, 47)]), [0_i64; 0], "from 40 to 30 is none, and from 40 to 47");
+        assert_eq!(told(&[(120, 40), (20, 20), (120, 40)]), [120, 140]);
+        assert_eq!(told(&[(120, 40), (20, 30), (120, 90)]), [140], "from 39 to 90 is one");
     }
 
     #[test]
