@@ -620,6 +620,28 @@ async fn until_read(page: u16, age_us: i64) {
     }
 }
 
+const BOTH: [&str; 2] = ["firing", "resolved"];
+/// Rules of other measures than a count.
+const RULES_OF_ALL_MEASURES: [(&str, &str); 4] = [
+    (
+        "Share",
+        "when = \"> 20 %\"\nwindow = \"30s\"\n[activities]\nmeasure = \"share\"\nof = \"is:failure\"\nby = \"system\"\nat_least = 5\n",
+    ),
+    ("Slow", "when = \"> 2s\"\nwindow = \"20s\"\n[activities]\nmeasure = \"p95\"\nby = \"system\"\nat_least = 5\n"),
+    ("New", "when = \">= 2\"\nwindow = \"30s\"\n[activities]\nmeasure = \"new_group\"\n"),
+    ("Again", "when = \">= 2\"\nwindow = \"30s\"\n[activities]\nmeasure = \"back_again\"\n"),
+];
+
+/// A line of a call that took so many milliseconds.
+fn call(at: Timestamp, failed: bool, says: &str, took: u32) -> String {
+    let (level, status) = if failed { ("error", 503) } else { ("info", 200) };
+    let line = json!({
+        "time": at.rfc3339(), "level": level, "msg": says, "service": "SAP", "method": "POST", "duration_ms": took,
+        "url": "https://sap.example/po", "status": status, "request_id": format!("r-{}", at.0),
+    });
+    format!("{line}\n")
+}
+
 /// A watch over a log that grows, with a clock of its own, and a backtest over the log when it is complete: both say the same
 /// at the same moments.
 #[tokio::test(flavor = "multi_thread")]
@@ -632,15 +654,19 @@ async fn a_backtest_says_what_a_watch_has_said() {
         .filter(|second| second % 2 == 0)
         .map(|second| {
             let failed = (60..90).contains(&second) || (200..215).contains(&second);
-            let level = if failed { "error" } else { "info" };
-            let status = if failed { 503 } else { 200 };
-            let line = json!({
-                "time": at(second).rfc3339(), "level": level, "msg": "order sent", "service": "SAP", "method": "POST",
-                "url": "https://sap.example/po", "status": status, "request_id": format!("r-{second}"),
-            });
-            (second, format!("{line}\n"))
+            let says = if failed && second >= 200 { "tax code missing" } else { "order sent" };
+            let took = if (130..160).contains(&second) { 4000 } else { 90 };
+            (second, call(at(second), failed, says, took))
         })
         .collect();
+    // What was before: the stores begin three weeks ago, and three days ago the first outage was, too.
+    let past = [(-21 * 86_400, false), (-3 * 86_400, true)];
+    let past: String = past.iter().map(|(second, failed)| call(at(*second), *failed, "order sent", 90)).collect();
+    std::fs::write(watch.path("app.log"), past).expect("written");
+    for (name, rest) in RULES_OF_ALL_MEASURES {
+        let text = format!("name = \"{name}\"\ntitle = \"{name}\"\nseverity = \"warning\"\ncooldown = \"0s\"\n{rest}");
+        std::fs::write(watch.path(&format!("crosstail/rules/{name}.toml")), text).expect("written");
+    }
     let (names, source) = open(&[watch.path("app.log").display().to_string()]);
     let clock = Clock::fixed(began);
     let (sent, mark) = (watch.path("sent.jsonl"), watch.path("sent.jsonl").display().to_string());
@@ -685,19 +711,32 @@ async fn a_backtest_says_what_a_watch_has_said() {
     }
     stop.cancel();
     running.await.expect("joined").expect("well");
-    let said = |text: &str| -> Vec<(String, String, String)> {
+    let own = |rule: &str| rule == "ManyFailures" || RULES_OF_ALL_MEASURES.iter().any(|(name, _)| *name == rule);
+    let said = |text: &str| -> Vec<[String; 4]> {
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        text.lines()
+        let mut all: Vec<[String; 4]> = text
+            .lines()
             .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .filter(|one| one["rule"] == "ManyFailures")
-            .map(|one| (word(&one["turn"]), word(&one["alerts"][0]["group"][0][1]), one["at"].to_string()))
-            .collect()
+            .filter(|one| own(one["rule"].as_str().unwrap_or_default()))
+            .map(|one| {
+                let (turn, group) = (word(&one["turn"]), one["alerts"][0]["group"].to_string());
+                [one["at"].to_string(), word(&one["rule"]), turn, group]
+            })
+            .collect();
+        all.sort();
+        all
     };
     let watched = said(&std::fs::read_to_string(&sent).expect("sent"));
+    let turns = |rule: &str| -> Vec<&str> {
+        watched.iter().filter(|[_, of, ..]| of == rule).map(|[_, _, turn, _]| turn.as_str()).collect()
+    };
+    assert_eq!(turns("ManyFailures"), ["firing", "resolved", "firing", "resolved"]);
     assert_eq!(
-        watched.iter().map(|(turn, ..)| turn.as_str()).collect::<Vec<_>>(),
-        ["firing", "resolved", "firing", "resolved"]
+        (turns("Slow"), turns("New"), turns("Again")),
+        (BOTH.to_vec(), BOTH.to_vec(), BOTH.to_vec()),
+        "{watched:?}"
     );
+    assert_eq!(turns("Share"), ["firing", "resolved", "firing", "resolved"], "{watched:?}");
     let until = first.plus_ms(300_000);
     let run = |more: &[&str]| {
         let mut command = watch.command(0);
