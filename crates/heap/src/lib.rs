@@ -46,7 +46,7 @@ fn limit() {
 fn give_back() {
     let mut least = u64::MAX;
     loop {
-        std::thread::sleep(EVERY);
+        std::thread::park_timeout(EVERY);
         let Some(now) = resident() else { return };
         least = least.min(now);
         if now > least.saturating_add(MUCH) {
