@@ -8,8 +8,8 @@ const PAGE: &str = include_str!("../docs/troubleshooting.md");
 const DIFFERS: char = '…';
 /// A message with fewer characters that are always the same is told by none of them.
 const FEWEST: usize = 5;
-/// What stands between a message and another that it is the cause or the remedy of.
-const BEFORE: [&str; 4] = [": ", "; ", "\n", "("];
+/// What stands between a message and another that it is the cause or the remedy of, or the place that it is about.
+const BEFORE: [&str; 5] = [": ", "; ", "\n", "(", "^ "];
 
 /// A message of the program, with its cause and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq)]

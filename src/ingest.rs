@@ -36,6 +36,8 @@ pub struct SourceStatus {
     pub oldest: Option<Timestamp>,
     /// Whether its history has been loaded, up to the limit.
     pub backfilled: bool,
+    /// Whether somebody ended the loading of its history before its end.
+    pub is_interrupted: bool,
     /// Since when it has been unreadable; `None` while it is readable.
     pub unreachable_since: Option<Timestamp>,
     /// Its last notice.
@@ -63,6 +65,7 @@ impl SourceStatus {
             newest: None,
             oldest: None,
             backfilled: false,
+            is_interrupted: false,
             unreachable_since: None,
             last_notice: None,
             catalogue: Catalogue::default(),
@@ -73,6 +76,11 @@ impl SourceStatus {
     /// Whether it still connects or loads its history.
     pub const fn is_busy(&self) -> bool {
         matches!(self.state, SourceState::Connecting | SourceState::Loading)
+    }
+
+    /// Whether it has delivered all of its history by itself, of at most `limit` activities.
+    pub const fn is_whole(&self, limit: u64) -> bool {
+        self.backfilled && !self.is_interrupted && self.received < limit
     }
 
     /// What was named and is not there, as long as nothing has come.
@@ -159,6 +167,10 @@ pub fn ingest(
         PumpEvent::Following(_) => {
             source.follows = true;
             News::Follows
+        }
+        PumpEvent::Interrupted(_) => {
+            source.is_interrupted = true;
+            source.said(index, vec!["reading its history was ended; what was read stays".to_owned()])
         }
         PumpEvent::Notice(_, text) => source.said(index, vec![text]),
         PumpEvent::Catalogue(_, catalogue) => {

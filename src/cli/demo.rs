@@ -1,6 +1,6 @@
 //! `crosstail demo`: the explorer over an embedded store with live simulated traffic.
 
-use super::args::DemoArgs;
+use super::args::{DemoArgs, ViewArgs};
 use super::explore;
 use super::past::failures_before;
 use crate::action::Action;
@@ -8,7 +8,7 @@ use crate::config::{Config, Marker, ObjectiveEntry, Overrides};
 use crate::kinds;
 use crate::log::Log;
 use crate::runtime::Recall;
-use crate::screens::{self, Event};
+use crate::screens::{self, Event, Opened};
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Clock, Direction, Kind, Names, Status, Timestamp};
 use crosstail_core::number::saturating_i64;
@@ -21,10 +21,47 @@ use crosstail_source::{Job, Priority, SourceConfig};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+impl DemoArgs {
+    pub(super) const SEED: u64 = 7;
+    pub(super) const RATE: f64 = 2.5;
+    const HISTORY: Duration = Duration::from_hours(30);
+
+    /// The demonstration that is opened where no option says another.
+    pub(super) const fn usual(look: ViewArgs) -> Self {
+        Self { seed: Self::SEED, rate: Self::RATE, history: Self::HISTORY, keep: None, tour: false, look }
+    }
+}
+
+/// A demonstration: what writes its traffic, and the folder of its store, which goes with it.
+pub(super) struct Demo {
+    cancel: CancellationToken,
+    writer: JoinHandle<Result<()>>,
+    _folder: TempDir,
+}
+
+impl Demo {
+    /// Ends its traffic, and removes what it has written, unless that is to be kept.
+    pub(super) async fn end(self) {
+        self.cancel.cancel();
+        let _ = tokio::time::timeout(Duration::from_millis(500), self.writer).await;
+    }
+}
+
 pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result<u8> {
-    let mut config = Config::load(&args.look.over(choice))?;
+    let config = Config::load(&args.look.over(choice))?;
+    let (opened, demo) = open(args, config, log).await?;
+    let code = screens::run(opened, Clock::system(), &mut explore::Fixed).await?;
+    demo.end().await;
+    Ok(code)
+}
+
+/// Opens the explorer over a demonstration.
+pub(super) async fn open(args: &DemoArgs, mut config: Config, log: Log) -> Result<(Opened, Demo)> {
     config.objectives.push(objective());
     ensure!(
         args.rate > 0.0 && args.rate <= 100_000.0,
@@ -108,10 +145,7 @@ pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result
     } else {
         opened.explorer.shared.notify("new here? : tour leads through it in five steps");
     }
-    let code = screens::run(opened, Clock::system(), &mut explore::Fixed).await?;
-    cancel.cancel();
-    let _ = tokio::time::timeout(std::time::Duration::from_millis(500), writer).await;
-    Ok(code)
+    Ok((opened, Demo { cancel, writer, _folder: folder }))
 }
 
 /// So many rows are written at once.
@@ -158,7 +192,7 @@ const WELL_EVERY_US: i64 = 120_000_000;
 
 /// Postings of invoices: they went well until the deploy, which has broken those of three tenants. A failure that is new, with what
 /// led to each, and its tries.
-fn broken_by_deploy(now: Timestamp, history: std::time::Duration) -> Vec<WriteStep> {
+fn broken_by_deploy(now: Timestamp, history: Duration) -> Vec<WriteStep> {
     let mut steps = Vec::new();
     let deploy = now.plus_us(-DEPLOY_US);
     let well_us = WELL_US.min(saturating_i64(history.as_micros()) - DEPLOY_US);
@@ -246,4 +280,21 @@ fn finished(start: Start, http_status: u16, took_us: i64, outcome: Outcome) -> W
         ..outcome
     };
     WriteStep::Finished(start.into(), outcome.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{Cli, Command};
+    use clap::Parser as _;
+
+    #[test]
+    fn the_first_page_opens_the_usual_demonstration() {
+        let Some(Command::Demo(args)) = Cli::parse_from(["crosstail", "demo"]).command else {
+            panic!("a demonstration")
+        };
+        let usual = DemoArgs::usual(args.look.clone());
+        assert_eq!((usual.seed, usual.history, usual.keep), (args.seed, args.history, args.keep));
+        assert_eq!((usual.rate.to_bits(), usual.tour), (args.rate.to_bits(), args.tour));
+    }
 }

@@ -1,6 +1,7 @@
 //! `crosstail [SOURCE…]`.
 
-use super::args::{ExploreArgs, ViewArgs};
+use super::args::{DemoArgs, ExploreArgs, ViewArgs};
+use super::demo::{self, Demo};
 use super::{UsageError, offers, sources};
 
 use crate::config::{self, Config, Layout, Overrides};
@@ -36,10 +37,21 @@ pub(super) async fn run(args: &ExploreArgs, choice: &Overrides, log: Log) -> Res
     let (configs, spools) = sources::configs(&named, &args.run, args.schema.as_deref(), &config)?;
     let invocation = invocation(&named, &args.run, args.schema.as_deref());
     let opened = sources::open(configs, spools)?;
-    let mut session =
-        Session { opened, look: &args.look, schema: args.schema.as_deref(), invocation, config: &config, log };
+    let schema = args.schema.as_deref();
+    let mut session = Session {
+        opened,
+        look: &args.look,
+        schema,
+        invocation,
+        config: &config,
+        log,
+        demo: None,
+        from_first_page: false,
+    };
     let first = session.explorer().await?;
-    screens::run(first, Clock::system(), &mut session).await
+    let code = screens::run(first, Clock::system(), &mut session).await;
+    session.end_demo().await;
+    code
 }
 
 /// What the explorer is opened with, and opened again.
@@ -50,6 +62,10 @@ struct Session<'a> {
     invocation: String,
     config: &'a Config,
     log: Log,
+    /// The demonstration, while it is shown.
+    demo: Option<Demo>,
+    /// Whether the first page has been left for what is read now.
+    from_first_page: bool,
 }
 
 impl Session<'_> {
@@ -74,10 +90,26 @@ impl Session<'_> {
         if let Some(problem) = problem {
             first.explorer.shared.notify(problem);
         }
+        first.explorer.shared.settings.is_from_first_page = self.from_first_page;
         if opened.sources.is_empty() {
             first.explorer.shared.settings.offers = offers::here();
         }
         Ok(first)
+    }
+
+    /// Opens a source by its address.
+    fn open(&mut self, address: &str) -> Result<()> {
+        let named = &[address.to_owned()];
+        let (configs, spools) = sources::configs(named, &[], self.schema, self.config)?;
+        self.opened = sources::open(configs, spools)?;
+        self.invocation = invocation(named, &[], self.schema);
+        Ok(())
+    }
+
+    async fn end_demo(&mut self) {
+        if let Some(demo) = self.demo.take() {
+            demo.end().await;
+        }
     }
 }
 
@@ -89,13 +121,26 @@ impl Reopen for Session<'_> {
                 let schema = self.opened.draft(*source, table).await?;
                 self.opened.read_by(*source, schema)?;
             }
-            Instead::Source(address) => {
-                let named = std::slice::from_ref(address);
-                let (configs, spools) = sources::configs(named, &[], self.schema, self.config)?;
-                self.opened = sources::open(configs, spools)?;
-                self.invocation = invocation(named, &[], self.schema);
+            Instead::Source(address) => self.open(address)?,
+            Instead::Variable(file, name) => self.open(&offers::value_of(file, name)?)?,
+            Instead::Demo => {
+                let args = DemoArgs::usual(self.look.clone());
+                let (mut opened, demo) = demo::open(&args, self.config.clone(), self.log.clone()).await?;
+                self.demo = Some(demo);
+                opened.explorer.shared.settings.is_from_first_page = true;
+                return Ok(opened);
+            }
+            Instead::FirstPage => {
+                self.end_demo().await;
+                self.opened = sources::open(Vec::new(), Vec::new())?;
+                self.invocation = invocation(&[], &[], self.schema);
             }
         }
+        // A table of a source that was opened there is one of it, too.
+        self.from_first_page = match instead {
+            Instead::Table(..) => self.from_first_page,
+            _ => *instead != Instead::FirstPage,
+        };
         self.explorer().await
     }
 }
@@ -191,6 +236,7 @@ pub(super) fn explorer_over(
         memory: config.memory_bytes()?,
         is_estimate_enough: config.is_estimate_enough()?,
         terminal_notifications: config.terminal_notifications.unwrap_or(true),
+        hyperlinks: config.hyperlinks.unwrap_or_default(),
         range,
         views: config.views.clone(),
         tools,

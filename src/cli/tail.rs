@@ -105,8 +105,13 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
                 print_error(&error);
                 failed += 1;
             }
-            Some(PumpEvent::State(..) | PumpEvent::Following(_) | PumpEvent::Catalogue(..) | PumpEvent::Vitals(..)) => {
-            }
+            Some(
+                PumpEvent::State(..)
+                | PumpEvent::Following(_)
+                | PumpEvent::Interrupted(_)
+                | PumpEvent::Catalogue(..)
+                | PumpEvent::Vitals(..),
+            ) => {}
             None => break,
         }
     }

@@ -38,8 +38,17 @@ fn explained(message: &str) -> String {
 }
 
 /// The settings at the top of a file.
-const TOP: [&str; 8] =
-    ["theme", "time_zone", "week_start", "history_limit", "range", "memory", "figures", "terminal_notifications"];
+const TOP: [&str; 9] = [
+    "theme",
+    "time_zone",
+    "week_start",
+    "history_limit",
+    "range",
+    "memory",
+    "figures",
+    "terminal_notifications",
+    "hyperlinks",
+];
 /// The tables of which there can be several, and keys of theirs.
 const TABLES: [(&str, &[&str]); 6] = [
     (

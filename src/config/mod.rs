@@ -3,6 +3,7 @@
 
 mod channel;
 mod editors;
+mod hyperlinks;
 mod layers;
 mod layout;
 mod marker_entry;
@@ -20,6 +21,7 @@ mod zone;
 
 pub use channel::ChannelEntry;
 pub use editors::{JSON_SCHEMAS, write_json_schemas};
+pub use hyperlinks::Hyperlinks;
 pub use layers::{LayeredConfig, Overrides, PROJECT_FILE, Setting};
 pub use layout::{Column, Layout, Shows, listed};
 pub use marker_entry::{MarkedBy, MarkersEntry, joined_markers, markers_in, tag_of};
@@ -69,6 +71,8 @@ pub struct Config {
     pub figures: Option<String>,
     /// Whether the terminal is asked to notify of alerts while somebody looks elsewhere.
     pub terminal_notifications: Option<bool>,
+    /// Whether addresses on the screen are links that the terminal opens.
+    pub hyperlinks: Option<Hyperlinks>,
     /// Sources; a later one replaces an earlier one with the same name.
     #[serde(rename = "source")]
     pub sources: Vec<SourceEntry>,
@@ -261,6 +265,7 @@ impl Config {
         self.memory = over.memory.or(self.memory.take());
         self.figures = over.figures.or(self.figures.take());
         self.terminal_notifications = over.terminal_notifications.or(self.terminal_notifications);
+        self.hyperlinks = over.hyperlinks.or(self.hyperlinks);
         replace(&mut self.sources, over.sources, |entry| &entry.name);
         replace(&mut self.channels, over.channels, |entry| &entry.name);
         replace(&mut self.links, over.links, |entry| &entry.name);
@@ -343,6 +348,7 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "memory",
         "figures",
         "terminal_notifications",
+        "hyperlinks",
         "source",
         "view",
         "channel",

@@ -40,6 +40,12 @@ pub enum Instead {
     Table(SourceId, String),
     /// One source, by its address.
     Source(String),
+    /// One source, by the address that a file of variables (`.env`) gives to this one.
+    Variable(PathBuf, String),
+    /// The demonstration.
+    Demo,
+    /// Nothing: the first page.
+    FirstPage,
 }
 
 /// The number of a query. A reply to an older query than the latest is dropped.

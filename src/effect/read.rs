@@ -66,6 +66,8 @@ pub struct ReadPart {
     pub push_down: Option<PushDown>,
     /// The source has nothing more to deliver; or it failed, and why.
     pub end: Option<Result<(), String>>,
+    /// Whether somebody ended the work of the source: it does not go on by itself.
+    pub is_cancelled: bool,
 }
 
 /// A question for counts over a time that memory does not hold.

@@ -283,7 +283,7 @@ impl Runtime {
                 find::start(&self.sources, &self.replies, &work, &scope, ticket, &text, self.context());
             }
             Effect::Figures(ticket, query) => {
-                let work = self.work("figures", Priority::View, &self.cancel);
+                let work = self.work("count for health", Priority::View, &self.cancel);
                 let (sources, names, context) = (Arc::clone(&self.sources), self.names.clone(), self.context());
                 self.spawn(self.cancel.clone(), ticket, async move {
                     let result = figures::answer(&sources, &work, &names, context, &query).await;
@@ -392,7 +392,7 @@ impl Runtime {
             older.cancel();
         }
         let (purpose, priority) = match query.purpose {
-            ReadPurpose::Fill(_) => ("read history", Priority::Background),
+            ReadPurpose::Fill(_) => (pump::READ_HISTORY, Priority::Background),
             ReadPurpose::Search(_) => ("search", Priority::View),
             ReadPurpose::Around => ("show a moment", Priority::Asked),
             ReadPurpose::Failure => ("find a failure", Priority::Asked),

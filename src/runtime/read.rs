@@ -7,7 +7,7 @@ use crate::effect::{Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket};
 use crosstail_core::filter::{Context, Expr, Field, Filter, Predicate};
 use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp, merge_by_id};
 use crosstail_engine::window::{Interval, witness};
-use crosstail_source::{Cursor, Job, PageQuery, Source, SourceError, for_each};
+use crosstail_source::{Cursor, ErrorKind, Job, PageQuery, Source, SourceError, for_each};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -69,8 +69,9 @@ impl Reader {
             let (this, question, purpose) = (Arc::clone(&self), Arc::clone(&question), query.purpose);
             async move {
                 let end = this.read_source(id, purpose, &question, &pieces).await;
+                let is_cancelled = end.as_ref().is_err_and(|error| error.kind == ErrorKind::Cancelled);
                 let end = Some(end.map_err(|error| error.to_string()));
-                this.send(purpose, ReadPart { source: id, end, ..ReadPart::default() }).await;
+                this.send(purpose, ReadPart { source: id, end, is_cancelled, ..ReadPart::default() }).await;
             }
         });
         futures_util::future::join_all(reading).await;

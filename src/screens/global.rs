@@ -79,3 +79,21 @@ pub(super) fn next_theme(shared: &mut Shared) {
         shared.notify(text);
     }
 }
+
+/// Whether one goes back to the first page: what was opened there has nothing, or cannot be read.
+pub(super) fn leads_to_first_page(shared: &Shared) -> bool {
+    shared.settings.is_from_first_page && shared.store.is_empty() && shared.filter.is_all()
+}
+
+/// The longest text that is pasted into a field, in bytes: a long filter, but no file.
+pub(super) const PASTED: usize = 16_384;
+/// The longest one that is searched for: a line of a log.
+pub(super) const SEARCHED: usize = 4096;
+
+/// A pasted text in one line without control characters, and whether it was shortened to so many bytes.
+pub(super) fn one_line(text: &str, longest: usize) -> (String, bool) {
+    let text = text.trim();
+    let kept = &text[..text.floor_char_boundary(longest)];
+    let line: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    (line.trim().to_owned(), kept.len() < text.len())
+}

@@ -115,7 +115,7 @@ pub trait Screen {
         Vec::new()
     }
 
-    /// The selected one of its lines, where it has lines to select among: pressing one selects it, pressing it again opens it.
+    /// The selected one of its lines, where it has lines to select among: pressing one selects it, pressing it twice opens it.
     fn line(&mut self) -> Option<&mut usize> {
         None
     }

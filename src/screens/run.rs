@@ -3,11 +3,12 @@
 use super::view::{Picture, draw, scrolling};
 use super::{Event, Explorer};
 use crate::action::Action;
+use crate::config::Hyperlinks;
 use crate::effect::{Effect, Instead};
 use crate::runtime::{Incoming, Runtime};
 use crate::tui::background::{self, Background};
 use crate::tui::{
-    Appearance, Attention, ColourDepth, Input, Keymap, Painter, Spots, Theme, browser, external, terminal,
+    Appearance, Attention, ColourDepth, Input, Keymap, Painter, Spots, Theme, browser, external, links, terminal,
 };
 use anyhow::{Context as _, Result};
 use async_trait::async_trait;
@@ -69,6 +70,7 @@ pub async fn run(opened: Opened, clock: Clock, reopen: &mut dyn Reopen) -> Resul
     };
     front.resize();
     front.ask_for_background();
+    front.decide_links();
     let code = loop {
         let code = front.run(&mut incoming, &mut input).await;
         let Some(instead) = front.instead.take() else { break code };
@@ -327,6 +329,17 @@ impl Frontend {
         }
     }
 
+    /// Addresses are links where the terminal is known to understand them; the answer to a question is an input.
+    fn decide_links(&mut self) {
+        let variable = |name: &str| std::env::var(name).ok();
+        let chosen = self.explorer.shared.settings.hyperlinks;
+        let is_known = chosen == Hyperlinks::Auto && links::are_understood(&variable);
+        self.painter.set_links(chosen == Hyperlinks::On || is_known);
+        if chosen == Hyperlinks::Auto && !is_known && Background::can_be_asked(&variable) {
+            self.painter.send(links::ASK.to_vec());
+        }
+    }
+
     fn resize(&mut self) {
         let (width, height) = terminal::size().unwrap_or(self.explorer.shared.size);
         // A size asks nothing of the runtime.
@@ -336,11 +349,11 @@ impl Frontend {
     fn paint(&mut self) {
         let begun = Instant::now();
         let Picture { buffer: picture, cursor, spots } = draw(&self.explorer, &self.look);
-        self.spots = spots;
         if begun.elapsed() > SLOW_PICTURE {
             tracing::warn!(took = ?begun.elapsed(), rows = self.explorer.shared.store.len(), "slow picture");
         }
-        self.painter.paint(picture, scrolling(&self.explorer), cursor);
+        self.painter.paint(picture, &spots, scrolling(&self.explorer), cursor);
+        self.spots = spots;
         if cursor.is_none() && self.shows_cursor {
             self.painter.send(b"\x1b[?25l".to_vec());
         }
@@ -414,6 +427,10 @@ impl Frontend {
                 if std::mem::replace(&mut self.background, background) != background {
                     self.load_theme();
                 }
+                return None;
+            }
+            Input::HasLinks => {
+                self.painter.set_links(self.explorer.shared.settings.hyperlinks != Hyperlinks::Off);
                 return None;
             }
             Input::Continued if self.outside.is_some() => return None,

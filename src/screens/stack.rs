@@ -12,9 +12,9 @@ use super::tools::Tools;
 use super::tour::{self, Sight, Tour};
 use super::{Hint, SCREENS, Screen, global, vocabulary};
 use crate::action::Action;
-use crate::effect::{Effect, Reply, ReportRange, Ticket};
+use crate::effect::{Effect, Instead, Reply, ReportRange, Ticket};
 use crate::ingest::News;
-use crate::tui::{Context, Gesture, Part, Pointed, Spot, Stroke};
+use crate::tui::{Context, Gesture, Part, Pointed, Presses, Spot, Stroke};
 use crosstail_core::model::Activity;
 use crosstail_export::Report;
 
@@ -30,6 +30,7 @@ pub struct Stack {
     pub(super) overlays: Vec<Box<dyn Screen>>,
     /// Whether the mouse is captured.
     pub(super) mouse: bool,
+    presses: Presses,
     /// Whether a tour is offered.
     offers_tour: bool,
     /// The tour, while it is shown.
@@ -59,6 +60,7 @@ impl Stack {
             shown: first_page.filter(|_| shared.sources.is_empty()),
             overlays: Vec::new(),
             mouse: false,
+            presses: Presses::default(),
             offers_tour: false,
             tour: None,
         }
@@ -200,6 +202,9 @@ impl Stack {
             self.toggle_tour(shared);
             return Vec::new();
         }
+        if action == Action::BACK && self.is_at_the_bottom() && global::leads_to_first_page(shared) {
+            return vec![Effect::ReadInstead(Instead::FirstPage)];
+        }
         for layer in self.layers() {
             if let (Layer::Explore, Some(covering)) = (layer, self.covering())
                 && !global::is_of_what_is_covered(action, covering.is_filtered())
@@ -330,7 +335,7 @@ impl Stack {
     /// Takes a pasted text: into the text field that has the focus; elsewhere it is searched for.
     pub(super) fn pasted(&mut self, text: &str, shared: &mut Shared) -> Vec<Effect> {
         let field = self.typing().or_else(|| self.layers().first().copied().filter(|_| self.types('a')));
-        let (text, is_cut) = one_line(text, if field.is_some() { PASTED } else { SEARCHED });
+        let (text, is_cut) = global::one_line(text, if field.is_some() { global::PASTED } else { global::SEARCHED });
         if is_cut {
             shared.notify("what was pasted is too long; its beginning was taken");
         }
@@ -373,16 +378,15 @@ impl Stack {
     /// Does what the mouse means at a place: what a key does, or what only the layer knows that drew it.
     pub(super) fn pointed(&mut self, gesture: Gesture, at: Pointed, shared: &mut Shared) -> Vec<Effect> {
         let Some(layer) = self.numbered(at.layer) else { return Vec::new() };
+        let gesture = self.presses.gesture(gesture, at, shared.now);
         let mut effects = match (at.spot, gesture) {
-            (Spot::Action(action), Gesture::Press) => return self.act(action, shared),
-            (Spot::Part(Part::LINE, index), Gesture::Press) => match self.screen_mut(layer).line() {
-                Some(line) if *line != index => {
-                    *line = index;
-                    Vec::new()
-                }
-                Some(_) => self.screen_mut(layer).handle(Action::OPEN, shared).unwrap_or_default(),
-                None => Vec::new(),
-            },
+            (Spot::Action(action), Gesture::Press | Gesture::DoublePress) => return self.act(action, shared),
+            (Spot::Part(Part::LINE, index), Gesture::Press | Gesture::DoublePress) => {
+                let before = self.screen_mut(layer).line().map(|line| std::mem::replace(line, index));
+                let opens = gesture == Gesture::DoublePress && before == Some(index);
+                let opened = opens.then(|| self.screen_mut(layer).handle(Action::OPEN, shared));
+                opened.flatten().unwrap_or_default()
+            }
             (Spot::Part(part, index), gesture) if part != Part::LINE => {
                 self.screen_mut(layer).pointed(gesture, (part, index, at.column), shared)
             }
@@ -483,19 +487,6 @@ impl Stack {
         }
         Vec::new()
     }
-}
-
-/// The longest text that is pasted into a field, in bytes: a long filter, but no file.
-const PASTED: usize = 16_384;
-/// The longest one that is searched for: a line of a log.
-const SEARCHED: usize = 4096;
-
-/// A pasted text in one line without control characters, and whether it was shortened to so many bytes.
-fn one_line(text: &str, longest: usize) -> (String, bool) {
-    let text = text.trim();
-    let kept = &text[..text.floor_char_boundary(longest)];
-    let line: String = kept.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    (line.trim().to_owned(), kept.len() < text.len())
 }
 
 #[cfg(test)]

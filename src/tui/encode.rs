@@ -3,10 +3,12 @@
 //! ratatui's own back end moves the cursor to every gap and repeats complete styles. This encoder crosses a gap by the
 //! cheapest of three moves, writes only what differs of a style, erases blank tails, and scrolls lines that only moved.
 
+use super::leads::{Leads, sequence};
 use crosstail_core::model::is_hostile;
 use crosstail_core::number::saturating_u16;
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier};
+use std::sync::Arc;
 
 /// Writes bytes for a terminal, and keeps track of its cursor and style.
 #[derive(Debug, Default)]
@@ -14,11 +16,21 @@ pub(super) struct Encoder {
     out: Vec<u8>,
     at: Option<(u16, u16)>,
     style: Option<(Color, Color, Modifier)>,
+    /// The link that is begun.
+    link: Option<Arc<str>>,
 }
 
 impl Encoder {
     pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
+    }
+
+    /// Begins a link, or ends the one that is begun.
+    fn lead(&mut self, target: Option<&Arc<str>>) {
+        if self.link.as_ref() != target {
+            self.raw(sequence(target).as_bytes());
+            self.link = target.cloned();
+        }
     }
 
     /// Assumes nothing about cursor and style from now on.
@@ -42,9 +54,10 @@ impl Encoder {
         self.invalidate();
     }
 
-    /// Writes the difference between two buffers of the same size.
-    pub(super) fn difference(&mut self, before: &Buffer, after: &Buffer) {
+    /// Writes the difference between two buffers of the same size, whose cells lead somewhere.
+    pub(super) fn difference(&mut self, (before, led): (&Buffer, &Leads), (after, leads): (&Buffer, &Leads)) {
         let area = after.area;
+        let differs = |x: u16, y: u16| led.at(x, y) != leads.at(x, y);
         for y in area.top()..area.bottom() {
             let row = |buffer: &Buffer, x: u16| buffer.cell((x, y)).cloned().unwrap_or_default();
             let blank_from =
@@ -55,7 +68,7 @@ impl Encoder {
             while x < area.right() {
                 let cell = row(after, x);
                 let width = width_of(&cell);
-                if cell != row(before, x) || x < torn {
+                if cell != row(before, x) || x < torn || differs(x, y) {
                     let over = (x..(x + width).min(area.right())).map(|x| x + width_of(&row(before, x))).max();
                     torn = torn.max(over.unwrap_or(x));
                     let tail = area.right() - x;
@@ -63,34 +76,39 @@ impl Encoder {
                         && tail >= 6
                         && (x..area.right()).filter(|x| row(before, *x) != row(after, *x)).count() >= 4
                     {
-                        self.go(x, y, area.width, after);
+                        self.go(x, y, (after, leads));
+                        self.lead(None);
                         self.style_of(&Cell::default());
                         self.raw(b"\x1b[K");
                         self.at = Some((x, y));
                         break;
                     }
-                    self.go(x, y, area.width, after);
+                    self.go(x, y, (after, leads));
+                    self.lead(leads.at(x, y));
                     self.put(&cell);
                     self.at = (x + width < area.right()).then_some((x + width, y));
                 }
                 x += width;
             }
         }
+        self.lead(None);
     }
 
     /// Moves the cursor the cheapest way: rewrites unchanged cells, moves forward, or goes to the position.
-    fn go(&mut self, x: u16, y: u16, width: u16, after: &Buffer) {
+    fn go(&mut self, x: u16, y: u16, (after, leads): (&Buffer, &Leads)) {
         if self.at == Some((x, y)) {
             return;
         }
         if let Some((from, row)) = self.at
             && row == y
             && from < x
-            && x < width
+            && x < after.area.width
         {
             let gap = x - from;
             let between: Vec<Cell> = (from..x).filter_map(|x| after.cell((x, y)).cloned()).collect();
-            let same = between.iter().all(|cell| self.style == Some(look(cell)) && cell.symbol().len() == 1);
+            let leads_alike = (from..x).all(|x| leads.at(x, y) == self.link.as_ref());
+            let is_plain = |cell: &Cell| self.style == Some(look(cell)) && cell.symbol().len() == 1;
+            let same = leads_alike && between.iter().all(is_plain);
             if gap <= 4 && same {
                 for cell in between {
                     self.put(&cell);
@@ -228,6 +246,7 @@ pub(super) fn scrolled_by(before: &Buffer, after: &Buffer, columns: (u16, u16), 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tui::{Spot, Spots};
     use proptest::prelude::*;
     use ratatui::layout::Rect;
     use ratatui::style::Style;
@@ -270,11 +289,12 @@ mod tests {
                     encoder.scroll_up(1, 7, by);
                     super::super::painter::scroll_buffer(&mut before, 1, 7, by);
                 }
-                encoder.difference(&before, &after);
+                encoder.difference((&before, &Leads::default()), (&after, &Leads::default()));
                 parser.process(&encoder.take());
                 let mut whole = terminal();
                 let mut fresh = Encoder::default();
-                fresh.difference(&Buffer::empty(Rect::new(0, 0, 30, 8)), &after);
+                let nowhere = Leads::default();
+                fresh.difference((&Buffer::empty(Rect::new(0, 0, 30, 8)), &nowhere), (&after, &nowhere));
                 whole.process(&fresh.take());
                 prop_assert_eq!(shown(&parser), shown(&whole));
                 for y in 0..8 {
@@ -290,5 +310,54 @@ mod tests {
                 before = after;
             }
         }
+    }
+
+    /// The cells that were written while a link was begun, by its address. vt100 does not keep links, so this reads them.
+    fn linked(bytes: &[u8]) -> Vec<(String, String)> {
+        let text = std::str::from_utf8(bytes).expect("UTF-8");
+        let mut found = Vec::new();
+        for part in text.split("\x1b]8;;").skip(1) {
+            let (target, written) = part.split_once("\x1b\\").expect("an end");
+            if !target.is_empty() {
+                found.push((target.to_owned(), written.to_owned()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_link_is_written_where_it_is_and_is_gone_with_it() {
+        let after = buffer(&[("see https://a.example now".to_owned(), 0)]);
+        let mut spots = Spots::default();
+        spots.add_link(4, 0, 17, "https://a.example");
+        let (nowhere, leads) = (Leads::default(), Leads::of(&spots));
+        let blank = Buffer::empty(after.area);
+        let mut encoder = Encoder::default();
+        encoder.difference((&blank, &nowhere), (&after, &leads));
+        let bytes = encoder.take();
+        assert_eq!(linked(&bytes), [("https://a.example".to_owned(), "https://a.example".to_owned())]);
+        let mut parser = terminal();
+        parser.process(&bytes);
+        assert_eq!(shown(&parser)[0], "see https://a.example now", "it takes no column");
+        encoder.difference((&after, &leads), (&after, &leads));
+        assert_eq!(encoder.take(), b"", "nothing has changed");
+        // The text stays, and is no link any more.
+        encoder.difference((&after, &leads), (&after, &nowhere));
+        let bytes = encoder.take();
+        assert!(linked(&bytes).is_empty() && String::from_utf8_lossy(&bytes).contains("https://a.example"));
+        parser.process(&bytes);
+        assert_eq!(shown(&parser)[0], "see https://a.example now");
+    }
+
+    #[test]
+    fn what_is_covered_is_no_link() {
+        let mut spots = Spots::default();
+        spots.add(Rect::new(0, 0, 30, 8), Spot::Nothing);
+        spots.add_link(0, 0, 5, "https://a.example");
+        spots.begin(2);
+        spots.add(Rect::new(3, 0, 10, 1), Spot::Nothing);
+        let leads = Leads::of(&spots);
+        let which: Vec<u16> = (0..30).filter(|x| leads.at(*x, 0).is_some()).collect();
+        assert_eq!(which, [0, 1, 2]);
     }
 }

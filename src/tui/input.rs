@@ -31,6 +31,8 @@ pub enum Input {
     Focus(bool),
     /// The terminal has answered how bright its background is.
     Background(Background),
+    /// The terminal has answered that it understands links.
+    HasLinks,
     /// The size may have changed.
     Resized,
     /// The process was asked to stop (SIGTSTP).

@@ -5,6 +5,8 @@
 //! and a terminal that does not read needs a thread of its own.
 
 use super::encode::{Encoder, scrolled_by};
+use super::leads::Leads;
+use super::spots::Spots;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use std::io;
@@ -23,6 +25,10 @@ const FRAME: Duration = Duration::from_millis(100);
 /// Draws pictures on a terminal.
 pub struct Painter {
     before: Buffer,
+    /// Where the cells of the last picture lead.
+    led: Leads,
+    /// Whether the terminal understands links.
+    links: bool,
     encoder: Encoder,
     frames: SyncSender<Vec<u8>>,
     busy: Arc<AtomicBool>,
@@ -53,6 +59,8 @@ impl Painter {
         broken.fetch_or(started.is_err(), Ordering::AcqRel);
         Self {
             before: Buffer::empty(Rect::ZERO),
+            led: Leads::default(),
+            links: false,
             encoder: Encoder::default(),
             frames,
             busy,
@@ -91,13 +99,20 @@ impl Painter {
         rate.max(budget)
     }
 
+    /// Whether addresses are links from now on.
+    pub fn set_links(&mut self, links: bool) {
+        self.links = links;
+    }
+
     /// Redraws everything next time.
     pub fn invalidate(&mut self) {
         self.before = Buffer::empty(Rect::ZERO);
     }
 
-    /// Draws a picture. `list` is the area where lines may have moved up; `cursor` the position of the cursor, if shown.
-    pub fn paint(&mut self, after: Buffer, list: Option<Rect>, cursor: Option<(u16, u16)>) {
+    /// Draws a picture. `spots` say where it leads; `list` is the area where lines may have moved up; `cursor` the position of
+    /// the cursor, if shown.
+    pub fn paint(&mut self, after: Buffer, spots: &Spots, list: Option<Rect>, cursor: Option<(u16, u16)>) {
+        let leads = if self.links { Leads::of(spots) } else { Leads::default() };
         self.encoder.raw(b"\x1b[?2026h");
         let begun = b"\x1b[?2026h".len();
         if self.before.area == after.area {
@@ -107,14 +122,16 @@ impl Painter {
                 if by > 0 {
                     self.encoder.scroll_up(rows.0, rows.1, by);
                     scroll_buffer(&mut self.before, rows.0, rows.1, by);
+                    self.led.scroll_up(rows.0, rows.1, by);
                 }
             }
         } else {
             self.encoder.invalidate();
             self.encoder.raw(b"\x1b[m\x1b[2J");
             self.before = Buffer::empty(after.area);
+            self.led = Leads::default();
         }
-        self.encoder.difference(&self.before, &after);
+        self.encoder.difference((&self.before, &self.led), (&after, &leads));
         let mut bytes = self.encoder.take();
         if bytes.len() == begun {
             bytes.clear();
@@ -133,7 +150,7 @@ impl Painter {
             }
             None => {}
         }
-        self.before = after;
+        (self.before, self.led) = (after, leads);
         self.last = Some(Instant::now());
         if !bytes.is_empty() {
             self.send(bytes);

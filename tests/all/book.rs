@@ -380,6 +380,45 @@ fn a_message_is_known_by_its_words() {
     assert_eq!(run(&["help", "E999999"]).status.code(), Some(64));
 }
 
+/// `https` says nothing of what answers there.
+#[test]
+fn an_address_of_the_web_is_told_what_it_may_be() {
+    let output = crate::support::crosstail(&["query", "-s", "https://host.example"]);
+    let text = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(text.contains("es+https://") && text.contains("health+https://") && !text.contains("http-in"), "{text}");
+}
+
+/// A mistake in a filter stands behind the place that it is about.
+#[test]
+fn a_mistake_in_a_filter_has_a_code() {
+    let filters = [
+        "sytem:SAP",
+        "foo.bar:1",
+        "status:bogus",
+        "status:",
+        "system:()",
+        "(a",
+        "a b )",
+        "\"abc",
+        "latency>abc",
+        "time:foo",
+        "error~/[/",
+        "a OR",
+        "attempt>x",
+        ":x",
+    ];
+    let mut without = Vec::new();
+    for filter in filters {
+        let output = crate::support::crosstail(&["query", filter, "-s", "Cargo.toml"]);
+        let text = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(64), "{text}");
+        if !text.starts_with("crosstail[E") {
+            without.push(text);
+        }
+    }
+    assert!(without.is_empty(), "{without:#?}");
+}
+
 /// A message that the program no longer has would be looked for in vain.
 #[test]
 fn every_message_of_the_troubleshooting_page_is_one_of_the_program() {

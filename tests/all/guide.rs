@@ -191,3 +191,65 @@ fn what_takes_longer_than_a_second_is_said() {
     drop(job);
     assert!(!status(&mut stage, 4000).contains("12,345 read · L"));
 }
+
+/// The five things that README has its reader try in the demonstration, in their order: each shows what README promises.
+#[test]
+fn the_five_things_to_try_in_the_demo() {
+    let mut terminal = Terminal::start(&["demo", "--history", "2h"], 110, 36);
+    let esc = "\u{1b}";
+    terminal.wait_for("connected");
+    // 1: every system, the worst first, with the reason; Enter opens one.
+    terminal.keys("h");
+    terminal.wait_for("worst first");
+    terminal.wait_for(" ok · ");
+    let screen = terminal.screen();
+    let of = |system: &str| screen.lines().position(|line| line.trim_start().starts_with(system));
+    assert!(of("SAP ").expect("SAP") < of("HaloPSA ").expect("HaloPSA"), "{screen}");
+    assert!(screen.contains("422 ×"), "the reason:\n{screen}");
+    terminal.keys("\r");
+    terminal.wait_for("all systems");
+    terminal.keys(esc);
+    terminal.wait_for("worst first");
+    terminal.keys(esc);
+    terminal.wait_until_gone("worst first");
+    // 2: the operations that nobody has repaired, as a list, and copied.
+    terminal.keys("/final:given_up\r");
+    terminal.wait_for("lists them");
+    terminal.keys("O");
+    terminal.wait_for("last reason");
+    assert!(terminal.screen().contains("INVOICE-"), "{}", terminal.screen());
+    terminal.keys("yo");
+    terminal.wait_for("copied");
+    terminal.keys(esc);
+    terminal.wait_until_gone("last reason");
+    // 3: one of them, its request and response, its attempts, its trace, the difference to the last success.
+    terminal.keys("e");
+    terminal.wait_for("failure; E goes to the one before");
+    terminal.keys("\r");
+    terminal.wait_for("1 overview");
+    terminal.keys("2");
+    terminal.wait_for("tax_code");
+    terminal.keys("3");
+    terminal.wait_for("TaxCodeNotMapped");
+    terminal.keys("r");
+    terminal.wait_for("no more: 3 of 3 attempts used");
+    terminal.keys("t");
+    terminal.wait_for("webhook invoice.approved");
+    terminal.keys("c");
+    terminal.wait_for("the last success of its endpoint");
+    terminal.wait_for("201 Created");
+    // 4: an order number is found in every source.
+    terminal.keys(esc);
+    terminal.wait_until_gone("1 overview");
+    terminal.keys("\u{1b}[200~INVOICE-48215\u{1b}[201~");
+    terminal.wait_for("found as a text anywhere");
+    terminal.keys(esc);
+    terminal.wait_until_gone("found as a text anywhere");
+    // 5: what the failures have in common.
+    terminal.keys("c");
+    terminal.wait_for("what tells");
+    terminal.wait_for("/invoice/post");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+}

@@ -38,6 +38,7 @@ mod faults;
 mod fields;
 mod figures;
 mod filters;
+mod first_minutes;
 mod flow;
 mod gone;
 mod guide;

@@ -1,6 +1,6 @@
 //! What runs a source, over a store that cannot be read: what is tried again, and when.
 
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, open};
 use crosstail_core::model::{Clock, Id, Locator, Payload, SourceId, Timestamp};
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
 use crosstail_source::{
@@ -123,4 +123,40 @@ async fn what_no_waiting_helps_is_not_tried_again() {
             "C13.2: {kind:?}: {states:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn history_that_somebody_ends_is_said_to_be_cut() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("many.log");
+    let line = |n: u32| format!("2026-11-20T09:{:02}:{:02}.000Z INFO order {n} done\n", n / 60 % 60, n % 60);
+    std::fs::write(&path, (0..60_000).map(line).collect::<String>()).expect("written");
+    let (_names, source) = open(&[path.display().to_string()]);
+    // The queue is short and nobody takes from it: reading waits until its job is seen.
+    let (events, mut received) = mpsc::channel(1);
+    let (cancel, jobs) = (CancellationToken::new(), Jobs::default());
+    let _end = cancel.clone().drop_guard();
+    let begin = StartFrom::History(usize::MAX);
+    tokio::spawn(pump::run(SourceId(0), source, begin, events, jobs.clone(), cancel, Clock::system()));
+    let (mut read, mut ended, mut is_told, mut share) = (0, false, false, None);
+    loop {
+        let event = tokio::time::timeout(PATIENCE, received.recv()).await.expect("an event").expect("an event");
+        match event {
+            PumpEvent::Batch { items, live: false, .. } => read += items.len(),
+            PumpEvent::Interrupted(_) => is_told = true,
+            PumpEvent::State(_, SourceState::Live) => break,
+            _ => {}
+        }
+        let reads = |job: &crosstail_source::JobState| job.purpose == pump::READ_HISTORY && job.rows > 0;
+        if let Some(job) = jobs.list().into_iter().find(reads).filter(|_| !ended) {
+            share = Some((job.bytes, job.total_bytes));
+            jobs.cancel(job.number);
+            ended = true;
+        }
+    }
+    let (bytes, total) = share.expect("it was seen");
+    let length = std::fs::metadata(&path).expect("a file").len();
+    assert!(is_told, "C8.4: it is said");
+    assert!(read < 60_000, "C8.4: what is older was not read: {read}");
+    assert!(total == length && bytes < total, "C8.4: {bytes} of {total}, in a file of {length}");
 }

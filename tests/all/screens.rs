@@ -371,7 +371,7 @@ impl Stage {
 
     /// Text, and under it the styles: a letter for each place, and what the letters mean.
     /// The place of a text in the picture; `nth` from 0.
-    fn place_of(&self, text: &str, nth: usize) -> (u16, u16) {
+    pub fn place_of(&self, text: &str, nth: usize) -> (u16, u16) {
         let Picture { buffer, .. } = draw(&self.explorer, &self.look);
         let mut found = Vec::new();
         for y in 0..buffer.area.height {
@@ -386,7 +386,7 @@ impl Stage {
     }
 
     /// The mouse does something, and what follows is done.
-    fn mouse(&mut self, gesture: Gesture, x: u16, y: u16) {
+    pub fn mouse(&mut self, gesture: Gesture, x: u16, y: u16) {
         let Picture { spots, .. } = draw(&self.explorer, &self.look);
         if let Some(pointed) = spots.at(x, y) {
             let effects = self.event(Event::Pointed(gesture, pointed));
@@ -532,7 +532,7 @@ fn first_page(size: (u16, u16), theme: &str) -> Stage {
 #[test]
 fn the_first_page_at_every_size() {
     let offer = |address: &str, named: &str, what: &str| Offer {
-        address: address.to_owned(),
+        opens: Instead::Source(address.to_owned()),
         named: format!("crosstail {named}"),
         what: what.to_owned(),
     };
@@ -540,6 +540,11 @@ fn the_first_page_at_every_size() {
         offer("*.log", "'*.log'", "12 log files here"),
         offer("postgres://shop:secret@db/orders", "\"$DATABASE_URL\"", "postgres://shop:[REDACTED]@db/orders"),
         offer("docker:", "docker:", "all running containers of docker"),
+        Offer {
+            opens: Instead::Demo,
+            named: "crosstail demo".to_owned(),
+            what: "live simulated traffic, nothing needed".to_owned(),
+        },
     ];
     let mut pictures = Vec::new();
     for size in [(160, 48), (120, 36), (80, 24), (60, 20)] {
@@ -549,7 +554,7 @@ fn the_first_page_at_every_size() {
         stage.press(&["down"]);
         pictures.push(stage.picture().split("── style").next().expect("a text").to_owned());
         let opens = stage.press_for_effects("enter");
-        assert!(opens.contains(&Effect::ReadInstead(Instead::Source(offers[1].address.clone()))), "{opens:?}");
+        assert!(opens.contains(&Effect::ReadInstead(offers[1].opens.clone())), "{opens:?}");
     }
     insta::assert_snapshot!(pictures.join("════\n"));
 }

@@ -10,7 +10,7 @@ use super::stream::Stream;
 use super::{FileContext, payload};
 use crosstail_core::filter::{NamedRecord, Predicate, Truth};
 use crosstail_core::model::{Activity, Id, Payload, Timestamp};
-use crosstail_core::number::saturating_u32;
+use crosstail_core::number::{saturating_u32, saturating_usize};
 use crosstail_core::schema::{Assembler, Schema};
 use crosstail_formats::Frames;
 use crosstail_source::{Cursor, Job, Page, PageQuery, Position, PushDown, Sink, SourceError, SourceEvent};
@@ -26,6 +26,14 @@ struct Task {
     stream: usize,
     range: (u64, u64),
     limit: u64,
+}
+
+impl Task {
+    /// How much it reads; of a packed file, as it lies on the disk.
+    const fn bytes(&self, stream: &Stream) -> u64 {
+        let (start, end) = self.range;
+        if end == u64::MAX { stream.length } else { end - start }
+    }
 }
 
 /// The ranges of the files up to a position, newest first; up to their ends without one. A file that is read from its
@@ -109,6 +117,7 @@ pub(super) fn fill_back(
     let streams = shared.streams()?;
     let upto = ResumePoint::read(upto);
     let tasks = tasks(&streams, Some(&upto));
+    job.will_read(tasks.iter().map(|task| task.bytes(&streams[task.stream])).sum());
     let next = AtomicUsize::new(0);
     let sent = AtomicUsize::new(0);
     let failed: Mutex<Option<SourceError>> = Mutex::new(None);
@@ -128,6 +137,7 @@ pub(super) fn fill_back(
                     shared.runs.settle(activity);
                 }
                 sent.fetch_add(batch.len(), Ordering::Relaxed);
+                job.count(batch.len(), 0);
                 let _ = sink.blocking_send(SourceEvent::Batch(batch, None));
             };
             let read = run(shared, stream, task, &mut buffer, |offset, frame, own| {
@@ -148,6 +158,7 @@ pub(super) fn fill_back(
             if !batch.is_empty() {
                 send(batch);
             }
+            job.count(0, saturating_usize(task.bytes(stream)));
         }
     };
     std::thread::scope(|scope| {

@@ -94,6 +94,8 @@ struct Inner {
     token: CancellationToken,
     rows: AtomicU64,
     bytes: AtomicU64,
+    /// Bytes that it will have read at its end; 0 while nobody knows.
+    total_bytes: AtomicU64,
     /// It waits for its turn in the source.
     waiting: AtomicBool,
     /// What the store runs for it now, or ran last.
@@ -137,6 +139,7 @@ impl Job {
             token: CancellationToken::new(),
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            total_bytes: AtomicU64::new(0),
             waiting: AtomicBool::new(false),
             statement: Mutex::default(),
             answers: Answers::default(),
@@ -255,6 +258,11 @@ impl Job {
         self.0.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// Says how many bytes will have been read for the job at its end, so that people see how far it is.
+    pub fn will_read(&self, bytes: u64) {
+        self.0.total_bytes.store(bytes, Ordering::Relaxed);
+    }
+
     /// Notes what the store is about to run: a statement, a request, a topic. Without values: these are bound, and may
     /// be secrets.
     pub fn runs(&self, statement: &str) {
@@ -278,6 +286,7 @@ impl Job {
             began: inner.began,
             rows: inner.rows.load(Ordering::Relaxed),
             bytes: inner.bytes.load(Ordering::Relaxed),
+            total_bytes: inner.total_bytes.load(Ordering::Relaxed),
             waiting: inner.waiting.load(Ordering::Relaxed),
             statement: lock(&inner.statement).clone(),
         }
@@ -301,6 +310,8 @@ pub struct JobState {
     pub rows: u64,
     /// Bytes of these records.
     pub bytes: u64,
+    /// Bytes that it will have read at its end, where that is known; else 0.
+    pub total_bytes: u64,
     /// It waits for its turn.
     pub waiting: bool,
     /// What the store runs for it now, or ran last, without values.

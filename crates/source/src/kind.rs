@@ -328,7 +328,14 @@ impl Kinds {
     fn unknown(self, name: &str, at: &str) -> SourceError {
         let (cause, hint) = match at.split_once("://") {
             Some((scheme, _)) => {
-                let hint = match suggest(scheme, self.iter().flat_map(|kind| kind.schemes.iter().copied())) {
+                let schemes = || self.iter().flat_map(|kind| kind.schemes.iter().copied());
+                // `https` alone does not say what answers there.
+                let over: Vec<String> = schemes()
+                    .filter(|known| known.strip_suffix(scheme).is_some_and(|before| before.ends_with('+')))
+                    .map(|known| format!("{known}://"))
+                    .collect();
+                let hint = match suggest(scheme, schemes()) {
+                    _ if !over.is_empty() => format!("say what answers there: {}", over.join(", ")),
                     Some(near) => format!("did you mean {near}://?"),
                     None => format!("sources are {}", self.hint()),
                 };

@@ -18,6 +18,8 @@ const VITALS_EVERY: Duration = Duration::from_secs(10);
 pub const VITALS_SPAN_US: i64 = 3_600_000_000;
 /// How often the catalogue is read again.
 const CATALOGUE_EVERY: Duration = Duration::from_mins(1);
+/// What the history is read for, as jobs say it.
+pub const READ_HISTORY: &str = "read history";
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -122,7 +124,7 @@ async fn session(
     };
     let filling = {
         let (source, begin, filled) = (Arc::clone(source), begin.clone(), progress.filled);
-        let (feed, job) = (feed(false), job("read history", Priority::Background));
+        let (feed, job) = (feed(false), job(READ_HISTORY, Priority::Background));
         tokio::spawn(async move {
             let sink = Sink::to_pump(feed.clone());
             match begin {
@@ -130,6 +132,10 @@ async fn session(
                 StartFrom::History(limit) => source.backfill(&start, limit, &sink, &job).await?,
                 StartFrom::Since(since) => backfill_since(source.as_ref(), since, &sink, &job).await?,
                 StartFrom::Now | StartFrom::After(_) => {}
+            }
+            if job.is_cancelled() && !feed.scope.is_cancelled() {
+                // Somebody ended it, and not the session with it: what it has not read, nobody holds.
+                let _ = feed.events.send(PumpEvent::Interrupted(id)).await;
             }
             let caught_up = {
                 let mut progress = feed.progress();

@@ -37,6 +37,8 @@ pub enum PumpEvent {
     Probed(SourceId, Probe),
     /// It follows from now on: what is read afterwards, and what it delivers, together miss nothing.
     Following(SourceId),
+    /// Reading its history was ended before its end: what is older was not delivered.
+    Interrupted(SourceId),
     /// New or changed activities.
     Batch {
         /// The source that delivered them.
@@ -61,6 +63,7 @@ impl PumpEvent {
             Self::State(id, _)
             | Self::Probed(id, _)
             | Self::Following(id)
+            | Self::Interrupted(id)
             | Self::Notice(id, _)
             | Self::Catalogue(id, _)
             | Self::Vitals(id, _)

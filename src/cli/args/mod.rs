@@ -221,16 +221,16 @@ pub(super) struct RedactArgs {
     pub(super) limit: usize,
 }
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
     after_help = "Examples:\n  crosstail demo --tour\n  crosstail demo --seed 3 --rate 20\n  crosstail demo --keep kept.sqlite --history 2h"
 )]
 pub(super) struct DemoArgs {
     /// Seed of the random generator: the same seed gives the same activities
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = Self::SEED)]
     pub(super) seed: u64,
     /// Activities per second
-    #[arg(long, default_value_t = 2.5)]
+    #[arg(long, default_value_t = Self::RATE)]
     pub(super) rate: f64,
     /// Length of the simulated history when the explorer opens
     #[arg(long, default_value = "30h", value_parser = duration)]

@@ -3,7 +3,7 @@
 use super::ExploreArgs;
 use clap::Args;
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ViewArgs {
     /// Start with this filter
     #[arg(long, short = 'f', value_name = "FILTER", allow_hyphen_values = true)]

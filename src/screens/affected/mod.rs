@@ -1,6 +1,7 @@
 //! The operations of the view that have failed at least once, and what became of each: which orders are lost, which wait, and
 //! which a retry has repaired.
 
+mod columns;
 mod view;
 
 use super::lines::Lines;
@@ -10,6 +11,7 @@ use super::{Entry, Hint, Screen};
 use crate::action::Action;
 use crate::effect::Effect;
 use crate::tui::Canvas;
+use columns::Columns;
 use crosstail_core::model::FinalOutcome;
 use crosstail_engine::store::Affected;
 
@@ -20,6 +22,7 @@ pub(super) const ENTRY: Entry = Entry::new(Some(Action::AFFECTED), || Box::new(O
 pub(super) struct Operations {
     /// What the view has: what is lost first, then what waits, what is running, and what is repaired.
     affected: Affected,
+    columns: Columns,
     /// The state of the store that they are of.
     seen: Option<u64>,
     line: Lines,
@@ -44,6 +47,8 @@ impl Operations {
         };
         all.sort_by_key(|operation| (rank(operation.outcome), std::cmp::Reverse(store.started(operation.first))));
         let kept = chosen.and_then(|first| all.iter().position(|operation| operation.first == first));
+        self.columns = Columns::of(&self.affected, shared);
+        let all = &self.affected.operations;
         self.line = Lines(kept.unwrap_or(self.line.0).min(all.len().saturating_sub(1)));
     }
 }

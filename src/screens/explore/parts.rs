@@ -38,6 +38,8 @@ impl Explore {
         (part, index, column): (Part, usize, u16),
         shared: &mut Shared,
     ) -> Vec<Effect> {
+        let is_double = gesture == Gesture::DoublePress;
+        let gesture = if is_double { Gesture::Press } else { gesture };
         match (part, gesture) {
             (COMPLETION, Gesture::Press) => self.filter_bar.accept(index, shared),
             (BARS, Gesture::Press) => {
@@ -56,7 +58,7 @@ impl Explore {
                 let Some(row) = self.list.visible(&shared.store, height).get(index).copied() else {
                     return Vec::new();
                 };
-                let again = self.current(shared) == Some(row) && !self.list.follow;
+                let again = is_double && self.current(shared) == Some(row) && !self.list.follow;
                 self.focus = Focus::List;
                 if again {
                     ask_to_open(row, None, shared);
@@ -69,7 +71,7 @@ impl Explore {
                 self.list.column = index;
             }
             (FACET, Gesture::Press) => {
-                let again = self.facets.selected == index && self.focus == Focus::Facets;
+                let again = is_double && self.facets.selected == index && self.focus == Focus::Facets;
                 self.focus = Focus::Facets;
                 self.facets.selected = index;
                 if again {

@@ -6,7 +6,7 @@ use super::lines::Lines;
 use super::shared::Shared;
 use super::{Entry, Hint, Screen};
 use crate::action::Action;
-use crate::effect::{Effect, Instead};
+use crate::effect::Effect;
 use crate::tui::{Canvas, Context};
 
 const WRITE_CONFIG: Action = Action::new("write_config", "write a commented configuration file");
@@ -55,7 +55,7 @@ impl Screen for FirstRun {
         match action {
             WRITE_CONFIG => Some(vec![Effect::WriteConfig]),
             Action::OPEN => {
-                let chosen = offers.get(self.line.0).map(|offer| Instead::Source(offer.address.clone()));
+                let chosen = offers.get(self.line.0).map(|offer| offer.opens.clone());
                 Some(chosen.map(Effect::ReadInstead).into_iter().collect())
             }
             _ => self.line.moved(action, offers.len()).then(Vec::new),

@@ -16,6 +16,9 @@ const TRY: &[(&str, &str)] = &[
     ("crosstail help sources", "everything that a source can be"),
 ];
 
+/// With fewer columns, the texts are shorter.
+const NARROW: u16 = 70;
+
 enum Row<'a> {
     Text(&'a str, Style),
     Try(&'a str, &'a str),
@@ -27,19 +30,30 @@ pub(super) fn render(screen: &FirstRun, shared: &Shared, canvas: &mut Canvas<'_>
     let file = shared.settings.config_path.as_deref().unwrap_or("~/.config/crosstail/config.toml");
     let (config, config_file) = ("c writes a commented configuration file:", format!("  {file}"));
     let offers = &shared.settings.offers;
-    let mut rows = vec![Row::Text("One screen over every store that your integrations log into.", theme.title)];
+    let is_narrow = area.width < NARROW;
+    let words = |all: &'static str, few: &'static str| if is_narrow { few } else { all };
+    let what = words(
+        "One screen over every store that your integrations log into.",
+        "One screen over the logs of your integrations.",
+    );
+    let mut rows = vec![Row::Text(what, theme.title)];
     let heading = |rows: &mut Vec<Row<'_>>, text: &'static str| {
         rows.extend([Row::Text("", theme.text), Row::Text(text, theme.text), Row::Text("", theme.text)]);
     };
     if !offers.is_empty() {
-        heading(&mut rows, "On this machine; nothing of it is read before you open it:");
+        heading(
+            &mut rows,
+            words("On this machine; nothing of it is read before you open it:", "Here; not read before you open it:"),
+        );
         rows.extend((0..offers.len()).map(Row::Offer));
     }
     heading(
         &mut rows,
         if offers.is_empty() { "No source is configured. Try one of these:" } else { "Or, from the shell:" },
     );
-    rows.extend(TRY.iter().map(|(command, what)| Row::Try(command, what)));
+    // What can be opened here is not said twice.
+    let is_offered = |command: &str| offers.iter().any(|offer| offer.named == command);
+    rows.extend(TRY.iter().filter(|(command, _)| !is_offered(command)).map(|(command, what)| Row::Try(command, what)));
     rows.extend([Row::Text("", theme.text), Row::Text(config, theme.dim), Row::Text(&config_file, theme.dim)]);
     // What does not fit is left out at the end; the blank lines go first.
     let room = usize::from(area.height);

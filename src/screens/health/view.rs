@@ -28,7 +28,7 @@ pub(super) fn render(screen: &HealthScreen, shared: &Shared, canvas: &mut Canvas
         measured(screen, shared, beside, buf, theme);
     }
     let window = ago(health.window_us);
-    let title = format!("the last {window}, worst first");
+    let title = format!("the last {window}, worst first{}", shared.so_far(true));
     let figures = &screen.figures;
     let keys = [
         figures.can_zoom(true).then_some((Action::ZOOM_IN, "shorter")),

@@ -163,7 +163,7 @@ impl Screen for JobsScreen {
 
     fn pointed(&mut self, gesture: Gesture, (part, index, _): (Part, usize, u16), _: &mut Shared) -> Vec<Effect> {
         match gesture {
-            Gesture::Press => {
+            Gesture::Press | Gesture::DoublePress => {
                 self.in_log = part == LOG;
                 if part == LOG {
                     self.log.select(index);

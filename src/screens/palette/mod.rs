@@ -133,7 +133,7 @@ impl Palette {
         let simple = |name: &str, help: &str, run| Item { name: name.to_owned(), help: help.to_owned(), run };
         let arguments = [
             simple(ZONE, "times on the screen: a city, an offset, local", Command::Incomplete),
-            simple("mouse on", "pressing selects, pressing again opens; shift selects text", Command::Mouse(true)),
+            simple("mouse on", "pressing selects, pressing twice opens; shift selects text", Command::Mouse(true)),
             simple("mouse off", "the mouse is the terminal's", Command::Mouse(false)),
         ];
         let items: Vec<Item> = useful.map(of_action).chain(views).chain(themes).chain(arguments).collect();

@@ -5,6 +5,7 @@ mod alerts;
 mod counted;
 mod failing;
 mod left;
+mod loading;
 mod markers;
 mod reading;
 mod sets;
@@ -15,13 +16,14 @@ pub use alerts::{AlertBoard, AlertLine, AlertOrigin, LineState, of_activity, of_
 pub use counted::{CountState, Counted, Figure};
 pub use failing::{Failing, failing};
 pub use left::Keeping;
+pub(in crate::screens) use loading::LONG_US;
 pub use markers::ConfiguredMarkers;
 pub(in crate::screens) use reading::reading;
 pub use sets::TwoSets;
 
 use super::request::Request;
-use crate::config::{Layout, Marker, ViewEntry};
-use crate::effect::{Effect, Mark, Ticket};
+use crate::config::{Hyperlinks, Layout, Marker, ViewEntry};
+use crate::effect::{Effect, Instead, Mark, Ticket};
 use crate::ingest::{Batch, News, SourceStatus, ingest};
 use crate::log::{Log, NOTICE};
 use crate::tui::{Frame, background};
@@ -59,6 +61,8 @@ pub struct Settings {
     pub is_estimate_enough: bool,
     /// Whether the terminal is asked to notify of alerts while somebody looks elsewhere.
     pub terminal_notifications: bool,
+    /// Whether addresses are links of the terminal.
+    pub hyperlinks: Hyperlinks,
     /// Saved views.
     pub views: Vec<ViewEntry>,
     /// Links and commands for activities.
@@ -69,6 +73,8 @@ pub struct Settings {
     pub theme: String,
     /// What could be read on this machine, for the first page.
     pub offers: Vec<Offer>,
+    /// Whether what is shown was opened on the first page, so that one can go back to it.
+    pub is_from_first_page: bool,
     /// Path of the user's configuration file, for the first page.
     pub config_path: Option<String>,
     /// The file to which views are added: the one named on the command line, or else the user's. It may not exist.
@@ -83,12 +89,12 @@ pub struct Settings {
     pub who: String,
 }
 
-/// A source that is on this machine.
+/// What the first page can open: a source that is on this machine, or the demonstration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// Its address. It may have a password.
-    pub address: String,
-    /// How it is named on a command line, without secrets.
+    /// What is read then. An address may have a password.
+    pub opens: Instead,
+    /// How it is named on a command line, without secrets; or what is opened, where no command line names it.
     pub named: String,
     /// What it is.
     pub what: String,
@@ -102,11 +108,13 @@ impl Default for Settings {
             memory: 256 << 20,
             is_estimate_enough: false,
             terminal_notifications: true,
+            hyperlinks: Hyperlinks::default(),
             views: Vec::new(),
             tools: Vec::new(),
             themes: Vec::new(),
             theme: background::AUTO.to_owned(),
             offers: Vec::new(),
+            is_from_first_page: false,
             config_path: None,
             own_file: None,
             invocation: "crosstail".to_owned(),
@@ -147,6 +155,8 @@ pub struct Shared {
     pub counted: [Counted; 2],
     /// The times of which memory holds everything.
     pub held: Intervals,
+    /// Since when the range has been filled from the stores; `None` while it is not.
+    pub(super) filling_since: Option<Timestamp>,
     /// What was being selected in the histogram when a screen was opened: its start and its end (exclusive).
     pub(super) selection: Option<(Timestamp, Timestamp)>,
     /// The sets that the screen which compares two is opened for.
@@ -198,6 +208,7 @@ impl Shared {
             time_clause: None,
             counted: Default::default(),
             held: Intervals::default(),
+            filling_since: None,
             selection: None,
             to_compare: None,
             markers: Vec::new(),
@@ -314,8 +325,8 @@ impl Shared {
     /// everything.
     pub(super) fn complete_from(&self) -> Timestamp {
         let of = |source: &SourceStatus| {
-            let whole = source.backfilled && source.received < self.settings.history_limit as u64;
-            (!whole).then(|| source.oldest.unwrap_or(self.now))
+            let is_whole = source.is_whole(self.settings.history_limit as u64);
+            (!is_whole).then(|| source.oldest.unwrap_or(self.now))
         };
         let holding = self.sources.iter().filter(|source| source.received > 0 && !source.reads_ranges);
         let filled = holding.filter_map(of).max().unwrap_or(Timestamp(i64::MIN));

@@ -34,6 +34,11 @@ pub(super) fn render(tools: &Tools, canvas: &mut Canvas<'_>) {
         let style = if is_usable { theme.text } else { theme.dim };
         let text = format!(" {}  {text}", left(&safe(&item.tool.name), names));
         put(canvas.buf, inside.x, y, &left(&text, inside.width), inside.width, style);
+        if let Ok(Filled::Url(url)) = &item.filled {
+            let before = names + 3;
+            let room = inside.width.saturating_sub(before);
+            canvas.spots.add_link(inside.x + before, y, width(&safe(url)).min(room), url);
+        }
         canvas.at(inside).choice(y, Spot::Part(Part::LINE, index), index == tools.line.0);
     }
 }

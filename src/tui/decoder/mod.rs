@@ -18,6 +18,7 @@ mod mouse;
 
 use super::background::Background;
 use super::input::{Input, Stroke};
+use super::links;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::time::Duration;
 
@@ -303,6 +304,9 @@ impl Decoder {
         if kind == b']' {
             let answer = std::str::from_utf8(&text).ok().and_then(Background::answered);
             self.inputs.extend(answer.map(Input::Background));
+        }
+        if kind == b'P' && std::str::from_utf8(&text).is_ok_and(links::are_answered) {
+            self.inputs.push(Input::HasLinks);
         }
     }
 

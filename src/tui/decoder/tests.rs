@@ -45,7 +45,7 @@ const CHATTER: &[&str] = &[
     "\x1b[4;600;1000t",
     "\x1b[3;1;1;112;112;1;0x",
     "\x1b_Gi=31;OK\x1b\\",
-    "\x1bP>|kitty(0.36.0)\x1b\\",
+    "\x1bP>|mlterm(3.9.3)\x1b\\",
     "\x1bP>|XTerm(390)\x1b\\",
     "\x1bP1$r0m\x1b\\",
     "\x1bP1+r524742=38\x1b\\",
@@ -86,6 +86,11 @@ fn the_background_is_answered() {
     ] {
         assert_reads(&format!("j{answer}k"), &[key("j"), Input::Background(background), key("k")]);
     }
+}
+
+#[test]
+fn a_terminal_that_understands_links_says_so_by_its_name() {
+    assert_reads("j\x1bP>|kitty(0.36.0)\x1b\\k", &[key("j"), Input::HasLinks, key("k")]);
 }
 
 #[test]

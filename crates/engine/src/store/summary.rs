@@ -50,6 +50,12 @@ enum Value {
 impl Store {
     /// The most frequent values of a field among rows, at most `limit`.
     pub fn facet(&self, field: Field, rows: &[Row], limit: usize) -> Vec<Facet> {
+        self.facet_of(field, rows, limit).0
+    }
+
+    /// The most frequent values of a field among rows, at most `limit`, and how many different ones there are.
+    pub fn facet_of(&self, field: Field, rows: &[Row], limit: usize) -> (Vec<Facet>, usize) {
+        let mut different = 0;
         let mut facets: Vec<Facet> = match (Text::of(field), field.class()) {
             (Some(column), _) => {
                 let mut counts: Vec<(u32, u32)> = vec![(0, 0); self.symbols.len()];
@@ -64,6 +70,7 @@ impl Store {
                 }
                 let counted = counts.into_iter().enumerate().filter(|(_, (n, _))| *n > 0);
                 let mut top: Vec<(usize, (u32, u32))> = counted.collect();
+                different = top.len();
                 top.sort_by_key(|(symbol, (n, _))| (std::cmp::Reverse(*n), *symbol));
                 top.truncate(limit);
                 top.into_iter()
@@ -110,9 +117,10 @@ impl Store {
                 counts.into_iter().map(|(value, (count, failed))| Facet { value, count, failed }).collect()
             }
         };
+        different = different.max(facets.len());
         facets.sort_by(|a, b| (b.count, &a.value).cmp(&(a.count, &b.value)));
         facets.truncate(limit);
-        facets
+        (facets, different)
     }
 
     /// Groups rows by their values of some fields, sorted by these values. Rows that lack a value are left out.

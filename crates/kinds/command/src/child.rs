@@ -125,10 +125,20 @@ impl Invocation {
     }
 }
 
+/// Whether a line is one of the log of a Kubernetes program: `E1127 21:24:24.471629   30422 memcache.go:265] …`.
+fn is_klog(line: &str) -> bool {
+    let (level, rest) = line.split_at(line.floor_char_boundary(1));
+    let day = rest.split(' ').next().unwrap_or_default();
+    ["E", "W", "I", "F"].contains(&level) && day.len() == 4 && day.bytes().all(|byte| byte.is_ascii_digit())
+}
+
 /// What a program that failed said, in a line.
 pub(crate) fn complaint(said: &[u8], code: i32) -> String {
     let text = String::from_utf8_lossy(said);
-    let last: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // What kubectl says to people stands behind its log.
+    let said: Vec<&str> = lines.iter().copied().filter(|line| !is_klog(line)).collect();
+    let last = if said.is_empty() { lines } else { said };
     match last[last.len().saturating_sub(3)..].join("; ") {
         said if said.is_empty() => format!("ended with exit code {code}"),
         said => said,

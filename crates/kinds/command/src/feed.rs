@@ -220,7 +220,14 @@ pub(crate) fn refusal(said: String) -> Failure {
         let hint = "it has to work in a shell without asking for anything; crosstail gives no password";
         return Failure::new(ErrorKind::Auth, said).hinted(hint);
     }
-    Failure::new(ErrorKind::Connect, said)
+    let absent =
+        ["cannot connect to the docker daemon", "connection refused", "was refused", "no such host", "i/o timeout"];
+    let failure = Failure::new(ErrorKind::Connect, said);
+    if absent.iter().any(|word| lower.contains(word)) {
+        return failure
+            .hinted("what the program asks does not answer: start it, or check where the program looks for it");
+    }
+    failure
 }
 
 /// Runs a program for its answer.
@@ -230,5 +237,29 @@ pub(crate) async fn ask(feed: &Feed, invocation: &Invocation) -> Result<Vec<u8>,
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(said)) => Err(refusal(said)),
         Err(error) => Err(cannot_start(invocation, &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_answer_has_a_remedy_and_what_refuses_another() {
+        let of = |said: &str| {
+            let failure = refusal(said.to_owned());
+            (failure.kind, failure.hint.unwrap_or_default())
+        };
+        for said in [
+            "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+            "The connection to the server localhost:8080 was refused - did you specify the right host or port?",
+            "Unable to connect to the server: dial tcp: lookup k8s.example: no such host",
+        ] {
+            let (kind, hint) = of(said);
+            assert!(kind == ErrorKind::Connect && hint.contains("does not answer"), "{said}: {hint}");
+        }
+        let (kind, hint) = of("permission denied while trying to connect to the Docker daemon socket");
+        assert!(kind == ErrorKind::Auth && hint.contains("without asking"), "{hint}");
+        assert_eq!(of("no such container"), (ErrorKind::Connect, String::new()));
     }
 }

@@ -278,7 +278,7 @@ impl ElasticsearchSource {
                 (ErrorKind::Query, Some("a shard is unavailable; crosstail retries"))
             }
             Error::Answered { .. } => (ErrorKind::Query, None),
-            Error::Unreadable(_) => (ErrorKind::Decode, None),
+            Error::Unreadable(_) => (ErrorKind::Decode, Some("check that the address leads to a store of this kind")),
             Error::Mapping(_) => (ErrorKind::Unsupported, Some("correct the schema file or the address")),
             // The first document creates its index, so the source retries.
             Error::Nothing(_) => (ErrorKind::Query, Some("check the pattern; crosstail retries")),

@@ -221,6 +221,7 @@ fn classify(error: &sqlx::Error) -> (ErrorKind, Option<&'static str>) {
         sqlx::Error::Io(_) | sqlx::Error::Tls(_) => {
             (ErrorKind::Connect, Some("check that the server is running and that the address is right"))
         }
+        sqlx::Error::Protocol(_) => (ErrorKind::Connect, Some("check that the address leads to a store of this kind")),
         sqlx::Error::PoolTimedOut => (ErrorKind::Timeout, Some("the server does not respond")),
         sqlx::Error::Decode(error) if error.is::<TooLarge>() => {
             (ErrorKind::Budget, Some("narrow the filter or the range of time"))

@@ -25,6 +25,8 @@ pub struct Facets {
     pub is_on: bool,
     /// Each field with its values.
     pub groups: Vec<(Operand, Vec<Facet>)>,
+    /// How many more values each of them has.
+    pub more: Vec<usize>,
     /// Whether only what is shown is counted, and the stores still count.
     pub is_part: bool,
     /// The fields that a store cannot count: what is held is counted.
@@ -42,6 +44,7 @@ impl Default for Facets {
         Self {
             is_on: true,
             groups: Vec::new(),
+            more: Vec::new(),
             is_part: false,
             of_held: Vec::new(),
             sampled: Vec::new(),
@@ -121,7 +124,7 @@ impl Facets {
                 None if is_counted(field) => (&*here, usize::MAX),
                 None => (store.rows(), SHOWN),
             };
-            let mut facets = store.facet(*field, rows, limit);
+            let (mut facets, different) = store.facet_of(*field, rows, limit);
             let theirs = counted.values.iter().filter(|(known, _)| known == field).flat_map(|(_, facets)| facets);
             let mut at: HashMap<String, usize> = HashMap::new();
             if theirs.clone().next().is_some() {
@@ -139,27 +142,30 @@ impl Facets {
                     }
                 }
             }
-            facets
+            let different = different.max(facets.len());
+            (facets, different)
         };
         self.sampled.clear();
         let looked_at =
             if all.iter().any(Operand::is_of_payload) { values::sample(store.rows(), SAMPLE) } else { Vec::new() };
         let group = |operand: Operand| {
-            let mut facets = match &operand {
+            let (mut facets, different) = match &operand {
                 Operand::Field(field) => of(field),
                 Operand::Path(..) => {
                     let (facets, number) = loaded.facet(&operand, &looked_at, shared);
                     self.sampled.push((operand.clone(), number));
-                    facets
+                    let different = facets.len();
+                    (facets, different)
                 }
             };
             facets.sort_by(|a, b| (b.count, &a.value).cmp(&(a.count, &b.value)));
             facets.truncate(SHOWN);
-            (operand, facets)
+            let more = different - facets.len();
+            ((operand, facets), more)
         };
         // A path that was chosen stands there while nothing of it is loaded, too.
-        self.groups =
-            all.into_iter().map(group).filter(|(of, facets)| of.is_of_payload() || !facets.is_empty()).collect();
+        let groups = all.into_iter().map(group);
+        (self.groups, self.more) = groups.filter(|((of, facets), _)| of.is_of_payload() || !facets.is_empty()).unzip();
         let said = || self.groups.iter().filter(|(of, _)| Self::says_failures(of)).flat_map(|(_, facets)| facets);
         self.tells_failures = said().any(|facet| facet.failed > 0) && said().any(|facet| facet.failed < facet.count);
         // The cursor stays on its value.

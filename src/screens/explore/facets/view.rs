@@ -19,38 +19,41 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
         put(canvas.buf, area.right(), y, "│", 1, if focused { theme.border_focused } else { theme.border });
     }
     let groups = &facets.groups;
-    let mut lines: Vec<(Option<usize>, Option<&Facet>, &Operand)> = Vec::new();
-    let mut index = 0;
-    // Each group gets an equal share of the room; earlier groups get what later ones leave.
-    let share = (area.height as usize / groups.len().max(1)).saturating_sub(1).max(1);
-    let mut spare: usize = groups.iter().map(|(_, values)| share.saturating_sub(values.len())).sum();
-    for (of, values) in groups {
-        lines.push((None, None, of));
-        let extra = values.len().saturating_sub(share).min(spare);
-        spare -= extra;
-        for (at, facet) in values.iter().enumerate() {
-            if at < share + extra || focused {
-                lines.push((Some(index), Some(facet), of));
-            }
-            index += 1;
-        }
-    }
-    let selected = lines.iter().position(|line| line.0 == Some(facets.selected)).unwrap_or(0);
+    let lines = lines(facets, usize::from(area.height), focused);
+    let is_selected = |line: &Line<'_>| matches!(line, Line::Value(index, ..) if *index == facets.selected);
+    let selected = lines.iter().position(is_selected).unwrap_or(0);
     let first = if focused {
         selected.saturating_sub(area.height as usize / 2).min(lines.len().saturating_sub(area.height as usize))
     } else {
         0
     };
-    for (row, (index, facet, of)) in lines.iter().skip(first).take(area.height as usize).enumerate() {
+    for (row, line) in lines.iter().skip(first).take(area.height as usize).enumerate() {
         let y = area.y + saturating_u16(row);
-        let Some(facet) = facet else {
-            let title = title(facets, of);
-            let end = put(canvas.buf, area.x + 1, y, &fit(&title, area.width - 2), area.width - 2, theme.dim) + 1;
-            let rule = "─".repeat(usize::from((area.right() - 1).saturating_sub(end)));
-            put(canvas.buf, end, y, &rule, area.width, theme.border);
-            continue;
+        let (index, facet, of) = match line {
+            Line::Title(of, hidden) => {
+                let title = title(facets, of);
+                let end = put(canvas.buf, area.x + 1, y, &fit(&title, area.width - 2), area.width - 2, theme.dim) + 1;
+                let rule = "─".repeat(usize::from((area.right() - 1).saturating_sub(end)));
+                put(canvas.buf, end, y, &rule, area.width, theme.border);
+                if *hidden > 0 {
+                    let text = format!(" … {} more", count(*hidden));
+                    let x = (area.right() - 1).saturating_sub(width(&text));
+                    if x > end {
+                        put(canvas.buf, x, y, &text, width(&text), theme.dim);
+                    }
+                }
+                continue;
+            }
+            Line::More(hidden, first) => {
+                let text = format!(" … {} more", count(*hidden));
+                put(canvas.buf, area.x, y, &text, area.width - 1, theme.dim);
+                let place = Rect { width: area.width - 1, ..area };
+                canvas.at(place).spot_line(y, Spot::Part(parts::FACET, *first));
+                continue;
+            }
+            Line::Value(index, facet, of) => (*index, *facet, *of),
         };
-        let chosen = focused && *index == Some(facets.selected);
+        let chosen = focused && index == facets.selected;
         let room = area.width - 1;
         let failed = if facets.tells_failures { failures(facet, of) } else { String::new() };
         let numbers = right(&count(saturating_usize(facet.count)), 7);
@@ -59,10 +62,58 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
         put(canvas.buf, area.x, y, &left(&line, room), room, theme.text);
         let style = if stands_out(facet, groups, of) { theme.failure } else { theme.dim };
         put(canvas.buf, area.x + room - width(&failed), y, &failed, width(&failed), style);
-        if let Some(index) = index {
-            canvas.at(Rect { width: room, ..area }).choice(y, Spot::Part(parts::FACET, *index), chosen);
-        }
+        canvas.at(Rect { width: room, ..area }).choice(y, Spot::Part(parts::FACET, index), chosen);
     }
+}
+
+/// Of so many lines, one may say what is left out.
+const ENOUGH: usize = 4;
+
+/// A line of the facets.
+enum Line<'a> {
+    /// What is counted, and how many values are not shown, where no line of their own says it.
+    Title(&'a Operand, usize),
+    /// A value, by its index among all of them.
+    Value(usize, &'a Facet, &'a Operand),
+    /// So many values are not shown, and the index of the first of them that is known.
+    More(usize, usize),
+}
+
+/// The lines. All values that are known are there while the facets have the keys; else as many as fit into so many lines, and a
+/// line says how many are left out.
+fn lines(facets: &Facets, height: usize, focused: bool) -> Vec<Line<'_>> {
+    let groups = || facets.groups.iter().zip(facets.more.iter().chain(std::iter::repeat(&0)));
+    let wanted: Vec<usize> = groups().map(|((_, values), more)| values.len() + usize::from(*more > 0)).collect();
+    let given = if focused { wanted.clone() } else { shares(&wanted, height.saturating_sub(wanted.len())) };
+    let (mut lines, mut index) = (Vec::new(), 0);
+    for (((of, values), more), (given, wanted)) in groups().zip(given.iter().zip(&wanted)) {
+        // Of enough lines the last one says what is left out; few are for values.
+        let is_cut = given < wanted || *more > 0;
+        let says = is_cut && *given >= ENOUGH;
+        let shown = if says { given - 1 } else { *given }.min(values.len());
+        let hidden = values.len() - shown + more;
+        lines.push(Line::Title(of, if says { 0 } else { hidden }));
+        lines.extend(values[..shown].iter().enumerate().map(|(at, facet)| Line::Value(index + at, facet, of)));
+        if says {
+            let last = values.len().saturating_sub(1);
+            lines.push(Line::More(hidden, index + shown.min(last)));
+        }
+        index += values.len();
+    }
+    lines
+}
+
+/// Divides lines among those who want some: each gets an equal share, what one does not need another has, and what is left goes
+/// to the first.
+fn shares(wanted: &[usize], lines: usize) -> Vec<usize> {
+    let share = (lines / wanted.len().max(1)).max(1);
+    let mut given: Vec<usize> = wanted.iter().map(|wanted| share.min(*wanted)).collect();
+    let mut free = lines.saturating_sub(given.iter().sum());
+    for (given, wanted) in given.iter_mut().zip(wanted) {
+        let more = (wanted - *given).min(free);
+        (*given, free) = (*given + more, free - more);
+    }
+    given
 }
 
 /// The name of what is counted, and of how many, where that is not all.
@@ -75,7 +126,7 @@ fn title(facets: &Facets, of: &Operand) -> String {
             Some((_, number)) if *number > 0 => format!("{name} · of {} sampled", count(*number)),
             _ => format!("{name} · loading"),
         },
-        Operand::Field(_) if facets.is_part => format!("{name} +…"),
+        Operand::Field(_) if facets.is_part => format!("{name} · being counted"),
         Operand::Field(field) if facets.of_held.contains(field) => format!("{name} · of what is held"),
         Operand::Field(_) => name,
     }
@@ -102,4 +153,18 @@ fn failures(facet: &Facet, of: &Operand) -> String {
         share => format!("{share} %"),
     };
     format!("{}{}", right(&number, 8), right(&share, 6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_go_where_they_are_needed() {
+        assert_eq!(shares(&[15, 4, 3], 12), [5, 4, 3]);
+        assert_eq!(shares(&[15, 4, 3], 14), [7, 4, 3], "what others do not need");
+        assert_eq!(shares(&[15, 15, 15, 4], 11), [5, 2, 2, 2], "what is left over by dividing");
+        assert_eq!(shares(&[3, 3], 0), [1, 1]);
+        assert_eq!(shares(&[], 5), [0; 0]);
+    }
 }

@@ -4,10 +4,12 @@ pub(super) mod view;
 
 use crate::action::Action;
 use crate::config::{Column, Layout, Shows};
+use crate::tui::text::{safe, width};
 use crosstail_core::filter::{Field, Operand};
 use crosstail_core::model::{Direction, Timestamp};
 use crosstail_core::number::saturating_isize;
 use crosstail_engine::store::{Row, Store, Symbol};
+use std::collections::HashSet;
 
 /// What the cursor can select in the usual columns, for `keep` and `exclude`.
 const SELECTABLE: [Field; 7] =
@@ -32,6 +34,8 @@ const LOOKED_AT: usize = 20_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Telling {
     pub system: bool,
+    /// Columns that the longest name of a system takes.
+    pub system_width: u16,
     pub direction: bool,
     pub http: bool,
     pub took: bool,
@@ -39,9 +43,15 @@ pub struct Telling {
     pub tries: bool,
 }
 
+/// Columns of the longest name of a system among rows.
+fn longest_system<'a>(store: &Store, rows: impl Iterator<Item = &'a Row>) -> u16 {
+    let systems: HashSet<Symbol> = rows.map(|row| store.system(*row)).filter(|of| *of != Symbol::ABSENT).collect();
+    systems.into_iter().map(|of| width(&safe(store.symbols().get(of)))).max().unwrap_or(0)
+}
+
 impl Telling {
     /// While nothing is known of the view.
-    const ALL: Self = Self { system: true, direction: true, http: true, took: true, tries: true };
+    const ALL: Self = Self { system: true, system_width: 0, direction: true, http: true, took: true, tries: true };
 
     /// What the rows of the view have; of very many, every so many are looked at. If the filter names one system, its column would say the same in every line.
     pub fn of(store: &Store, rows: &[Row], names_a_system: bool) -> Self {
@@ -52,6 +62,7 @@ impl Telling {
         let has = |is: &dyn Fn(Row) -> bool| rows.iter().step_by(step).any(|row| is(*row));
         Self {
             system: !names_a_system && has(&|row| store.system(row) != Symbol::ABSENT),
+            system_width: longest_system(store, rows.iter().step_by(step)),
             direction: has(&|row| matches!(store.direction(row), Direction::In | Direction::Out)),
             http: has(&|row| store.http_status(row).is_some()),
             took: has(&|row| store.took_us(row).is_some() || !store.is_finished(row)),
@@ -63,6 +74,7 @@ impl Telling {
     pub fn or(self, other: Self) -> Self {
         Self {
             system: self.system || other.system,
+            system_width: self.system_width.max(other.system_width),
             direction: self.direction || other.direction,
             http: self.http || other.http,
             took: self.took || other.took,

@@ -192,6 +192,10 @@ fn summary(shared: &Shared, theme: &Theme) -> (&'static str, Style, String) {
         None if shared.sources.iter().filter(is_missing).count() == shared.sources.len() => {
             ("◌", theme.warning, "nothing to read".to_owned())
         }
+        None if shared.loading().is_some() => ("◐", theme.pending, "loading".to_owned()),
+        None if shared.sources.iter().any(|source| source.is_interrupted) => {
+            ("◐", theme.warning, "read in part".to_owned())
+        }
         None => ("●", theme.success, "connected".to_owned()),
     }
 }

@@ -11,7 +11,7 @@ use super::around::{Around, SPANS};
 use super::{Explore, detail, facets, filter_bar, histogram, list, parts};
 use crate::action::Action;
 use crate::screens::request::Focus;
-use crate::screens::shared::{Shared, outcomes_of};
+use crate::screens::shared::{CountState, Shared, outcomes_of};
 use crate::tui::text::{clock, day, fit, put, safe};
 use crate::tui::{Canvas, Frame, Spot};
 use ratatui::layout::Rect;
@@ -48,7 +48,10 @@ pub(in crate::screens) fn frame(
 
 /// What is known of the range, and what is still being searched; nothing where memory holds all of it.
 fn progress(explore: &Explore, shared: &Shared, width: u16) -> String {
-    let Some(since) = explore.known_since(shared) else { return String::new() };
+    let counting =
+        shared.figure(true).state == CountState::Counting || shared.figure(false).state == CountState::Counting;
+    let counting = if counting && width >= 100 { " · +… is being counted" } else { "" };
+    let Some(since) = explore.known_since(shared) else { return counting.to_owned() };
     let local = shared.local(since);
     let today = local.date_naive() == shared.local(shared.now).date_naive();
     let since = local.format(if today { "%H:%M:%S" } else { "%m-%d %H:%M" });
@@ -58,6 +61,7 @@ fn progress(explore: &Explore, shared: &Shared, width: u16) -> String {
     } else {
         format!(" · held since {since}")
     };
+    text.push_str(counting);
     if let (Some(divided), true) = (explore.window.push_down, width >= 130)
         && !shared.filter.is_all()
     {

@@ -3,14 +3,14 @@
 use crate::action::Action;
 use crate::screens::explore::Explore;
 use crate::screens::explore::detail::Loadable;
-use crate::screens::shared::{Failing, Shared, failing};
+use crate::screens::shared::{Failing, LONG_US, Shared, failing};
 use crate::tui::Canvas;
 use crate::tui::text::{ago, count, fit, put, safe, width};
 use crosstail_core::number::saturating_usize;
 use crosstail_source::{JobState, Priority};
 
-/// What takes longer is said, in microseconds.
-const LONG_US: i64 = 1_000_000;
+/// With fewer columns, what is read has no room beside that the list follows.
+const BESIDE: u16 = 100;
 
 /// Where another screen covers the list, nothing is said of the list's lines.
 pub(super) fn render(explore: &Explore, shared: &Shared, is_covered: bool, canvas: &mut Canvas<'_>) {
@@ -79,10 +79,23 @@ pub(super) fn render(explore: &Explore, shared: &Shared, is_covered: bool, canva
         let newer = if explore.list.unseen > 0 { format!(" · {unseen} newer since") } else { String::new() };
         (format!("{}{newer}", position(explore, shared)), &[NEWEST], theme.dim)
     };
-    let end = canvas.put_keys(area.x + 1, area.y, room, (&text, keys), style);
+    let loading = shared.loading().map(|text| format!("◌ {text}")).unwrap_or_default();
+    // With little room, what is read stands where only the usual would be.
+    let (text, keys) = if !loading.is_empty() && room < BESIDE && explore.list.follow && !is_covered {
+        (String::new(), &[][..])
+    } else {
+        (text, keys)
+    };
+    let mut end = canvas.put_keys(area.x + 1, area.y, room, (&text, keys), style);
+    let rest = |end: u16| (area.x + 1 + room).saturating_sub(end);
+    if !loading.is_empty() {
+        let from = if end > area.x + 1 { end + 3 } else { end };
+        let keys = [(Action::JOBS, "shows and ends it")];
+        end = canvas.put_keys(from, area.y, rest(from), (&fit(&loading, rest(from)), &keys), theme.pending);
+    }
     if !shared.marks.is_empty() {
         let marks = format!("   ◆ {}", shared.marks.len());
-        put(canvas.buf, end, area.y, &marks, (area.x + 1 + room).saturating_sub(end), theme.accent);
+        put(canvas.buf, end, area.y, &marks, rest(end), theme.accent);
     }
 }
 

@@ -118,6 +118,11 @@ impl Explore {
     /// Another range was chosen.
     pub(super) fn range_changed(&mut self, shared: &mut Shared) -> Vec<Effect> {
         self.window.is_full = false;
+        self.window
+            .panes
+            .iter_mut()
+            .filter(|pane| pane.filling == Reading::Done)
+            .for_each(|pane| pane.filling = Reading::None);
         let mut effects = self.forget_counts(shared, false);
         effects.extend(self.start_over(shared));
         self.count(shared, true);
@@ -235,7 +240,8 @@ impl Explore {
         let older = if follows { rows < self.height(shared) * 2 } else { oldest_shown < NEAR };
         let newer = !follows && position.is_some_and(|position| position + NEAR > rows);
         // Filling does it by itself, unless memory is full.
-        let filled = shared.filter.is_all() && !self.window.is_full && shared.time_clause.is_none();
+        let fills = !self.window.is_full && self.window.panes.iter().all(|pane| pane.filling != Reading::Done);
+        let filled = shared.filter.is_all() && fills && shared.time_clause.is_none();
         if older && stretch.from > range.from && !filled {
             let missing = Interval::new(range.from, stretch.from);
             return self.window.search_in(missing, true, shared);

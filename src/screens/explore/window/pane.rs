@@ -65,7 +65,7 @@ impl Pane {
         self.id = source.id;
         // What it has delivered by itself and was given up can be read again.
         self.reads = source.follows && (source.reads_ranges || !self.given_up.is_empty());
-        if !self.is_whole && !source.reads_ranges && source.backfilled && source.received < limit {
+        if !self.is_whole && !source.reads_ranges && source.is_whole(limit) {
             self.is_whole = true;
             self.held.add(Interval::EVER);
             for gone in self.given_up.all() {
@@ -172,9 +172,10 @@ impl Window {
     /// Fills the range, the newest first, while there is memory for it.
     pub(super) fn fill(&mut self, shared: &mut Shared) -> Vec<Effect> {
         let (limit, len) = (shared.settings.history_limit, shared.store.len());
-        let (used, room) = (shared.store.bytes(), shared.settings.memory / 8 * 7);
+        let (used, room) = (shared.store.bytes(), shared.room());
         self.is_full |= used >= room || len >= limit;
         if self.is_full {
+            shared.filling_since = None;
             return Vec::new();
         }
         let range = shared.chosen_bounds().interval();
@@ -194,6 +195,8 @@ impl Window {
             let query = ReadQuery { purpose: ReadPurpose::Fill(pane.id), filter: String::new(), pieces: vec![piece] };
             effects.push(Effect::Read(ticket, Box::new(query)));
         }
+        let fills = self.panes.iter().any(|pane| pane.filling.is_running());
+        shared.filling_since = fills.then(|| shared.filling_since.unwrap_or(shared.now));
         effects
     }
 

@@ -61,19 +61,26 @@ impl Explore {
             return Vec::new();
         }
         if let Some(Err(problem)) = &part.end {
-            shared.notify(problem.clone());
+            let ended = "reading was ended; what was read stays";
+            shared.notify(if part.is_cancelled { ended.to_owned() } else { problem.clone() });
         }
         match purpose {
             ReadPurpose::Fill(_) => {
                 pane.covers(part.covered, true);
                 if let Some(end) = &part.end {
-                    pane.filling = if end.is_ok() { Reading::None } else { Reading::Failed(shared.now) };
+                    pane.filling = match end {
+                        // Another range is filled again.
+                        Err(_) if part.is_cancelled => Reading::Done,
+                        Ok(()) => Reading::None,
+                        Err(_) => Reading::Failed(shared.now),
+                    };
                 }
             }
             ReadPurpose::Search(_) => {
                 pane.covers(part.covered, all);
                 if let Some(end) = &part.end {
-                    pane.search = if end.is_ok() { Reading::Done } else { Reading::Failed(shared.now) };
+                    let is_over = end.is_ok() || part.is_cancelled;
+                    pane.search = if is_over { Reading::Done } else { Reading::Failed(shared.now) };
                 }
                 window.push_down = part.push_down.or(window.push_down);
                 window.counts[1].is_indexed |= part.indexed == Some(true);

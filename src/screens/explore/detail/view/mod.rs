@@ -13,9 +13,8 @@ use crate::screens::request::Tab;
 use crate::screens::shared::Shared;
 use crate::tui::paragraph::paragraph;
 use crate::tui::text::{duration, fit, glyph, millis, put, put_all, safe, width};
-use crate::tui::{Canvas, Spot, Theme};
+use crate::tui::{Canvas, Spot};
 use crosstail_engine::insight::status_meaning;
-use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Draws the detail.
@@ -34,7 +33,7 @@ pub(in crate::screens::explore) fn render(detail: &Detail, focused: bool, shared
         put(buf, area.x, area.y, &"─".repeat(area.width as usize), area.width, border);
     }
     let top = area.y + u16::from(area.x == 0);
-    head(shared, detail, Rect { y: top, ..area }, buf, theme);
+    head(shared, detail, &mut canvas.at(Rect { y: top, ..area }));
     // What closes it stands on the line above it, or else behind the tabs.
     let (close_y, beside) = if area.x == 0 { (area.y, 0) } else { (top + 2, 4) };
     tabs(detail, &mut canvas.at(Rect { y: top + 2, height: 1, width: area.width - beside, ..area }));
@@ -67,8 +66,8 @@ pub(in crate::screens::explore) fn render(detail: &Detail, focused: bool, shared
     }
 }
 
-fn head(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    let a = &detail.activity;
+fn head(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) {
+    let (area, theme, a) = (canvas.area, &canvas.look.theme, &detail.activity);
     let what = match (&a.method, a.url.as_ref().or(a.endpoint.as_ref())) {
         (Some(method), Some(url)) => format!("{} {}", safe(method), safe(url)),
         (None, Some(url)) => safe(url),
@@ -83,10 +82,16 @@ fn head(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &
         (Some(n), Some(most)) => format!("  try {n} of {most}"),
         _ => String::new(),
     };
-    let right = format!("{} {outcome}{code}{took}{tries}", glyph(a.status, a.level));
-    let right_width = width(&right);
-    let room = area.width.saturating_sub(right_width + 4);
-    if room >= 20 {
+    let sign = glyph(a.status, a.level);
+    let number = a.http_status.map_or_else(|| outcome.clone(), |code| code.to_string());
+    // With little room, how it ended is said in fewer words, but said.
+    let ways =
+        [format!("{sign} {outcome}{code}{took}{tries}"), format!("{sign} {number}{took}"), format!("{sign} {number}")];
+    let room_beside = |right: &String| area.width.saturating_sub(width(right) + 4);
+    let right = ways.iter().find(|right| room_beside(right) >= 20).unwrap_or(&ways[2]);
+    let (right_width, room) = (width(right), room_beside(right));
+    let buf = &mut *canvas.buf;
+    let end = if room >= 20 {
         // If the address does not fit, show its path, which says more than its host.
         let path = a
             .url
@@ -95,10 +100,13 @@ fn head(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buffer, theme: &
             .and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
         let short = path.map(|path| format!("{} {}", safe(a.method.as_deref().unwrap_or("")), safe(path)));
         let what = short.filter(|_| width(&what) > room).unwrap_or(what);
-        put(buf, area.x + 1, area.y, &fit(&what, room), room, theme.title);
-        put(buf, area.right().saturating_sub(right_width + 1), area.y, &right, right_width, theme.outcome(a));
+        put(buf, area.right().saturating_sub(right_width + 1), area.y, right, right_width, theme.outcome(a));
+        put(buf, area.x + 1, area.y, &fit(&what, room), room, theme.title)
     } else {
-        put(buf, area.x + 1, area.y, &fit(&what, area.width.saturating_sub(2)), area.width, theme.title);
+        put(buf, area.x + 1, area.y, &fit(&what, area.width.saturating_sub(2)), area.width, theme.title)
+    };
+    if let Some(url) = &a.url {
+        canvas.spots.add_link(area.x + 1, area.y, end.saturating_sub(area.x + 1), url);
     }
     let entity = a.entity.as_deref().map(|e| format!("{} ", safe(e))).unwrap_or_default();
     let operation = a.operation.as_deref().map(|o| format!("{} ", safe(o))).unwrap_or_default();
@@ -144,8 +152,9 @@ fn shorten(id: &str) -> String {
 
 fn tabs(detail: &Detail, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
-    /// With little room, tabs have names of this many letters; with less, only the open one has a name.
+    /// With little room, tabs have names of this many letters; with less of fewer, and at last only the open one has a name.
     const SHORT: usize = 4;
+    const SHORTEST: usize = 3;
     let label = |tab: &Tab, letters: usize, (before, behind): (&str, &str)| {
         let count = match tab {
             Tab::Retries if detail.chain.attempts.len() > 1 => format!("·{}", detail.chain.attempts.len()),
@@ -158,7 +167,13 @@ fn tabs(detail: &Detail, canvas: &mut Canvas<'_>) {
         let gap = if name.is_empty() { "" } else { " " };
         format!("{before}{number}{gap}{name}{count}{behind}")
     };
-    let ways = [(usize::MAX, (" ", " ")), (usize::MAX, (" ", "")), (SHORT, (" ", " ")), (0, (" ", " "))];
+    let ways = [
+        (usize::MAX, (" ", " ")),
+        (usize::MAX, (" ", "")),
+        (SHORT, (" ", " ")),
+        (SHORTEST, (" ", "")),
+        (0, (" ", " ")),
+    ];
     let whole = |letters, blanks| Tab::ALL.iter().map(|tab| width(&label(tab, letters, blanks))).sum::<u16>();
     let fits = ways.into_iter().find(|(letters, blanks)| whole(*letters, *blanks) < area.width);
     let (letters, blanks) = fits.unwrap_or((0, (" ", "")));

@@ -5,11 +5,36 @@ use crate::screens::explore::detail::{Detail, Loadable};
 use crate::screens::explore::parts;
 use crate::screens::shared::Shared;
 use crate::tui::paragraph::paragraph;
-use crate::tui::text::{ago, clock, day, duration, glyph, left, put, put_all, right, safe};
+use crate::tui::text::{ago, clock, day, duration, glyph, left, put, put_all, right, safe, short_clock};
 use crate::tui::{Canvas, Spot};
+use crosstail_core::model::Timestamp;
 use crosstail_core::number::saturating_u64;
 use crosstail_engine::insight::{LinkedBy, status_meaning};
 use ratatui::layout::Rect;
+
+/// Widths of the columns.
+struct Columns {
+    started: u16,
+    took: u16,
+    outcome: u16,
+    /// Codes stand without their meaning.
+    has_codes_alone: bool,
+}
+
+impl Columns {
+    /// With little room, the verdict says more than milliseconds and the meaning of a code.
+    fn of(width: u16, all_have_codes: bool) -> Self {
+        if width >= 72 {
+            let outcome = (width.saturating_sub(42) / 2).clamp(12, 34);
+            return Self { started: 13, took: 8, outcome, has_codes_alone: false };
+        }
+        Self { started: 8, took: 7, outcome: if all_have_codes { 7 } else { 12 }, has_codes_alone: all_have_codes }
+    }
+
+    fn time(&self, shared: &Shared, at: Timestamp, today: chrono::NaiveDate) -> String {
+        if self.started < 12 { short_clock(shared.zone, at, today) } else { clock(shared.zone, at, today) }
+    }
+}
 
 pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
@@ -17,14 +42,14 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
     let chain = &detail.chain;
     let today = day(shared.zone, shared.now);
     let policy = shared.policy(&detail.activity);
-    let outcome = (area.width.saturating_sub(42) / 2).clamp(12, 34);
+    let of = Columns::of(area.width, chain.attempts.iter().all(|attempt| attempt.http_status.is_some()));
     let head = format!(
         " {} {} {} {}   {} {}",
         left("try", 5),
-        left("started", 13),
-        right("gap", 8),
-        right("took", 8),
-        left("outcome", outcome),
+        left("started", of.started),
+        right("gap", of.took),
+        right("took", of.took),
+        left("outcome", of.outcome),
         "policy's verdict"
     );
     put(buf, area.x, area.y, &head, area.width, theme.dim);
@@ -40,7 +65,8 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
         let took = attempt.took_us().map_or_else(|| "–".to_owned(), duration);
         let most = attempt.max_attempts.map(|most| format!("/{most}")).unwrap_or_default();
         let number = format!("{}{most}", chain.number(index));
-        let code = attempt.http_status.map(|code| format!("{code} {}", status_meaning(code).0));
+        let meaning = |code| if of.has_codes_alone { "" } else { status_meaning(code).0 };
+        let code = attempt.http_status.map(|code| format!("{code} {}", meaning(code)));
         let said = code.or(attempt.error.as_deref().map(safe)).or(attempt.status.map(|s| s.to_string()));
         let verdict = chain.verdict(index, policy.as_ref()).unwrap_or_default();
         let style = theme.outcome(attempt);
@@ -48,9 +74,9 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
         let line = format!(
             "{here}{} {} {} {} ",
             left(&number, 5),
-            left(&clock(shared.zone, attempt.started_at, today), 13),
-            right(&gap, 8),
-            right(&took, 8)
+            left(&of.time(shared, attempt.started_at, today), of.started),
+            right(&gap, of.took),
+            right(&took, of.took)
         );
         put_all(
             buf,
@@ -61,7 +87,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
                 (&line, theme.text),
                 (glyph(attempt.status, attempt.level), style),
                 (" ", theme.text),
-                (&left(&said.unwrap_or_default(), outcome), style),
+                (&left(said.unwrap_or_default().trim_end(), of.outcome), style),
                 (" ", theme.text),
                 (&verdict, theme.dim),
             ],
@@ -77,7 +103,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
     }
     if let Some(next) = chain.next {
         let waiting = next.since_us(shared.now);
-        let when = left(&clock(shared.zone, next, today), 13);
+        let when = left(&of.time(shared, next, today), of.started);
         let text = if waiting > 0 {
             format!(" next  {when} scheduled, in {}", ago(waiting))
         } else {

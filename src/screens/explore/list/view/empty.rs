@@ -4,6 +4,7 @@ use crate::absent;
 use crate::action::Action;
 use crate::ingest::SourceStatus;
 use crate::screens::explore::Explore;
+use crate::screens::global;
 use crate::screens::shared::{Shared, failing};
 use crate::tui::paragraph::paragraph;
 use crate::tui::text::{count, safe};
@@ -17,7 +18,11 @@ use ratatui::style::Style;
 type Lines = Vec<(String, Style)>;
 
 pub(super) fn render(explore: &Explore, shared: &Shared, area: Rect, canvas: &mut Canvas<'_>) {
-    let lines = why(explore, shared, canvas);
+    let mut lines = why(explore, shared, canvas);
+    if global::leads_to_first_page(shared) {
+        let back = canvas.look.keymap.first_key(Context::GLOBAL, Action::BACK);
+        lines.push((format!("{back} goes back to the first page"), canvas.look.theme.dim));
+    }
     let area = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(1), ..area };
     paragraph(&lines, 0, Rect { height: area.height.saturating_sub(1), ..area }, canvas.buf);
 }

@@ -47,7 +47,11 @@ impl Columns {
             40..100 => 8,
             _ => 12,
         };
-        let system = if width < 86 { 8 } else { 11 };
+        let system = match width {
+            0..86 => 8,
+            86..120 => telling.system_width.clamp(11, 13),
+            _ => telling.system_width.clamp(11, 18),
+        };
         let (took, tries) = match width {
             0..50 => (0, 0),
             50..70 => (8, 0),
