@@ -238,7 +238,8 @@ fn is_program(name: &str, path: Option<&str>) -> bool {
     path.is_some_and(|path| std::env::split_paths(path).any(|folder| folder.join(name).is_file()))
 }
 
-#[cfg(all(test, feature = "file", feature = "sqlite", feature = "postgres", feature = "command"))]
+#[cfg(test)]
+#[cfg(all(feature = "file", feature = "sqlite", feature = "postgres", feature = "command"))]
 mod tests {
     use super::*;
 

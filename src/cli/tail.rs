@@ -97,10 +97,7 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
                     note(&format!("{}: {text}", opened.names.source_name(id)));
                 }
             }
-            Some(PumpEvent::State(_, SourceState::Waiting { until, error })) => {
-                let wait = until.since_us(Clock::system().now()).max(0) as f64 / 1e6;
-                print_error(&format!("{error}; retrying in {wait:.1} s"));
-            }
+            Some(PumpEvent::State(_, SourceState::Waiting { until, error })) => tell_waiting(until, &error),
             Some(PumpEvent::State(_, SourceState::Failed { error })) => {
                 print_error(&error);
                 failed += 1;
@@ -123,6 +120,11 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
     }
     cancel.cancel();
     Ok(exit::OK)
+}
+
+fn tell_waiting(until: Timestamp, error: &str) {
+    let wait = until.since_us(Clock::system().now()).max(0) as f64 / 1e6;
+    print_error(&format!("{error}; retrying in {wait:.1} s"));
 }
 
 /// The last activities, the oldest first.
