@@ -239,7 +239,6 @@ fn is_program(name: &str, path: Option<&str>) -> bool {
 }
 
 #[cfg(test)]
-#[cfg(all(feature = "file", feature = "sqlite", feature = "postgres", feature = "command"))]
 mod tests {
     use super::*;
 

@@ -73,7 +73,7 @@ impl Screen for Operations {
     fn hints(&self) -> &'static [Hint] {
         &[
             Hint(Action::BACK, "back"),
-            Hint(Action::OPEN, "open its last failure"),
+            Hint(Action::OPEN, "open last failure"),
             Hint(Action::COPY_AFFECTED, "copy them"),
             Hint(Action::PALETTE, "commands"),
         ]

@@ -11,11 +11,11 @@ use crate::screens::explore::views::names_a_system;
 use crate::screens::request::Focus;
 use crate::screens::shared::Shared;
 use crate::tui::text::{
-    arrow, became, clock, day, duration, entity_text, fit, glyph, left, put, right, safe, short_clock, what, width,
+    arrow, became, clock, day, duration, entity_text, glyph, left, put, right, safe, short_clock, what, width,
 };
 use crate::tui::{Canvas, Spot, Theme};
 use crosstail_core::filter::{Field, Operand};
-use crosstail_core::model::{Activity, Kind, Status};
+use crosstail_core::model::{Activity, FinalOutcome, Kind, Status};
 use crosstail_core::number::{saturating_u16, saturating_u64};
 use crosstail_engine::store::Row;
 use ratatui::buffer::Buffer;
@@ -369,6 +369,30 @@ fn of_failure(a: &Activity, why: &str, room: u16, shared: &Shared) -> String {
     [before.as_str(), why].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
+/// What became of a failed attempt, in one column.
+const fn sign(outcome: FinalOutcome) -> &'static str {
+    match outcome {
+        FinalOutcome::Recovered { .. } => "✓",
+        FinalOutcome::GivenUp => "✗",
+        FinalOutcome::Waiting(_) => "…",
+        FinalOutcome::Running => "●",
+    }
+}
+
+/// The end of a name in so many columns; nothing where that would say too little.
+fn end_of(name: &str, room: u16) -> String {
+    const LEAST: u16 = 5;
+    let mut end = String::new();
+    for letter in name.chars().rev() {
+        end.insert(0, letter);
+        if width(&end) + 1 > room {
+            end.remove(0);
+            break;
+        }
+    }
+    if width(&end) < LEAST { String::new() } else { format!("…{end}") }
+}
+
 /// Of what a failed attempt was, and what became of it, in so many columns; nothing if there is no room.
 fn about(a: &Activity, room: u16, shared: &Shared) -> String {
     let entity = a.entity.as_deref().map(entity_text).unwrap_or_default();
@@ -379,10 +403,17 @@ fn about(a: &Activity, room: u16, shared: &Shared) -> String {
     let joined = |parts: [&String; 2]| {
         parts.map(String::as_str).into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
     };
-    // What became of it is worth more than the end of a name, as long as enough of that is left to tell it.
-    let left = room.saturating_sub(width(&word) + 3);
-    let cut = if word.is_empty() || left < 5 { id.clone() } else { fit(&id, left) };
-    let fewer =
-        [[&entity, &outcome], [&id, &outcome], [&id, &word], [&cut, &word], [&id, &nothing], [&nothing, &nothing]];
+    // With little room a sign says it, and of a long name the end tells it from others.
+    let sign = a.final_outcome.map(|outcome| format!(" {}", sign(outcome))).unwrap_or_default();
+    let end = end_of(&id, room.saturating_sub(width(&sign)));
+    let marked = [id.clone(), end].map(|name| if name.is_empty() { name } else { format!("{name}{sign}") });
+    let fewer = [
+        [&entity, &outcome],
+        [&id, &outcome],
+        [&id, &word],
+        [&marked[0], &nothing],
+        [&marked[1], &nothing],
+        [&nothing, &nothing],
+    ];
     fewer.into_iter().map(joined).find(|text| width(text) <= room).unwrap_or_default()
 }
