@@ -4,7 +4,7 @@ use super::args::{ListFormat, PatternsArgs};
 use super::output::{aligned, moment, print_error};
 use super::{progress, sources};
 use crate::config::Overrides;
-use crate::runtime::{Work, patterns};
+use crate::runtime::{Sampling, Work, patterns};
 use crate::tui::text::spark;
 use anyhow::Result;
 use crosstail_core::model::{Timestamp, redact_text, visible_line};
@@ -27,7 +27,7 @@ pub(super) async fn run(args: &PatternsArgs, choice: &Overrides) -> Result<u8> {
     let work = Work::command("patterns");
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(0) };
     let mut problems = Vec::new();
-    let reading = patterns(&opened.sources, &work, &opened.names, query, Some(&mut problems));
+    let reading = patterns(&opened.sources, &work, &opened.names, query, Sampling::USUAL, Some(&mut problems));
     let found = progress::shown(&work, reading).await?;
     let span = found.span.unwrap_or_default();
     // What was asked for, where that is known: a pattern that has ended shows so.

@@ -108,6 +108,11 @@ impl Correcting<'_> {
             return Ok(None);
         }
         let (base, others): (Vec<Opened>, Vec<Opened>) = sources.iter().cloned().partition(|(source, _)| source == id);
+        // Records of one request are joined in the order of their sources: what differs is the last one's.
+        let is_between = others.iter().any(|(other, _)| other < id) && others.iter().any(|(other, _)| other > id);
+        if is_between {
+            return Ok(None);
+        }
         Ok(base.into_iter().next().map(|base| (base, others, most)))
     }
 
@@ -163,7 +168,11 @@ impl Correcting<'_> {
         let ids: Vec<Id> = step.iter().map(|activity| activity.id.clone()).collect();
         let asked = [(base.0, base.1.as_ref(), self.work.job(base.0))];
         let mut joined = Store::new(self.names.clone());
-        joined.ingest(step);
+        let is_first = step.iter().flat_map(|one| &one.places).all(|place| place.source > base.0);
+        let mut step = Some(step);
+        if !is_first {
+            joined.ingest(step.take().unwrap_or_default());
+        }
         for (_, answer) in by_ids(asked, &ids, &self.records()).await {
             let known = answer?;
             for activity in known.iter().filter(|activity| self.counts(activity)) {
@@ -173,6 +182,7 @@ impl Correcting<'_> {
             }
             joined.ingest(known);
         }
+        joined.ingest(step.unwrap_or_default());
         for row in joined.all_rows() {
             let activity = joined.get(*row);
             if self.counts(&activity) {

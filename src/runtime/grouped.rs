@@ -1,6 +1,6 @@
 //! What the screens of groups ask: failures in groups, patterns, the values of a pattern, and changes.
 
-use super::{Runtime, Work, changes, contrast_sets, failures, gap_values, known_failures, patterns};
+use super::{Runtime, Sampling, Work, changes, contrast_sets, failures, gap_values, known_failures, patterns};
 use crate::effect::{Effect, Reply, ReportRange, Ticket};
 use crosstail_core::filter::{Field, Filter};
 use crosstail_core::model::Timestamp;
@@ -92,7 +92,7 @@ impl Runtime {
         let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
         self.spawn(scope, ticket, async move {
             let mut problems = Vec::new();
-            let found = patterns(&sources, &work, &names, query, Some(&mut problems)).await;
+            let found = patterns(&sources, &work, &names, query, Sampling::USUAL, Some(&mut problems)).await;
             Reply::Patterns(match found {
                 Ok(mut found) => {
                     found.problem = first(&problems);

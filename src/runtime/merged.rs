@@ -438,7 +438,8 @@ impl Outcomes {
                 }
             }
             let asked = found.asked();
-            let (others, problems) = outcomes::other_attempts(asked.sources, asked.work, asked.context, &chunk).await;
+            let (others, problems) =
+                outcomes::other_attempts(asked.sources, asked.work, asked.context, &chunk, outcomes::Reach::All).await;
             let sources = asked.sources.to_vec().into();
             for activity in outcomes::known(asked.names, chunk, others) {
                 let kept = match &self.judge {

@@ -40,7 +40,7 @@ pub use load::{compared, keeps_whole, payload_of, payloads_of, related_to};
 pub use markers::{MarkerQuery, marked};
 pub use merged::MergedHistory;
 pub use objectives::{Counted, count_objective, standing};
-pub use patterns::{gap_values, patterns};
+pub use patterns::{Sampling, gap_values, patterns};
 pub use recall::Recall;
 pub use report::{figures_by_period, report_table};
 #[cfg(feature = "resend")]

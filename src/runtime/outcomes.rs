@@ -91,12 +91,22 @@ impl Keys {
     }
 }
 
-/// The other attempts of the operations of failed ones, from every source, and the errors of sources that failed.
+/// Which sources are asked for other attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Those that find them by an index.
+    Indexed,
+    /// All, though one has to be read whole.
+    All,
+}
+
+/// The other attempts of the operations of failed ones, from sources that are asked, and the errors of those that failed.
 pub(super) async fn other_attempts(
     sources: &[(SourceId, Arc<dyn Source>)],
     work: &Work,
     context: Context,
     found: &[Activity],
+    which: Reach,
 ) -> (Vec<Activity>, Vec<SourceError>) {
     let failed = || found.iter().filter(|activity| activity.is_failed_attempt());
     let starts = || failed().map(|activity| activity.started_at);
@@ -108,9 +118,16 @@ pub(super) async fn other_attempts(
         let job = work.job(*id);
         let mut others = Vec::new();
         // What does not find ids is read once, for all of them.
-        let questions = if source.capabilities().finds_ids { keys.questions() } else { vec![Filter::default()] };
+        let questions = match (source.capabilities().finds_ids, which) {
+            (true, _) => keys.questions(),
+            (false, Reach::All) => vec![Filter::default()],
+            (false, Reach::Indexed) => Vec::new(),
+        };
         for filter in questions {
             let query = PageQuery { filter, context, since, until, ..PageQuery::all(CHUNK) };
+            if which == Reach::Indexed && !source.plan(&query, &job).await.is_ok_and(|cost| cost.indexed) {
+                continue;
+            }
             let answer = for_each(source.as_ref(), &query, &job, |activity| {
                 if activity.status.is_some() && keys.is_in(&activity) {
                     others.push(activity);

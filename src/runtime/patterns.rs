@@ -9,11 +9,19 @@ use std::sync::Arc;
 
 /// Activities per page.
 const PAGE: usize = 5000;
-/// So many activities are read one by one, the newest first. The time before them is sampled.
-const EXACT: u64 = 200_000;
-/// Into so many slices of time, of each of which the newest are read.
-const SLICES: i64 = 50;
-const OF_SLICE: u64 = 1000;
+/// How much is read of very many activities.
+#[derive(Debug, Clone, Copy)]
+pub struct Sampling {
+    /// So many activities are read one by one, the newest first. The time before them is sampled.
+    pub exact: u64,
+    /// The time before them is divided into so many slices, and the newest of each are read.
+    pub slices: i64,
+    pub of_slice: u64,
+}
+
+impl Sampling {
+    pub const USUAL: Self = Self { exact: 200_000, slices: 50, of_slice: 1000 };
+}
 
 /// The patterns of what matches a query: of what each activity says. Of many, only a sample of the older ones is read, which is told.
 /// With `problems`, reading goes on without the sources that fail.
@@ -22,13 +30,17 @@ pub async fn patterns(
     work: &Work,
     names: &Names,
     query: PageQuery,
+    sampling: Sampling,
     problems: Option<&mut Vec<SourceError>>,
 ) -> Result<FoundPatterns> {
     let mut counts = PatternCounts::default();
     let mut reader = Reader { sources: holding(sources), work, names, problems };
-    let left = reader.each(query.clone(), EXACT, |activity| counts.add(activity)).await?;
+    // A log file is read whole for each slice: reading all of it once costs less.
+    let reads_ranges = reader.sources.iter().all(|(_, source)| source.capabilities().reads_ranges);
+    let most = if reads_ranges { sampling.exact } else { u64::MAX };
+    let left = reader.each(query.clone(), most, |activity| counts.add(activity)).await?;
     let sampled = match left {
-        Some(until) => reader.sample(query, until, |activity| counts.add(activity)).await?,
+        Some(until) => reader.sample(query, until, sampling, |activity| counts.add(activity)).await?,
         None => None,
     };
     Ok(FoundPatterns { sampled, ..counts.settle() })
@@ -92,6 +104,7 @@ impl Reader<'_> {
         &mut self,
         query: PageQuery,
         until: Timestamp,
+        Sampling { slices, of_slice, .. }: Sampling,
         mut take: impl FnMut(Activity),
     ) -> Result<Option<Sampled>> {
         let bounds = query.filter.predicate(&query.context).time_bounds().unwrap_or_default();
@@ -99,18 +112,18 @@ impl Reader<'_> {
             Some(since) => since,
             None => self.first(&query).await?.unwrap_or(until),
         };
-        let length = until.since_us(from).max(0) / SLICES;
+        let length = until.since_us(from).max(0) / slices;
         let (mut read, mut is_cut) = (0, false);
-        for slice in 0..SLICES {
-            let end = if slice + 1 == SLICES { until } else { from.plus_us(length * (slice + 1)) };
+        for slice in 0..slices {
+            let end = if slice + 1 == slices { until } else { from.plus_us(length * (slice + 1)) };
             let query = PageQuery { since: Some(from.plus_us(length * slice)), until: Some(end), ..query.clone() };
-            let left = self.each(query, OF_SLICE, |activity| {
+            let left = self.each(query, of_slice, |activity| {
                 read += 1;
                 take(activity);
             });
             is_cut |= left.await?.is_some();
         }
-        Ok(is_cut.then_some(Sampled { from, until, slices: SLICES, read }))
+        Ok(is_cut.then_some(Sampled { from, until, slices, read }))
     }
 
     /// When the first activity of a query started.

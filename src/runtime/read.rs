@@ -1,7 +1,7 @@
 //! Reads from the stores what memory does not hold, and counts it there.
 
 use super::complete::{IDS, by_ids, with_ids};
-use super::outcomes;
+use super::outcomes::{self, Reach};
 use super::{Answer, Sources, Work, keeps_whole};
 use crate::effect::{Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket};
 use crosstail_core::filter::{Context, Expr, Field, Filter, Predicate};
@@ -14,6 +14,8 @@ use tokio::sync::mpsc;
 
 /// Activities of the first page, so that the newest are shown while more is read.
 const FIRST: usize = 500;
+/// More attempts than this, on average, no operation has.
+const ATTEMPTS: usize = 20;
 /// Activities of a page.
 const PAGE: usize = 5000;
 /// The first slice of a search without an index, in microseconds.
@@ -255,15 +257,19 @@ impl Reading<'_> {
         let Reader { sources, work, context, .. } = self.reader;
         // A source that cannot be read says so itself.
         if self.question.needs_outcomes {
-            items.extend(outcomes::other_attempts(sources, work, *context, &items).await.0);
+            items.extend(outcomes::other_attempts(sources, work, *context, &items, Reach::All).await.0);
             return self.send(ReadPart { items, matching, ..part }).await;
         }
         // A filter may leave out the attempt that repaired a failure. It does not keep the failure waiting.
-        let tried = if self.question.filter.is_all() { Vec::new() } else { outcomes::tried_again(&items) };
+        let is_first = self.found <= FIRST && !self.question.filter.is_all();
+        let tried = if is_first { outcomes::tried_again(&items) } else { Vec::new() };
         self.send(ReadPart { items, matching, ..part }).await;
         if !tried.is_empty() {
-            let items = outcomes::other_attempts(sources, work, *context, &tried).await.0;
-            self.send(ReadPart { items, ..ReadPart::default() }).await;
+            let items = outcomes::other_attempts(sources, work, *context, &tried, Reach::Indexed).await.0;
+            // An id that very many share is of no operation, and would fill the memory.
+            if items.len() <= tried.len() * ATTEMPTS {
+                self.send(ReadPart { items, ..ReadPart::default() }).await;
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sends recorded requests again, one after the other, and notes each in a file before and after.
 
-use super::outcomes::other_attempts;
+use super::outcomes::{Reach, other_attempts};
 use super::{Runtime, Sources, Work, payloads_of};
 use crate::config::{append_private, private_folder, send_value, state_folder};
 use crate::effect::{Effect, Reply, SendPlan, Sendable, Sent, Ticket};
@@ -40,7 +40,7 @@ async fn last_attempts(
     store.ingest(found.clone());
     let (mut asked, mut problem) = (found, None);
     for _ in 0..GENERATIONS {
-        let (mut others, problems) = other_attempts(sources, work, context, &asked).await;
+        let (mut others, problems) = other_attempts(sources, work, context, &asked, Reach::All).await;
         problem = problem.or_else(|| problems.into_iter().next());
         others.retain(|other| store.find(&other.id).is_none());
         if others.is_empty() {

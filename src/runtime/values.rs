@@ -3,9 +3,10 @@
 use super::{Runtime, Sources, Work, payloads_of};
 use crate::effect::{Effect, PathSample, Placed, Reply, Ticket, ValuesOf, ValuesOfPaths};
 use crosstail_core::filter::Operand;
-use crosstail_core::model::{Activity, Timestamp};
+use crosstail_core::model::{Activity, Body, Payload, Timestamp, redact_json};
 use crosstail_engine::fields::PathCounts;
 use crosstail_source::Priority;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Payloads that are looked at together.
@@ -62,6 +63,18 @@ impl Runtime {
     }
 }
 
+/// The same payload. What is a secret because of what stands beside it, such as the value of an attribute, is none by itself.
+fn without_secrets(mut payload: Payload) -> Payload {
+    for side in [&mut payload.request, &mut payload.response] {
+        side.headers = side.headers.as_ref().map(redact_json);
+        side.body = side.body.as_ref().map(|body| Body::from_value(redact_json(body.value())));
+    }
+    if let Value::Object(metadata) = redact_json(&Value::Object(std::mem::take(&mut payload.metadata))) {
+        payload.metadata = metadata;
+    }
+    payload
+}
+
 /// The paths that occur in the payloads of activities.
 pub async fn sampled_paths(sources: &Sources, work: &Work, of: Vec<Activity>) -> PathSample {
     let (mut counts, mut problem) = (PathCounts::default(), None);
@@ -69,7 +82,7 @@ pub async fn sampled_paths(sources: &Sources, work: &Work, of: Vec<Activity>) ->
         for (_, payload, problems) in payloads_of(sources, work, some.to_vec()).await {
             problem = problem.or_else(|| problems.first().map(ToString::to_string));
             if problems.is_empty() || !payload.raw.is_empty() {
-                counts.add(&payload);
+                counts.add(&without_secrets(payload));
             }
         }
     }

@@ -90,12 +90,14 @@ fn row(index: i64, started_at: Timestamp) -> PreparedRow {
 
 pub fn write(path: &Path, rows: Vec<PreparedRow>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("runtime");
-    runtime.block_on(async {
-        let mut recorder = SqliteRecorder::open(path).await.expect("opened");
-        recorder.insert(&rows).await.expect("written");
-        recorder.index().await.expect("indexed");
-        recorder.close_compacted().await.expect("closed");
-    });
+    runtime.block_on(written(path, rows));
+}
+
+pub async fn written(path: &Path, rows: Vec<PreparedRow>) {
+    let mut recorder = SqliteRecorder::open(path).await.expect("opened");
+    recorder.insert(&rows).await.expect("written");
+    recorder.index().await.expect("indexed");
+    recorder.close_compacted().await.expect("closed");
 }
 
 pub fn printed(output: &Output) -> String {

@@ -47,7 +47,7 @@ fn log() -> tempfile::TempDir {
 fn leftovers(bytes: &[u8]) -> Vec<char> {
     let text = String::from_utf8(bytes.to_vec()).expect("UTF-8 throughout");
     let own = regex::Regex::new(
-        "\u{1b}\\[\\?(?:2026|1049|2004|25|1000|1002|1003|1004|1006|1015)[hl]|\u{1b}\\[2[23];2t|\u{1b}\\]2;crosstail(?:: [0-9]+ alerts?)?\u{7}|\u{1b}\\[[0-9;]*[mHKJCr]|\u{1b}\\]11;\\?\u{1b}\\\\|\u{1b}\\]52;c;[A-Za-z0-9+/=]*\u{7}|\r\n|\n",
+        "\u{1b}\\[\\?(?:2026|1049|2004|25|1000|1002|1003|1004|1006|1015)[hl]|\u{1b}\\[2[23];2t|\u{1b}\\[>q|\u{1b}\\]2;crosstail(?:: [0-9]+ alerts?)?\u{7}|\u{1b}\\[[0-9;]*[mHKJCr]|\u{1b}\\]11;\\?\u{1b}\\\\|\u{1b}\\]52;c;[A-Za-z0-9+/=]*\u{7}|\r\n|\n",
     )
     .expect("a pattern");
     own.replace_all(&text, "").chars().filter(|c| is_hostile(*c)).collect()

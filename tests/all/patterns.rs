@@ -1,9 +1,16 @@
 //! `crosstail patterns`, as a person and as a program read it.
 
+use crate::habits::written;
+use crate::support::{EPOCH, open};
 use crate::writing::said;
+use crosstail::runtime::{Sampling, Sources, Work};
+use crosstail_core::model::{SourceId, Status};
+use crosstail_record::{Outcome, PreparedRow, Start};
+use crosstail_source::PageQuery;
 use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
 
 fn patterns(folder: &Path, arguments: &[&str]) -> Output {
     let mut all = vec!["patterns", "-s", "app.log"];
@@ -94,30 +101,43 @@ fn a_printed_id_and_a_filter_find_what_is_counted() {
     }
 }
 
-/// Of more than is read one by one, the older part is sampled, and that is said.
-#[test]
-fn the_older_part_of_very_many_is_sampled() {
+/// Of more than is read one by one, the older part is sampled where a store reads any time by itself. A file is read whole, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_older_part_of_very_many_is_sampled() {
+    const COUNT: i64 = 3200;
     let folder = tempfile::tempdir().expect("a folder");
-    let mut text = String::new();
-    for n in 0..320_000_u32 {
-        let (hour, minute, second, ms) = (n / 36_000, n / 600 % 60, n / 10 % 60, n % 10 * 100);
-        text.push_str(&format!("2026-11-20T{hour:02}:{minute:02}:{second:02}.{ms:03}Z INFO order {n} sent\n"));
+    let at = |n: i64| EPOCH.plus_ms(n * 100);
+    let row = |n: i64| {
+        let start = Start {
+            id: format!("{n:08x}-0000-4000-8000-000000000000"),
+            system: "SAP".to_owned(),
+            started_at: at(n),
+            ..Start::default()
+        };
+        let outcome = Outcome {
+            status: Some(Status::Failed),
+            error: Some(format!("order {n} was refused")),
+            ..Outcome::default()
+        };
+        PreparedRow::new(start, Some(outcome))
+    };
+    let (store, log) = (folder.path().join("store.sqlite"), folder.path().join("app.log"));
+    written(&store, (0..COUNT).map(row).collect()).await;
+    let line = |n: i64| format!("{} ERROR order {n} was refused\n", at(n).rfc3339());
+    std::fs::write(&log, (0..COUNT).map(line).collect::<String>()).expect("written");
+    // 2,000 one by one, and 10 of each of 50 slices of the 1,200 before.
+    let sampling = Sampling { exact: 2000, slices: 50, of_slice: 10 };
+    for (path, counted, is_sampled) in [(&store, 2500, true), (&log, 3200, false)] {
+        let (names, source) = open(&[path.display().to_string()]);
+        let sources: Sources = Arc::from([(SourceId(0), source)]);
+        let query = PageQuery::all(0);
+        let found = crosstail::runtime::patterns(&sources, &Work::command("test"), &names, query, sampling, None)
+            .await
+            .expect("read");
+        assert_eq!(found.patterns.len(), 1, "{:?}", found.patterns);
+        assert_eq!(found.patterns[0].tally.count, counted, "{}", path.display());
+        assert_eq!(found.sampled.map(|sampled| sampled.read), is_sampled.then_some(500), "{}", path.display());
     }
-    std::fs::write(folder.path().join("app.log"), text).expect("written");
-    let output = patterns(folder.path(), &["-o", "json"]);
-    let found = lines(&output);
-    assert_eq!(found.len(), 1);
-    // Everything since 120,000 lines from the beginning, and 1,000 lines of each of 50 slices before.
-    assert_eq!(found[0]["count"], 250_000);
-    assert_eq!(found[0]["exact_from"], "2026-11-20T03:20:00.000Z");
-    assert!(
-        said(&output).contains("50,000 activities") || said(&output).contains("50000 activities"),
-        "{}",
-        said(&output)
-    );
-    let whole = lines(&patterns(folder.path(), &["-o", "json", "--since", "2026-11-20T04:00:00Z"]));
-    assert_eq!(whole[0]["count"], 176_000);
-    assert_eq!(whole[0]["exact_from"], Value::Null);
 }
 
 #[test]

@@ -23,7 +23,7 @@ use crosstail_core::filter::Filter;
 use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Timestamp};
 use crosstail_core::schema::Schema;
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, PushDown, Related,
+    Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, PushDown, Related,
     RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer, Taken,
 };
 use mapping::Mapping;
@@ -338,6 +338,12 @@ impl Source for SqliteSource {
         let which = table.map_or_else(|| "no table".to_owned(), |table| format!("no table '{table}'"));
         let cause = format!("{which} with a time; the database has {}", names.join(", "));
         Err(SourceError::of(&self.name, "draft a schema", (ErrorKind::Unsupported, None), &cause))
+    }
+
+    async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
+        let mapping = self.mapping(job).await?;
+        let indexed = query::finds_by_index(self.connections.for_job(job), &mapping, query);
+        Ok(Cost { indexed: indexed.await.map_err(|e| self.error("plan", &e))?, ..Cost::default() })
     }
 
     async fn aggregate(&self, query: &PageQuery, grouping: &Grouping, job: &Job) -> Result<Groups, SourceError> {

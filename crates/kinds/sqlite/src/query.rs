@@ -195,6 +195,29 @@ fn within(mapping: &Mapping, condition: &Sql, query: &PageQuery) -> Sql {
     Sql::join(parts, " AND ")
 }
 
+/// Whether an index finds what a filter asks for by ids alone; nothing is known of other filters.
+pub(super) async fn finds_by_index(
+    reader: Reader<'_>,
+    mapping: &Mapping,
+    query: &PageQuery,
+) -> Result<bool, sqlx::Error> {
+    const IDS: [Field; 4] = [Field::Correlation, Field::Parent, Field::Request, Field::Id];
+    let expr = query.filter.expr();
+    let is_of_ids = !query.filter.is_all() && Field::ALL.iter().all(|field| IDS.contains(field) || !expr.names(*field));
+    let (condition, exact) = condition(mapping, &query.filter.predicate(&query.context));
+    if !is_of_ids || exact < query.filter.clauses().len() {
+        return Ok(false);
+    }
+    let mut sql = Sql::raw(format!("EXPLAIN QUERY PLAN SELECT 1 FROM {}", name(&mapping.table.name)));
+    sql.append(" WHERE ", &within(mapping, &condition, query));
+    sql.push(&format!(" ORDER BY {} DESC, {} DESC", mapping.order(), mapping.id()), []);
+    let steps = reader.fetch(sql).await?;
+    let steps = steps.iter().map(|row| row.try_get::<String, _>("detail")).collect::<Result<Vec<_>, _>>()?;
+    // A range of an index is as good as none: it may be all of the time.
+    Ok(steps.iter().any(|step| step.starts_with("SEARCH"))
+        && steps.iter().all(|step| !step.starts_with("SCAN") && (!step.starts_with("SEARCH") || step.contains("=?"))))
+}
+
 /// Figures computed by the database; `None` where SQL cannot express the filter or a field.
 pub(super) async fn aggregate(
     reader: Reader<'_>,

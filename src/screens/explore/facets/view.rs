@@ -31,7 +31,7 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
         let y = area.y + saturating_u16(row);
         let (index, facet, of) = match line {
             Line::Title(of, hidden) => {
-                let title = title(facets, of);
+                let title = title(facets, of, area.width - 2);
                 let end = put(canvas.buf, area.x + 1, y, &fit(&title, area.width - 2), area.width - 2, theme.dim) + 1;
                 let rule = "─".repeat(usize::from((area.right() - 1).saturating_sub(end)));
                 put(canvas.buf, end, y, &rule, area.width, theme.border);
@@ -117,7 +117,8 @@ fn shares(wanted: &[usize], lines: usize) -> Vec<usize> {
 }
 
 /// The name of what is counted, and of how many, where that is not all.
-fn title(facets: &Facets, of: &Operand) -> String {
+fn title(facets: &Facets, of: &Operand, room: u16) -> String {
+    const BEING_COUNTED: &str = " · being counted";
     // What became of an operation stands at each of its tries; elsewhere operations are counted.
     let counts = if *of == Operand::Field(Field::Final) { " · tries" } else { "" };
     let name = format!("{}{counts}", safe(&of.to_string()));
@@ -126,7 +127,9 @@ fn title(facets: &Facets, of: &Operand) -> String {
             Some((_, number)) if *number > 0 => format!("{name} · of {} sampled", count(*number)),
             _ => format!("{name} · loading"),
         },
-        Operand::Field(_) if facets.is_part => format!("{name} · being counted"),
+        // Where there is room, in words.
+        Operand::Field(_) if facets.is_part && room < width(&name) + width(BEING_COUNTED) => format!("{name} +…"),
+        Operand::Field(_) if facets.is_part => format!("{name}{BEING_COUNTED}"),
         Operand::Field(field) if facets.of_held.contains(field) => format!("{name} · of what is held"),
         Operand::Field(_) => name,
     }

@@ -271,6 +271,10 @@ series() {
 # is looked for twice.
 gone() {
     eval "before=\${c_$number:-} missed=\${g_$number:-}"
+    if [ $pass = new ]; then
+        [ -z "$before" ] && eval "c_$number=$current"
+        return
+    fi
     if [ -n "$before" ] && [ "$before" != "$current" ]; then
         eval "seen=\${s_$before:-}"
         if [ "$seen" != "$scan" ] && [ "$missed" != "$before" ]; then
@@ -307,7 +311,7 @@ each() {
             done
         else
             series
-            [ $pass = known ] && gone
+            gone
         fi
         [ $any = 1 ] && eval "found_$number=1"
         number=$((number + 1))
