@@ -9,7 +9,7 @@ use crate::config::Overrides;
 use crate::runtime::{MergedHistory, Sources, Work, keeps_whole, payload_of};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Field, Filter};
-use crosstail_core::model::{Activity, Clock, Names, Timestamp};
+use crosstail_core::model::{Activity, Clock, Names, SourceId, Timestamp};
 use crosstail_engine::store::Store;
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
 use crosstail_source::{Job, Jobs, PageQuery, Position, Priority, Source, SourceError};
@@ -56,8 +56,7 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
         let joined = MergedHistory::new(&opened.sources, &shower.work, &opened.names, query).partial();
         shower.show(last(joined, lines).await?).await?;
     }
-    let cancel = CancellationToken::new();
-    let (sender, mut events) = mpsc::channel(8);
+    let mut begun = Vec::new();
     for ((id, source), config) in opened.sources.iter().zip(&opened.configs) {
         // A stream has no history: everything piped in is shown.
         let begin = if config.ended.is_some() || config.run.is_some() {
@@ -76,12 +75,13 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
         } else {
             StartFrom::Now
         };
-        let (source, sender) = (Arc::clone(source), sender.clone());
-        tokio::spawn(pump::run(*id, source, begin, sender, Jobs::default(), cancel.clone(), Clock::system()));
+        begun.push((*id, Arc::clone(source), begin));
     }
-    drop(sender);
     shower.writer.flush()?;
+    // Whoever sends to a port that is open may also end the command.
     let mut ending = Ending::listen();
+    let cancel = CancellationToken::new();
+    let mut events = pumped(begun, &cancel);
     let mut failed = 0;
     loop {
         let event = tokio::select! {
@@ -120,6 +120,15 @@ pub(super) async fn run(args: &TailArgs, choice: &Overrides) -> Result<u8> {
     }
     cancel.cancel();
     Ok(exit::OK)
+}
+
+/// What the sources have from where each begins.
+fn pumped(begun: Vec<(SourceId, Arc<dyn Source>, StartFrom)>, cancel: &CancellationToken) -> mpsc::Receiver<PumpEvent> {
+    let (sender, events) = mpsc::channel(8);
+    for (id, source, begin) in begun {
+        tokio::spawn(pump::run(id, source, begin, sender.clone(), Jobs::default(), cancel.clone(), Clock::system()));
+    }
+    events
 }
 
 fn tell_waiting(until: Timestamp, error: &str) {

@@ -3,7 +3,8 @@
 use super::otlp::{BATCH, is_refused_and_nothing_is_lost};
 use super::{free_port, post, receiving, request};
 use crate::programs::World;
-use crate::support::wait_for;
+use crate::support::{open, wait_for};
+use crosstail_source::Job;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Read as _;
 use std::process::Stdio;
@@ -60,7 +61,18 @@ fn what_was_taken_before_the_end_is_printed() {
     assert!(child.wait().expect("ended").success(), "{said}");
     let printed = out.lines().count();
     assert!(printed == LINES || said.contains("more was received than is printed"), "{printed}: {said}");
-    assert!(printed > 0, "{said}");
+}
+
+/// The end may be asked for before anything follows.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_before_anybody_follows_is_waiting() {
+    let port = free_port();
+    let (_, source) = open(&[format!("http-in://127.0.0.1:{port}")]);
+    source.probe(&Job::default()).await.expect("it listens");
+    assert_eq!(source.waiting(), 0);
+    let taken = tokio::task::spawn_blocking(move || post(port, "/", "{\"msg\":\"one\"}\n")).await.expect("sent");
+    assert_eq!(taken.status, 200);
+    assert!(source.waiting() > 0);
 }
 
 #[test]

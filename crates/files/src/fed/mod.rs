@@ -95,6 +95,10 @@ impl FedSource {
         let spool = Spool::create().map_err(|error| failed(Failure::spool(&error)))?;
         let spool = Arc::new(spool);
         let base = Arc::new(Base::new(Arc::clone(&spool), Arc::clone(&self.formats)));
+        if !self.origin.has_history() {
+            // All that comes is for whoever follows, before they do.
+            base.begin_following(0);
+        }
         let specs = vec![Spec::Directory(spool.path().to_owned())];
         let SourceConfig { name, schema, zone, .. } = &self.config;
         let kept = Arc::clone(&spool);
