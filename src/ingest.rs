@@ -73,6 +73,11 @@ impl SourceStatus {
         }
     }
 
+    /// Whether any of these still connects or loads its history.
+    pub fn any_busy(all: &[Self]) -> bool {
+        all.iter().any(Self::is_busy)
+    }
+
     /// Whether it still connects or loads its history.
     pub const fn is_busy(&self) -> bool {
         matches!(self.state, SourceState::Connecting | SourceState::Loading)

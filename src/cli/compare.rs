@@ -4,7 +4,7 @@ use super::args::{CompareArgs, ListFormat};
 use super::output::{aligned, moment, print_error};
 use super::{UsageError, progress, sources};
 use crate::config::Overrides;
-use crate::runtime::{Work, contrast_sets};
+use crate::runtime::contrast_sets;
 use anyhow::Result;
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Figures, Timestamp, Tz, redact_text, visible_line};
@@ -20,7 +20,7 @@ pub(super) async fn run(args: &CompareArgs, choice: &Overrides) -> Result<u8> {
     let (since, until) = sources::range(&args.range, &context)?;
     let queries = sets(args, filter, &context, (since, until))?;
     let opened = sources::open_args(&args.source, &config).await?;
-    let work = Work::command("compare");
+    let work = opened.work("compare");
     let mut problems = Vec::new();
     let output = Output { sets: queries.each_ref().map(Set::of), zone: context.zone };
     let reading = contrast_sets(&opened.sources, &work, &opened.names, queries, Some(&mut problems));

@@ -89,7 +89,7 @@ pub(super) async fn run(args: &ExportArgs, choice: &Overrides) -> Result<u8> {
         limit: PAGE,
     };
     let all: Sources = opened.sources.clone().into();
-    let work = Work::command("export");
+    let work = opened.work("export");
     let mut joined = MergedHistory::new(&opened.sources, &work, &opened.names, query).after(progress.after.clone());
     let (began, resumed) = (Instant::now(), progress.rows);
     let bar = bar_of_time();

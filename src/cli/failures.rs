@@ -5,7 +5,7 @@ use super::mark::known_markers;
 use super::output::{aligned, moment, print_error};
 use super::{progress, sources};
 use crate::config::{self, Marker, Overrides, marker_before};
-use crate::runtime::{Recall, Work, failures};
+use crate::runtime::{Recall, failures};
 use crate::tui::text::spark;
 use anyhow::Result;
 use crosstail_core::model::{FinalOutcome, Timestamp, Tz, redact_text, visible_line};
@@ -27,7 +27,7 @@ pub(super) async fn run(args: &FailuresArgs, choice: &Overrides) -> Result<u8> {
     let (since, until) = sources::range(&args.range, &context)?;
     let opened = sources::open_args(&args.source, &config).await?;
     let recall = Recall::new(config::memory_file(), &opened.configs);
-    let work = Work::command("failures");
+    let work = opened.work("failures");
     let markers = known_markers(&opened, &config, &work, context, Bounds { since, until }).await;
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(0) };
     let mut problems = Vec::new();

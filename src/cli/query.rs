@@ -35,7 +35,7 @@ pub(super) async fn run(args: &QueryArgs, choice: &Overrides) -> Result<u8> {
     let newest_first = args.sort != Sort::Time { newest_first: false };
     let page = if by_time { limit.saturating_add(1).min(PAGE) } else { PAGE };
     let query = PageQuery { filter: filter.clone(), context, since, until, newest_first, limit: page };
-    let work = Work::command("query");
+    let work = opened.work("query");
     let mut joined = MergedHistory::new(&opened.sources, &work, &opened.names, query).partial();
     if writer.shows("final") {
         joined = joined.with_outcomes();

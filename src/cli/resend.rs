@@ -27,7 +27,7 @@ pub(super) async fn run(args: &ResendArgs, choice: &Overrides) -> Result<u8> {
     let (filter, context) = sources::filter(&args.filter, &args.source, &config)?;
     let (since, until) = sources::range(&args.range, &context)?;
     let opened = sources::open_args(&args.source, &config).await?;
-    let work = Work::command("resend");
+    let work = opened.work("resend");
     // The oldest first, as they were sent.
     let query = PageQuery { filter, context, since, until, newest_first: false, limit: args.limit.saturating_add(1) };
     let found = matching(&opened, &work, query, args.limit).await?;

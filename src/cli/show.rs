@@ -28,7 +28,7 @@ pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
     let all = sources::open_asked(&args.source, &config).await?;
     let names = all.names.clone();
     let sources: Sources = all.sources.clone().into();
-    let work = Work::command("show");
+    let work = all.work("show");
     let context = sources::context(&args.source, &config)?;
     let Search { mut found, capped, problems: failed } = find(&sources, &work, &names, &args.id, &context).await;
     rank(&mut found, &args.id);
@@ -74,6 +74,7 @@ pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
     problems.iter().chain(&related.problems).for_each(|problem| print_error(&problem.to_string()));
     related.bounds.iter().for_each(|bounds| print_error(bounds));
     related.activities.push(activity.clone());
+    let is_partial = related.is_partial() || work.lacks_a_source();
     let related = merge_by_id(related.activities);
     let (configured, policy) = configured(&sources, &work, &activity, &payload).await;
     let opened = Arc::new(PreparedPayload::new(payload));
@@ -87,7 +88,7 @@ pub(super) async fn run(args: &ShowArgs, choice: &Overrides) -> Result<u8> {
         None => None,
     };
     let usual = usual(&sources, &work, &activity, &context).await;
-    let (chain, trace) = (Chain::build(&activity, &related), Trace::of(&activity, &related));
+    let (chain, trace) = (Chain::build(&activity, &related).partly(is_partial), Trace::of(&activity, &related));
     let whole = FullRecord {
         activity: &activity,
         payload: Some(payload),

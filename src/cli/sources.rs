@@ -7,6 +7,7 @@ use super::progress::connecting;
 use super::spool::{Spool, Stream};
 use super::{UsageError, exit, habits};
 use crate::config::{self, Config};
+use crate::runtime::Work;
 use crate::{absent, kinds, runtime};
 use anyhow::Context as _;
 use crosstail_core::filter::{Context, Filter};
@@ -37,6 +38,11 @@ pub(super) struct OpenSources {
 }
 
 impl OpenSources {
+    /// The work of a command on these.
+    pub(super) fn work(&self, name: &str) -> Work {
+        Work::command(name).lacking_a_source(self.absent > 0 || self.is_partial)
+    }
+
     /// Whether something comes through a pipe.
     pub(super) fn has_streams(&self) -> bool {
         !self.spools.is_empty()

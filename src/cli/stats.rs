@@ -4,7 +4,7 @@ use super::args::{StatsArgs, StatsFormat};
 use super::output::aligned;
 use super::{UsageError, progress, sources};
 use crate::config::Overrides;
-use crate::runtime::{Work, figures_by_period, report_table};
+use crate::runtime::{figures_by_period, report_table};
 use anyhow::Result;
 use crosstail_core::filter::{Field, Operand, ValueType, suggest};
 use crosstail_core::model::{Calendar, Figures, Timestamp, Tz, redact_text, visible_line};
@@ -21,7 +21,7 @@ pub(super) async fn run(args: &StatsArgs, choice: &Overrides) -> Result<u8> {
     let named = args.by.clone().unwrap_or_default();
     let by = named.iter().map(|name| operand(name)).collect::<Result<Vec<_>>>()?;
     let opened = sources::open_args(&args.source, &config).await?;
-    let work = Work::command("stats");
+    let work = opened.work("stats");
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(5000) };
     let mut problems = Vec::new();
     let tables = match args.report.as_deref() {

@@ -38,7 +38,7 @@ fn explained(message: &str) -> String {
 }
 
 /// The settings at the top of a file.
-const TOP: [&str; 9] = [
+pub(super) const TOP: [&str; 9] = [
     "theme",
     "time_zone",
     "week_start",

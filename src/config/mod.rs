@@ -339,16 +339,7 @@ fn replace<T>(known: &mut Vec<T>, over: Vec<T>, name: fn(&T) -> &str) {
 
 /// Every key that a configuration file may contain, for suggestions.
 fn known_keys() -> impl Iterator<Item = &'static str> {
-    [
-        "theme",
-        "time_zone",
-        "week_start",
-        "history_limit",
-        "range",
-        "memory",
-        "figures",
-        "terminal_notifications",
-        "hyperlinks",
+    let of_tables = [
         "source",
         "view",
         "channel",
@@ -395,8 +386,8 @@ fn known_keys() -> impl Iterator<Item = &'static str> {
         "to",
         "username",
         "ca",
-    ]
-    .into_iter()
+    ];
+    mistakes::TOP.into_iter().chain(of_tables)
 }
 
 #[cfg(test)]

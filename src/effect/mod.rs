@@ -66,7 +66,11 @@ pub enum Reply {
     /// The progress of a search in a source, and its new results.
     SearchProgress(SourceId, SearchProgress, Vec<Activity>),
     /// Activities with the same correlation or request.
-    Related(Vec<Activity>),
+    Related {
+        activities: Vec<Activity>,
+        /// Whether there may be others, because not every store could say.
+        is_partial: bool,
+    },
     /// Activities that memory did not hold.
     Read(ReadPurpose, Box<ReadPart>),
     /// Counts over a time that memory does not hold.

@@ -58,6 +58,8 @@ pub struct ReadPart {
     pub found: Vec<(Timestamp, Id)>,
     /// Those of them that are known to match by their payload.
     pub matching: Vec<Id>,
+    /// The failed attempts of which every other attempt has been delivered.
+    pub looked_up: Vec<Id>,
     /// The time of which everything that the filter keeps has been delivered with this part.
     pub covered: Option<Interval>,
     /// Whether an index of the store answers the filter; `None` while that is not known.

@@ -167,22 +167,21 @@ impl Correcting<'_> {
     async fn correct(&self, base: &Opened, step: Vec<Activity>, groups: &mut Groups) -> Result<(), SourceError> {
         let ids: Vec<Id> = step.iter().map(|activity| activity.id.clone()).collect();
         let asked = [(base.0, base.1.as_ref(), self.work.job(base.0))];
-        let mut joined = Store::new(self.names.clone());
-        let is_first = step.iter().flat_map(|one| &one.places).all(|place| place.source > base.0);
-        let mut step = Some(step);
-        if !is_first {
-            joined.ingest(step.take().unwrap_or_default());
-        }
+        let mut known = Vec::new();
         for (_, answer) in by_ids(asked, &ids, &self.records()).await {
-            let known = answer?;
-            for activity in known.iter().filter(|activity| self.counts(activity)) {
-                if let Some(figures) = groups.get_mut(&self.grouping.key(activity, self.names)) {
-                    figures.remove(activity);
-                }
-            }
-            joined.ingest(known);
+            known.extend(answer?);
         }
-        joined.ingest(step.unwrap_or_default());
+        for activity in known.iter().filter(|activity| self.counts(activity)) {
+            if let Some(figures) = groups.get_mut(&self.grouping.key(activity, self.names)) {
+                figures.remove(activity);
+            }
+        }
+        // Of what several sources say, that of the first one counts.
+        let is_first = step.iter().flat_map(|one| &one.places).all(|place| place.source > base.0);
+        let mut joined = Store::new(self.names.clone());
+        for records in if is_first { [known, step] } else { [step, known] } {
+            joined.ingest(records);
+        }
         for row in joined.all_rows() {
             let activity = joined.get(*row);
             if self.counts(&activity) {

@@ -117,10 +117,11 @@ async fn write_both(
     for Mark { activity, note } in incident.marks {
         let (payload, problems) = payload_of(sources, work, &activity.id, &activity.places).await;
         unread += usize::from(payload.raw.is_empty() && !problems.is_empty());
-        let mut related = related_to(sources, work, &RelatedKey::of(&activity)).await.activities;
-        related.push(activity.clone());
-        let related = merge_by_id(related);
-        let (chain, trace) = (Chain::build(&activity, &related), Trace::of(&activity, &related));
+        let mut found = related_to(sources, work, &RelatedKey::of(&activity)).await;
+        found.activities.push(activity.clone());
+        let is_partial = found.is_partial();
+        let related = merge_by_id(found.activities);
+        let (chain, trace) = (Chain::build(&activity, &related).partly(is_partial), Trace::of(&activity, &related));
         let whole = FullRecord {
             activity: &activity,
             payload: Some(&payload),

@@ -149,6 +149,13 @@ pub struct RelatedActivities {
     pub bounds: Vec<String>,
 }
 
+impl RelatedActivities {
+    /// Whether there may be others, because not every source could say.
+    pub const fn is_partial(&self) -> bool {
+        !(self.problems.is_empty() && self.bounds.is_empty())
+    }
+}
+
 /// Activities that share a key with an activity, from every source at once.
 pub async fn related_to(sources: &Sources, work: &Work, keys: &[RelatedKey]) -> RelatedActivities {
     let asked = sources.iter().map(|(id, source)| {

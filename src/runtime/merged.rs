@@ -438,10 +438,10 @@ impl Outcomes {
                 }
             }
             let asked = found.asked();
-            let (others, problems) =
+            let outcomes::Others { attempts, problems, are_all } =
                 outcomes::other_attempts(asked.sources, asked.work, asked.context, &chunk, outcomes::Reach::All).await;
             let sources = asked.sources.to_vec().into();
-            for activity in outcomes::known(asked.names, chunk, others) {
+            for activity in outcomes::known(asked.names, chunk, attempts, are_all) {
                 let kept = match &self.judge {
                     Some(judge) => keeps_whole(&sources, asked.work, asked.names, judge, &activity).await,
                     None => true,

@@ -258,12 +258,12 @@ impl Runtime {
                 let work = self.work("find related activities", Priority::Asked, &self.loading);
                 self.spawn(self.loading.clone(), ticket, async move {
                     let found = related_to(&sources, &work, &keys).await;
+                    let is_partial = found.is_partial();
                     // What could not be asked is missing from what is shown.
-                    let missing = found.problems.iter().map(ToString::to_string);
-                    for text in found.bounds.into_iter().chain(missing) {
+                    for text in found.bounds.into_iter().chain(found.problems.iter().map(ToString::to_string)) {
                         let _ = replies.send((ticket, Reply::Notice(text))).await;
                     }
-                    Reply::Related(merge_by_id(found.activities))
+                    Reply::Related { activities: merge_by_id(found.activities), is_partial }
                 });
             }
             Effect::Compare(ticket, pair) => {

@@ -5,7 +5,7 @@
 use super::Work;
 use super::complete::{IDS, one_of};
 use crosstail_core::filter::{Context, Expr, Field, Filter};
-use crosstail_core::model::{Activity, Names, SourceId, Status};
+use crosstail_core::model::{Activity, Id, Names, SourceId, Status, Timestamp};
 use crosstail_engine::store::Store;
 use crosstail_source::{PageQuery, Source, SourceError, for_each};
 use std::collections::HashSet;
@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Attempts of one operation are at most this far apart, in microseconds: a day.
 const APART_US: i64 = 86_400_000_000;
+/// Attempts of attempts are looked for so often.
+const GENERATIONS: usize = 8;
 /// Failed attempts whose operations are looked up at once.
 pub(super) const CHUNK: usize = 5000;
 
@@ -100,17 +102,57 @@ pub(super) enum Reach {
     All,
 }
 
-/// The other attempts of the operations of failed ones, from sources that are asked, and the errors of those that failed.
+/// What was looked up of operations.
+#[derive(Default)]
+pub(super) struct Others {
+    /// Their other attempts.
+    pub(super) attempts: Vec<Activity>,
+    /// Why sources could not say.
+    pub(super) problems: Vec<SourceError>,
+    /// Whether every source has said all that it has.
+    pub(super) are_all: bool,
+}
+
+/// The other attempts of the operations of failed ones, from sources that are asked: also those that lead to them only through
+/// each other.
 pub(super) async fn other_attempts(
     sources: &[(SourceId, Arc<dyn Source>)],
     work: &Work,
     context: Context,
     found: &[Activity],
     which: Reach,
-) -> (Vec<Activity>, Vec<SourceError>) {
+) -> Others {
+    let mut all = Others { are_all: !work.lacks_a_source(), ..Others::default() };
+    let mut known: HashSet<Id> = found.iter().map(|activity| activity.id.clone()).collect();
+    let mut asked = found.to_vec();
+    for _ in 0..GENERATIONS {
+        let mut more = attempts_beside(sources, work, context, &asked, which).await;
+        more.attempts.retain(|other| known.insert(other.id.clone()));
+        all.are_all &= more.are_all;
+        all.problems.append(&mut more.problems);
+        if more.attempts.is_empty() {
+            break;
+        }
+        // What shares a trace is found at once.
+        asked = more.attempts.iter().filter(|other| other.correlation_id.is_none()).cloned().collect();
+        all.attempts.append(&mut more.attempts);
+    }
+    all
+}
+
+/// The attempts that share something with failed ones.
+async fn attempts_beside(
+    sources: &[(SourceId, Arc<dyn Source>)],
+    work: &Work,
+    context: Context,
+    found: &[Activity],
+    which: Reach,
+) -> Others {
     let failed = || found.iter().filter(|activity| activity.is_failed_attempt());
     let starts = || failed().map(|activity| activity.started_at);
-    let (Some(first), Some(last)) = (starts().min(), starts().max()) else { return Default::default() };
+    let (Some(first), Some(last)) = (starts().min(), starts().max()) else {
+        return Others { are_all: true, ..Others::default() };
+    };
     let (since, until) = (Some(first.plus_us(-APART_US)), Some(last.plus_us(APART_US)));
     let keys = Keys::of(failed());
     let holding = sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
@@ -121,11 +163,13 @@ pub(super) async fn other_attempts(
         let questions = match (source.capabilities().finds_ids, which) {
             (true, _) => keys.questions(),
             (false, Reach::All) => vec![Filter::default()],
-            (false, Reach::Indexed) => Vec::new(),
+            (false, Reach::Indexed) => return Others::default(),
         };
+        let mut are_all = true;
         for filter in questions {
             let query = PageQuery { filter, context, since, until, ..PageQuery::all(CHUNK) };
             if which == Reach::Indexed && !source.plan(&query, &job).await.is_ok_and(|cost| cost.indexed) {
+                are_all = false;
                 continue;
             }
             let answer = for_each(source.as_ref(), &query, &job, |activity| {
@@ -135,19 +179,24 @@ pub(super) async fn other_attempts(
                 true
             });
             if let Err(error) = answer.await {
-                return (others, Some(error));
+                return Others { attempts: others, problems: vec![error], are_all: false };
             }
         }
-        (others, None)
+        Others { attempts: others, problems: Vec::new(), are_all }
     });
-    let answers = futures_util::future::join_all(asked).await;
-    let (others, problems): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
-    (others.concat(), problems.into_iter().flatten().collect())
+    let mut all = Others { are_all: true, ..Others::default() };
+    for answer in futures_util::future::join_all(asked).await {
+        all.attempts.extend(answer.attempts);
+        all.problems.extend(answer.problems);
+        all.are_all &= answer.are_all;
+    }
+    all
 }
 
-/// The same activities; the failed ones say what became of them.
-pub(super) fn known(names: &Names, found: Vec<Activity>, others: Vec<Activity>) -> Vec<Activity> {
+/// The same activities; the failed ones say what became of them, as far as their other attempts tell.
+pub(super) fn known(names: &Names, found: Vec<Activity>, others: Vec<Activity>, are_all: bool) -> Vec<Activity> {
     let mut store = Store::new(names.clone());
+    store.set_held_from((!are_all).then_some(Timestamp(i64::MAX)));
     store.ingest(others);
     store.ingest(found.clone());
     store.follow_operations();

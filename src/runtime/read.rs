@@ -92,9 +92,11 @@ impl Reader {
     ) -> Result<(), SourceError> {
         let Some((_, source)) = self.sources.iter().find(|(known, _)| *known == id) else { return Ok(()) };
         let job = self.work.job(id);
-        let mut reading = Reading { reader: self, source, id, job, purpose, question, found: 0 };
+        let mut reading =
+            Reading { reader: self, source, id, job, purpose, question, found: 0, ends_before_now: false };
         for piece in pieces {
             reading.found = 0;
+            reading.ends_before_now = piece.interval.to <= self.context.now;
             if !reading.piece(piece).await? {
                 break;
             }
@@ -130,6 +132,11 @@ pub(super) fn ends(interval: Interval) -> (Option<Timestamp>, Option<Timestamp>)
     (since, until)
 }
 
+/// The failed attempts among activities.
+fn failed(items: &[Activity]) -> Vec<Id> {
+    items.iter().filter(|activity| activity.is_failed_attempt()).map(|activity| activity.id.clone()).collect()
+}
+
 /// One source that is read.
 struct Reading<'a> {
     reader: &'a Reader,
@@ -140,6 +147,8 @@ struct Reading<'a> {
     question: &'a Question,
     /// Activities found in the piece.
     found: usize,
+    /// Whether later attempts are not in the piece.
+    ends_before_now: bool,
 }
 
 impl Reading<'_> {
@@ -257,18 +266,23 @@ impl Reading<'_> {
         let Reader { sources, work, context, .. } = self.reader;
         // A source that cannot be read says so itself.
         if self.question.needs_outcomes {
-            items.extend(outcomes::other_attempts(sources, work, *context, &items, Reach::All).await.0);
-            return self.send(ReadPart { items, matching, ..part }).await;
+            let others = outcomes::other_attempts(sources, work, *context, &items, Reach::All).await;
+            items.extend(others.attempts);
+            let looked_up = if others.are_all { failed(&items) } else { Vec::new() };
+            return self.send(ReadPart { items, matching, looked_up, ..part }).await;
         }
-        // A filter may leave out the attempt that repaired a failure. It does not keep the failure waiting.
-        let is_first = self.found <= FIRST && !self.question.filter.is_all();
+        // A filter, or the end of a range, may leave out the attempt that repaired a failure. It does not keep the failure
+        // waiting.
+        let is_first = self.found <= FIRST && (!self.question.filter.is_all() || self.ends_before_now);
         let tried = if is_first { outcomes::tried_again(&items) } else { Vec::new() };
         self.send(ReadPart { items, matching, ..part }).await;
         if !tried.is_empty() {
-            let items = outcomes::other_attempts(sources, work, *context, &tried, Reach::Indexed).await.0;
+            let others = outcomes::other_attempts(sources, work, *context, &tried, Reach::Indexed).await;
             // An id that very many share is of no operation, and would fill the memory.
-            if items.len() <= tried.len() * ATTEMPTS {
-                self.send(ReadPart { items, ..ReadPart::default() }).await;
+            if others.attempts.len() <= tried.len() * ATTEMPTS {
+                let all = [failed(&tried), failed(&others.attempts)].concat();
+                let looked_up = if others.are_all { all } else { Vec::new() };
+                self.send(ReadPart { items: others.attempts, looked_up, ..ReadPart::default() }).await;
             }
         }
     }

@@ -21,38 +21,27 @@ use std::time::{Duration, Instant};
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Attempts of attempts are looked for so often.
-const GENERATIONS: usize = 8;
 /// Bytes of an answer that are read.
 const ANSWER: usize = 4096;
 
-/// The operations of some activities, each by its last attempt in any source; and the error of a source that failed, which may know
-/// of later ones.
+/// The operations of some activities, each by its last attempt in any source; and why a source may know of later ones that are not
+/// known here.
 async fn last_attempts(
     sources: &Sources,
     work: &Work,
     names: &Names,
     context: Context,
     found: Vec<Activity>,
-) -> (Vec<LastAttempt>, Option<SourceError>) {
+) -> (Vec<LastAttempt>, Option<String>) {
     let ids: Vec<_> = found.iter().map(|activity| activity.id.clone()).collect();
+    let others = other_attempts(sources, work, context, &found, Reach::All).await;
     let mut store = Store::new(names.clone());
-    store.ingest(found.clone());
-    let (mut asked, mut problem) = (found, None);
-    for _ in 0..GENERATIONS {
-        let (mut others, problems) = other_attempts(sources, work, context, &asked, Reach::All).await;
-        problem = problem.or_else(|| problems.into_iter().next());
-        others.retain(|other| store.find(&other.id).is_none());
-        if others.is_empty() {
-            break;
-        }
-        store.ingest(others.clone());
-        // What shares a trace is found at once.
-        others.retain(|other| other.correlation_id.is_none());
-        asked = others;
-    }
+    store.ingest(found);
+    store.ingest(others.attempts);
     let rows: Vec<_> = ids.iter().filter_map(|id| store.find(id)).collect();
-    (store.last_attempts(&rows), problem)
+    let problem = others.problems.first().map(ToString::to_string);
+    let lacking = || (!others.are_all).then(|| "a source cannot be read".to_owned());
+    (store.last_attempts(&rows), problem.or_else(lacking))
 }
 
 /// The operations of some activities, each once, without their requests yet; and why some are left out unless somebody insists.
@@ -68,7 +57,7 @@ pub async fn operations(
     let judged = |last: LastAttempt| {
         let id = last.activity.id.to_string();
         let of_attempts = Held::of(last.outcome, last.activity.status);
-        let unknown = || problem.as_ref().map(|problem| Held::Unknown(problem.to_string()));
+        let unknown = || problem.clone().map(Held::Unknown);
         let held = of_attempts.or_else(|| sent.get(&id).cloned()).or_else(unknown);
         (last, held)
     };

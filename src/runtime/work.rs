@@ -13,12 +13,21 @@ pub struct Work {
     priority: Priority,
     scope: CancellationToken,
     limit: Option<Duration>,
+    /// Whether a source that was named is not among those that are asked.
+    lacks_a_source: bool,
 }
 
 impl Work {
     /// Work that ends when a scope is cancelled. `purpose` says what it is for, for people.
     pub fn new(jobs: &Jobs, purpose: impl Into<String>, priority: Priority, scope: &CancellationToken) -> Self {
-        Self { jobs: jobs.clone(), purpose: purpose.into(), priority, scope: scope.clone(), limit: None }
+        Self {
+            jobs: jobs.clone(),
+            purpose: purpose.into(),
+            priority,
+            scope: scope.clone(),
+            limit: None,
+            lacks_a_source: false,
+        }
     }
 
     /// The work of a command without a screen, which lasts as long as the command.
@@ -30,6 +39,17 @@ impl Work {
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { limit: Some(limit), ..self }
+    }
+
+    /// The same work; `lacks`: a source that was named could not be read, so that it does not see all that there is.
+    #[must_use]
+    pub fn lacking_a_source(self, lacks: bool) -> Self {
+        Self { lacks_a_source: lacks, ..self }
+    }
+
+    /// Whether a source that was named is not among those that are asked.
+    pub const fn lacks_a_source(&self) -> bool {
+        self.lacks_a_source
     }
 
     /// The jobs among which those of this work are.

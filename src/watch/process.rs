@@ -235,7 +235,7 @@ impl Process {
 
     /// Whether every source has loaded its history, or has had enough time to.
     fn is_ready(&self, now: Timestamp) -> bool {
-        now.since_us(self.began) >= 15_000_000 || !self.sources.iter().any(SourceStatus::is_busy)
+        now.since_us(self.began) >= 15_000_000 || !SourceStatus::any_busy(&self.sources)
     }
 
     /// Evaluates the rules if they are due.

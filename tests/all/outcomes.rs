@@ -130,4 +130,94 @@ fn a_failure_that_is_found_in_the_store_knows_what_became_of_it() {
     terminal.wait_for("1 recovered");
     terminal.keys("q");
     assert_eq!(terminal.wait_for_end(), 0);
+    terminal.assert_restored();
+}
+
+/// A source that cannot be read may have what repaired a failure.
+#[test]
+fn what_a_source_cannot_say_is_unknown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("first.sqlite");
+    store(&path, |index| index == 0);
+    let (here, away) = (path.display().to_string(), "postgres://me@127.0.0.1:9/d");
+    let of = |sources: &[&str]| {
+        let output =
+            crosstail(&[&["query", "status:failed", "-o", "json", "--fields", "entity,final"], sources].concat());
+        let found: Vec<serde_json::Value> =
+            printed(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let word = |entity: &str| {
+            let row = found.iter().find(|row| row["entity"] == entity).expect(entity);
+            row["final"].as_str().map(str::to_owned)
+        };
+        ["PO PO-0", "PO PO-1", "PO PO-2", "PO PO-4"].map(word)
+    };
+    let known = of(&["-s", &here]);
+    assert_eq!(known.each_ref().map(Option::as_deref), [Some("waiting"), Some("waiting"), Some("waiting"), None]);
+    let shown = |sources: &[&str]| {
+        let id = "00000002-0000-4000-8000-000000000000";
+        let output = crosstail(&[&["show", id, "-o", "json"], sources].concat());
+        let value: serde_json::Value = serde_json::from_str(&printed(&output)).expect("JSON");
+        value["final"].as_str().map(str::to_owned)
+    };
+    assert_eq!(shown(&["-s", &here]).as_deref(), Some("waiting"));
+    assert_eq!(shown(&["-s", &here, "-s", away]).as_deref(), Some("unknown"));
+    let unknown = of(&["-s", &here, "-s", away]);
+    assert_eq!(unknown.each_ref().map(Option::as_deref), [Some("unknown"), Some("unknown"), Some("unknown"), None]);
+}
+
+/// Of more failures than are looked up at once, the others are not said to be lost, to wait, or not to have been tried again,
+/// until somebody asks what became of them.
+#[test]
+fn what_is_not_looked_up_is_not_said() {
+    const ORDERS: usize = 700;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("store.sqlite");
+    let begun = parse_timestamp("2026-11-25T22:30:00Z").expect("a time");
+    // Each failure was repaired, long after it.
+    let tried = |order: usize, index: usize| {
+        let started_at = begun.plus_ms(order as i64 * 100 + index as i64 * 600_000);
+        let failed = index == 0;
+        let start = Start {
+            id: format!("{order:08x}-{index:04x}-4000-8000-000000000000"),
+            kind: Some(Kind::ApiCall),
+            system: "SAP".to_owned(),
+            endpoint: Some("/po/create".to_owned()),
+            entity: Some(format!("PO PO-{order}")),
+            correlation_id: Some(format!("trace-{order}")),
+            attempt: Some(index as u16 + 1),
+            max_attempts: Some(3),
+            started_at,
+            ..Start::default()
+        };
+        let outcome = Outcome {
+            status: Some(if failed { Status::Failed } else { Status::Success }),
+            next_retry_at: failed.then(|| started_at.plus_ms(600_000)),
+            completed_at: Some(started_at.plus_ms(50)),
+            ..Outcome::default()
+        };
+        PreparedRow::new(start, Some(outcome))
+    };
+    let mut rows: Vec<PreparedRow> = (0..ORDERS).flat_map(|order| [tried(order, 0), tried(order, 1)]).collect();
+    let newer = parse_timestamp("2026-11-26T08:00:00Z").expect("a time");
+    rows.extend((0..60u32).map(|number| {
+        let started_at = newer.plus_ms(i64::from(number) * 1000);
+        let start = Start { id: format!("{number:08x}-ffff-4000-8000-000000000000"), started_at, ..Start::default() };
+        PreparedRow::new(start, Some(Outcome { status: Some(Status::Success), ..Outcome::default() }))
+    }));
+    write(&path, rows);
+    let arguments = ["--range", "everything", "--history-limit", "20", "--filter", "status:failed", "--fresh"];
+    let path = path.display().to_string();
+    let mut terminal = Terminal::start(&[&[path.as_str()], &arguments[..]].concat(), 160, 40);
+    terminal.wait_for("500 recovered · 200 not looked up");
+    assert!(!terminal.ever_showed(" was due"), "{}", terminal.screen());
+    terminal.keys("O");
+    terminal.wait_for("700 operations: 500 recovered · 200 not looked up");
+    terminal.keys("\u{1b}");
+    terminal.settle();
+    terminal.keys("/");
+    terminal.settle();
+    terminal.keys(" final:recovered\r");
+    terminal.wait_for("700 recovered");
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
 }

@@ -164,6 +164,10 @@ async fn nothing_is_sent_unless_everything_says_so() {
         assert_eq!(output.status.code(), Some(64), "{arguments:?}: {}", said(&output));
         assert!(said(&output).contains(why), "{}", said(&output));
     }
+    // A source that cannot be read may know that it has been done.
+    let away = [filter, "--limit", "10", "--yes", "--allow-sends", "-s", "postgres://me@127.0.0.1:9/d"];
+    let text = said(&bench.run(&away).await);
+    assert!(text.contains("whether a later try succeeded is not known: a source cannot be read"), "{text}");
     assert_eq!(bench.count(), 0);
     assert!(!bench.audit().exists());
 }

@@ -299,7 +299,9 @@ impl Stage {
                 Effect::LoadPayload(ticket, ..) => {
                     (ticket, Reply::Payload(Ok(Arc::new(PreparedPayload::new(self.payload.clone())))))
                 }
-                Effect::LoadRelated(ticket, _) => (ticket, Reply::Related(Vec::new())),
+                Effect::LoadRelated(ticket, _) => {
+                    (ticket, Reply::Related { activities: Vec::new(), is_partial: false })
+                }
                 Effect::Compare(ticket, pair) => {
                     let CompareWith::Known(right) = pair.right else {
                         panic!("nothing in memory to compare with: {pair:?}");

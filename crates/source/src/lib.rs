@@ -33,6 +33,7 @@ pub mod series;
 mod sink;
 mod source;
 pub mod sql;
+mod table_rows;
 mod taken;
 
 pub use address::{percent_decoded, with_wildcard};
@@ -56,4 +57,5 @@ pub use related::{Related, RelatedKey, SharedId};
 pub use scheduler::{Scheduler, Turn};
 pub use sink::Sink;
 pub use source::{Source, aggregate_locally, for_each};
+pub use table_rows::TableRows;
 pub use taken::Taken;

@@ -43,7 +43,8 @@ impl Operations {
             None => 1,
             Some(FinalOutcome::Waiting(_)) => 2,
             Some(FinalOutcome::Running) => 3,
-            Some(FinalOutcome::Recovered { .. }) => 4,
+            Some(FinalOutcome::Unknown) => 4,
+            Some(FinalOutcome::Recovered { .. }) => 5,
         };
         all.sort_by_key(|operation| (rank(operation.outcome), std::cmp::Reverse(store.started(operation.first))));
         let kept = chosen.and_then(|first| all.iter().position(|operation| operation.first == first));

@@ -82,6 +82,7 @@ pub(super) fn render(screen: &Operations, shared: &Shared, canvas: &mut Canvas<'
             Some(FinalOutcome::GivenUp) | None => theme.failure,
             Some(FinalOutcome::Waiting(_) | FinalOutcome::Running) => theme.pending,
             Some(FinalOutcome::Recovered { .. }) => theme.success,
+            Some(FinalOutcome::Unknown) => theme.dim,
         };
         let reason = last.error.as_deref().or(last.message.as_deref()).map(safe).unwrap_or_default();
         let code = last.http_status.map(|code| format!("{code} ")).unwrap_or_default();

@@ -223,7 +223,7 @@ impl Explore {
         self.show(shared);
         self.focus = before.focus;
         if let Some(detail) = before.detail {
-            if detail.opened.get().is_some() && detail.related_loaded {
+            if detail.opened.get().is_some() && detail.looked.is_done() {
                 self.detail = Some(detail);
             } else {
                 // What was still being loaded for it is asked for again.

@@ -128,7 +128,7 @@ impl Explore {
         if !force && (shared.now.since_us(self.counted_at) < wait_us || self.counted == revision) {
             return;
         }
-        shared.store.follow_operations();
+        shared.follow_operations();
         (self.counted_at, self.counted) = (shared.now, shared.store.revision());
         // Over everything, their line is not shown.
         let all = shared.filter.is_all();

@@ -92,7 +92,7 @@ impl Explore {
             None if is_here => "this is the only failure of the view".to_owned(),
             None => "no failure in this view".to_owned(),
         };
-        if shared.sources.iter().any(SourceStatus::is_busy) {
+        if SourceStatus::any_busy(&shared.sources) {
             text.push_str(", so far: history is still being read");
         }
         shared.notify(text);

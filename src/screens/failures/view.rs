@@ -240,10 +240,12 @@ fn about(group: &FailureGroup, shared: &Shared, area: Rect, canvas: &mut Canvas<
             format!("retries repaired {:.0} % of {}", 100.0 * share, count(saturating_usize(known)))
         }
     };
-    let waiting = match group.outcomes {
-        [_, _, 0, 0] => String::new(),
-        [_, _, waiting, running] => format!(" · {} waiting for one", count(saturating_usize(waiting + running))),
+    let [_, _, waiting, running, unknown] = group.outcomes.map(saturating_usize);
+    let of_some = |number: usize, what: &str| match number {
+        0 => String::new(),
+        number => format!(" · {} {what}", count(number)),
     };
+    let waiting = of_some(waiting + running, "waiting for one") + &of_some(unknown, "not looked up");
     let of = &group.fingerprint;
     let place = [of.system.as_deref(), of.endpoint.as_deref(), Some(of.kind.as_str()), of.frame.as_deref()];
     let place = place.into_iter().flatten().map(safe).collect::<Vec<_>>().join(" · ");

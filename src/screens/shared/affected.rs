@@ -18,16 +18,22 @@ pub(in crate::screens) fn outcomes_of(affected: &Affected, shared: &Shared) -> O
 pub(in crate::screens) fn outcomes_since(affected: &Affected, since: &str, shared: &Shared) -> String {
     let whose =
         affected.system.map(|system| format!("{} ", safe(shared.store.symbols().get(system)))).unwrap_or_default();
-    let (counts, unknown) = (affected.counts(), affected.unknown());
+    let (counts, lone) = (affected.counts(), affected.lone());
     // What is lost first.
-    let ends = [(counts[1], "given up"), (counts[2], "waiting"), (counts[3], "trying again"), (counts[0], "recovered")];
+    let ends = [
+        (counts[1], "given up"),
+        (counts[2], "waiting"),
+        (counts[3], "trying again"),
+        (counts[0], "recovered"),
+        (lone, "not retried"),
+        (counts[4], "not looked up"),
+    ];
     let ends = ends.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{} {word}", count(n)));
-    let lone = (unknown > 0).then(|| format!("{} not retried", count(unknown)));
     let all = match affected.operations.len() {
         1 => "1 operation".to_owned(),
         n => format!("{} operations", count(n)),
     };
-    format!("{whose}since {since} · {all}: {}", ends.chain(lone).collect::<Vec<_>>().join(" · "))
+    format!("{whose}since {since} · {all}: {}", ends.collect::<Vec<_>>().join(" · "))
 }
 
 /// The operations of some rows that have failed, a line each in aligned columns: entity, what became of it, its first failure,
@@ -45,6 +51,7 @@ pub(in crate::screens) fn affected_lines(shared: &Shared, rows: &[Row]) -> Optio
         let entity = last.entity.as_deref().map(entity_text).or_else(|| text(&last.endpoint)).unwrap_or_default();
         let became = match operation.outcome {
             Some(FinalOutcome::Waiting(at)) => format!("waiting, next {}", at.rfc3339()),
+            Some(FinalOutcome::Unknown) => "not looked up".to_owned(),
             Some(outcome) => outcome.name().replace('_', " "),
             None => "not retried".to_owned(),
         };

@@ -202,12 +202,12 @@ impl Shared {
     /// Whether enough history is loaded to evaluate rules: all of it, or what arrived in the first seconds.
     fn may_evaluate(&self) -> bool {
         let waited_us = self.now.since_us(self.opened);
-        waited_us >= 3_000_000 && (waited_us >= 15_000_000 || !self.sources.iter().any(SourceStatus::is_busy))
+        waited_us >= 3_000_000 && (waited_us >= 15_000_000 || !SourceStatus::any_busy(&self.sources))
     }
 
     /// Evaluates the rules; returns what changed.
     fn evaluate_rules(&mut self) -> Vec<AlertChange> {
-        self.store.follow_operations();
+        self.follow_operations();
         let sources = self.sources.iter().map(SourceStatus::snapshot).collect();
         let (context, until, held_from) = (self.context(), Timestamp(i64::MAX), self.complete_from());
         self.alerts.alerting.evaluate(&EvaluationInput { context, store: &self.store, until, held_from, sources })

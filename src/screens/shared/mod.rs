@@ -338,6 +338,13 @@ impl Shared {
         filled
     }
 
+    /// Brings what became of operations up to date with what memory holds.
+    pub(super) fn follow_operations(&mut self) {
+        let from = self.complete_from();
+        self.store.set_held_from((from.0 > i64::MIN).then_some(from));
+        self.store.follow_operations();
+    }
+
     /// The filter in force with a clause, or its negation, added with AND. A clause that it already contains is not added
     /// again; a contrary clause stays.
     pub(super) fn filter_with(&self, clause: &str, negated: bool) -> String {

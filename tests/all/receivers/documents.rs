@@ -1,13 +1,12 @@
 //! JSON by POST.
 
 use super::otlp::{BATCH, is_refused_and_nothing_is_lost};
-use super::{free_port, post, receiving, request};
+use super::{free_port, post, receiving, request, unread};
 use crate::programs::World;
-use crate::support::{open, wait_for};
+use crate::support::open;
 use crosstail_source::Job;
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::Read as _;
-use std::process::Stdio;
 
 #[test]
 fn lines_documents_and_lists_are_records() {
@@ -42,14 +41,7 @@ fn lines_documents_and_lists_are_records() {
 #[test]
 fn what_was_taken_before_the_end_is_printed() {
     let (world, port) = (World::new(&[]), free_port());
-    let at = format!("http-in://127.0.0.1:{port}");
-    let mut child = world
-        .command(&["tail", "-o", "json", "-s", &at])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("started");
-    wait_for("the receiver to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let mut child = unread(&world, &format!("http-in://127.0.0.1:{port}"), port);
     const LINES: usize = 3000;
     let lines: String = (0..LINES).map(|n| format!("{{\"level\":\"info\",\"msg\":\"record {n}\"}}\n")).collect();
     assert_eq!(post(port, "/", &lines).status, 200);

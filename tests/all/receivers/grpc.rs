@@ -1,6 +1,6 @@
 //! OTLP over gRPC: the answers of the specification, by the library that the kits use; a token, back pressure.
 
-use super::{free_port, python, receiving};
+use super::{free_port, python, receiving, unread};
 use crate::programs::World;
 use crate::servers::servers_wanted;
 use serde_json::Value;
@@ -95,14 +95,7 @@ fn back_pressure_refuses_and_loses_nothing() {
         return;
     }
     let (world, port) = (World::new(&[]), free_port());
-    // Its output is not read for now.
-    let mut tail = world
-        .command(&["tail", "-o", "json", "-s", &format!("otlp+grpc://127.0.0.1:{port}")])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("started");
-    crate::support::wait_for("the receiver to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let mut tail = unread(&world, &format!("otlp+grpc://127.0.0.1:{port}"), port);
     let mut child = calls(port, &["fill"]);
     let mut answers = answers(&mut child);
     let mut taken = 0;

@@ -18,7 +18,7 @@ use crate::support::wait_for;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// A port of this machine that nobody uses.
 pub(crate) fn free_port() -> u16 {
@@ -43,6 +43,14 @@ fn receiving(world: &World, at: &str, port: u16) -> Tail {
     let tail = world.tail(&["-s", at]);
     wait_for("the receiver to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
     tail
+}
+
+/// `crosstail tail` of one receiver, once it listens; nobody reads what it prints.
+fn unread(world: &World, at: &str, port: u16) -> Child {
+    let mut command = world.command(&["tail", "-o", "json", "-s", at]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
+    wait_for("the receiver to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    child
 }
 
 /// What a server answered.

@@ -1,6 +1,6 @@
 //! OTLP/HTTP: the answers of the specification, back pressure.
 
-use super::{Answer, free_port, post, receiving, request, span};
+use super::{Answer, free_port, post, receiving, request, span, unread};
 use crate::programs::{World, messages, records};
 use crate::pty::Terminal;
 use crate::servers::{Kind, shared};
@@ -8,7 +8,6 @@ use crate::support::wait_for;
 use portable_pty::CommandBuilder;
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::Stdio;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 
@@ -203,15 +202,7 @@ pub(super) const BATCH: usize = 20_000;
 /// records by its number; `last` is one of one record.
 pub(super) fn is_refused_and_nothing_is_lost(scheme: &str, path: &str, batch: &dyn Fn(usize) -> String, last: &str) {
     let (world, port) = (World::new(&[]), free_port());
-    let at = format!("{scheme}://127.0.0.1:{port}");
-    // Its output is not read for now.
-    let mut child = world
-        .command(&["tail", "-o", "json", "-s", &at])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("started");
-    wait_for("the receiver to listen", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());
+    let mut child = unread(&world, &format!("{scheme}://127.0.0.1:{port}"), port);
     let mut taken = 0;
     let refused = (0..40).find_map(|number| {
         let answer = post(port, path, &batch(number));

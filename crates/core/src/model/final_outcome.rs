@@ -18,11 +18,13 @@ pub enum FinalOutcome {
     Waiting(Timestamp),
     /// An attempt is in progress.
     Running,
+    /// Whether another attempt followed has not been looked up.
+    Unknown,
 }
 
 impl FinalOutcome {
     /// The names, in the order of [`Self::index`].
-    pub const NAMES: [&'static str; 4] = ["recovered", "given_up", "waiting", "running"];
+    pub const NAMES: [&'static str; 5] = ["recovered", "given_up", "waiting", "running", "unknown"];
 
     /// Its place among the names.
     pub const fn index(self) -> u8 {
@@ -31,6 +33,7 @@ impl FinalOutcome {
             Self::GivenUp => 1,
             Self::Waiting(_) => 2,
             Self::Running => 3,
+            Self::Unknown => 4,
         }
     }
 

@@ -136,7 +136,7 @@ pub struct FailureGroup {
     pub entities: usize,
     pub organizations: usize,
     /// Failures by what became of them, in the order of [`crosstail_core::model::FinalOutcome::NAMES`].
-    pub outcomes: [u64; 4],
+    pub outcomes: [u64; 5],
     pub trend: Trend,
     pub remark: Remark,
 }

@@ -137,7 +137,7 @@ struct Counted {
     entities: HashSet<u64>,
     organizations: HashSet<u64>,
     /// In the order of [`FinalOutcome::NAMES`].
-    outcomes: [u64; 4],
+    outcomes: [u64; 5],
     trend: Trend,
 }
 
@@ -172,7 +172,7 @@ impl Failures {
             example: Box::new(activity.clone()),
             entities: HashSet::new(),
             organizations: HashSet::new(),
-            outcomes: [0; 4],
+            outcomes: [0; 5],
             trend: Trend::default(),
         });
         counted.count += 1;
@@ -350,7 +350,7 @@ impl Counted {
 
 /// Of failures with these outcomes, in the order of [`FinalOutcome::NAMES`]: how many a later try has repaired, and of how many
 /// it is known whether one has.
-fn repaired(outcomes: [u64; 4]) -> (u64, u64) {
+fn repaired(outcomes: [u64; 5]) -> (u64, u64) {
     let of = |outcome: FinalOutcome| outcomes[outcome.index() as usize];
     let recovered = of(FinalOutcome::Recovered { after_us: 0, attempt: 0 });
     (recovered, recovered + of(FinalOutcome::GivenUp))

@@ -54,6 +54,8 @@ pub struct Chain {
     pub basis: LinkedBy,
     /// When the next attempt is due, if one is scheduled.
     pub next: Option<Timestamp>,
+    /// Whether there may be other attempts, because not every store could say.
+    pub is_partial: bool,
 }
 
 /// Whether two activities can be attempts of one operation.
@@ -86,7 +88,13 @@ impl Chain {
         attempts.sort_by(|a, b| (a.attempt, a.started_at, &a.id).cmp(&(b.attempt, b.started_at, &b.id)));
         attempts.dedup_by(|a, b| a.id == b.id);
         let next = attempts.last().filter(|last| last.status != Some(Status::Success)).and_then(|a| a.next_retry_at);
-        Self { attempts, basis, next }
+        Self { attempts, basis, next, is_partial: false }
+    }
+
+    /// The same chain; `is_partial`: there may be other attempts, because not every store could say.
+    #[must_use]
+    pub fn partly(self, is_partial: bool) -> Self {
+        Self { is_partial, ..self }
     }
 
     /// Whether its attempts are of one operation for certain: they are numbered, name each other, or are about the same thing. Calls
@@ -102,6 +110,12 @@ impl Chain {
     /// What became of the operation; `None` where its only attempt has not failed, and where nothing says that it was the
     /// last.
     pub fn outcome(&self, policy: Option<&Policy>) -> Option<FinalOutcome> {
+        let outcome = self.as_recorded(policy)?;
+        Some(if self.is_partial && self.unless_followed(policy).is_some() { FinalOutcome::Unknown } else { outcome })
+    }
+
+    /// What its attempts say, if there is no other.
+    fn as_recorded(&self, policy: Option<&Policy>) -> Option<FinalOutcome> {
         let (first, last) = (self.attempts.first()?, self.attempts.last()?);
         let several = self.attempts.len() > 1 || last.attempt.is_some_and(|attempt| attempt > 1);
         match last.status {
@@ -115,15 +129,29 @@ impl Chain {
             _ => match self.next {
                 Some(at) => Some(FinalOutcome::Waiting(at)),
                 None => {
-                    let most =
-                        last.max_attempts.map(u64::from).or_else(|| policy.and_then(|policy| policy.max_attempts));
-                    let used = self.number(self.attempts.len() - 1) as u64;
-                    let refused = policy.is_some_and(|policy| policy.refuses(last).is_some());
-                    let is_last = most.is_some_and(|most| used >= most) || refused || several;
+                    let is_last = self.may_not_be_tried_again(last, policy) || several;
                     (is_last && last.is_failure()).then_some(FinalOutcome::GivenUp)
                 }
             },
         }
+    }
+
+    /// Whether all attempts that are allowed have been made.
+    fn may_not_be_tried_again(&self, last: &Activity, policy: Option<&Policy>) -> bool {
+        let most = last.max_attempts.map(u64::from).or_else(|| policy.and_then(|policy| policy.max_attempts));
+        let used = self.number(self.attempts.len() - 1) as u64;
+        most.is_some_and(|most| used >= most) || policy.is_some_and(|policy| policy.refuses(last).is_some())
+    }
+
+    /// The start of the last attempt, where what the attempts say is true only if no attempt came after it; `None` where the
+    /// attempts say it themselves.
+    pub fn unless_followed(&self, policy: Option<&Policy>) -> Option<Timestamp> {
+        let last = self.attempts.last()?;
+        let is_open = match last.status {
+            Some(Status::Success | Status::InProgress | Status::Cancelled) => false,
+            _ => self.next.is_some() || !self.may_not_be_tried_again(last, policy),
+        };
+        is_open.then_some(last.started_at)
     }
 
     /// The number of an attempt: as recorded, else its position from 1.
@@ -360,5 +388,10 @@ mod tests {
         let chain = Chain::build(&all[0], []);
         assert_eq!(chain.outcome(None), chain.next.map(FinalOutcome::Waiting));
         assert!(chain.next.is_some());
+        // What rests on there being no other attempt.
+        assert_eq!(chain.partly(true).outcome(None), Some(FinalOutcome::Unknown));
+        let chain = Chain::build(&refused, []).partly(true);
+        assert_eq!((chain.outcome(None), chain.outcome(Some(&policy))), (None, Some(FinalOutcome::GivenUp)));
+        assert_eq!(Chain::build(&success, [&all[0]]).partly(true).outcome(None), Some(recovered));
     }
 }

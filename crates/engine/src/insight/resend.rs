@@ -80,7 +80,7 @@ impl Held {
             (Some(FinalOutcome::Waiting(_)), _) => Some(Self::Waiting),
             (Some(FinalOutcome::Running), _) | (None, Some(Status::InProgress)) => Some(Self::Running),
             (None, Some(Status::Success)) => Some(Self::Succeeded),
-            (Some(FinalOutcome::GivenUp) | None, _) => None,
+            (Some(FinalOutcome::GivenUp | FinalOutcome::Unknown) | None, _) => None,
         }
     }
 

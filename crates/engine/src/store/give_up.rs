@@ -42,6 +42,7 @@ impl Store {
         for row in &gone {
             self.forget(*row);
         }
+        self.forget_what_was_looked_up();
         self.compact_texts();
         self.revision += 1;
         gone.len()

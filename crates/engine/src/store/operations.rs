@@ -14,12 +14,26 @@ const GENERATIONS: usize = 8;
 /// What is known of operations.
 #[derive(Debug, Default)]
 pub(super) struct Operations {
-    /// By failed attempt: the first attempt of its operation, and what became of it.
-    of: HashMap<Row, (Row, FinalOutcome)>,
+    /// By failed attempt.
+    of: HashMap<Row, Known>,
+    /// From when on memory holds everything; `None` where it holds all that there is.
+    held_from: Option<Timestamp>,
+    /// Failed attempts whose other attempts have been looked up.
+    looked_up: HashSet<Row>,
     /// Rows that have arrived or changed since.
     noted: Vec<Row>,
     /// Whether more have than are noted: then all are looked at.
     more: bool,
+}
+
+/// What became of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    /// Its first attempt.
+    first: Row,
+    outcome: FinalOutcome,
+    /// The start of its last attempt, where this is true only if none came after it.
+    unless_followed: Option<Timestamp>,
 }
 
 /// Rows that are noted.
@@ -43,6 +57,17 @@ impl Operations {
 
     pub(super) fn forget(&mut self, row: Row) {
         self.of.remove(&row);
+    }
+
+    /// Whether all that came after a moment is known, for a failed attempt.
+    fn is_known_after(&self, row: Row, at: Timestamp) -> bool {
+        self.held_from.is_none_or(|held_from| held_from <= at) || self.looked_up.contains(&row)
+    }
+
+    fn outcome(&self, row: Row) -> Option<FinalOutcome> {
+        let known = self.of.get(&row)?;
+        let is_known = known.unless_followed.is_none_or(|at| self.is_known_after(row, at));
+        Some(if is_known { known.outcome } else { FinalOutcome::Unknown })
     }
 }
 
@@ -83,8 +108,8 @@ pub struct Affected {
 
 impl Affected {
     /// Number of operations with each outcome, in the order of [`FinalOutcome::NAMES`].
-    pub fn counts(&self) -> [usize; 4] {
-        let mut counts = [0; 4];
+    pub fn counts(&self) -> [usize; 5] {
+        let mut counts = [0; 5];
         for operation in &self.operations {
             if let Some(outcome) = operation.outcome {
                 counts[outcome.index() as usize] += 1;
@@ -93,8 +118,8 @@ impl Affected {
         counts
     }
 
-    /// Number of operations of which nothing says that they were to be tried again.
-    pub fn unknown(&self) -> usize {
+    /// Number of operations that were not tried again, and of which nothing says that they were to be.
+    pub fn lone(&self) -> usize {
         self.operations.iter().filter(|operation| operation.outcome.is_none()).count()
     }
 }
@@ -154,10 +179,40 @@ impl Marks {
 }
 
 impl Store {
-    /// What became of the operation of a failed attempt, as far as its attempts are in memory and as of the last
-    /// [`Store::follow_operations`].
+    /// What became of the operation of a failed attempt, as of the last [`Store::follow_operations`]. Where another attempt may
+    /// be beyond what memory holds, it is unknown.
     pub fn final_outcome(&self, row: Row) -> Option<FinalOutcome> {
-        self.operations.of.get(&row).map(|(_, outcome)| *outcome)
+        self.operations.outcome(row)
+    }
+
+    /// Memory holds everything from a moment on, or all that there is: without another attempt there, none was made.
+    pub fn set_held_from(&mut self, held_from: Option<Timestamp>) {
+        if std::mem::replace(&mut self.operations.held_from, held_from) != held_from {
+            self.judge_again(|_| true);
+        }
+    }
+
+    /// The other attempts of these have been looked up, and are in memory.
+    pub fn set_looked_up(&mut self, ids: &[Id]) {
+        let rows: HashSet<Row> = ids.iter().filter_map(|id| self.find(id)).collect();
+        self.operations.looked_up.extend(&rows);
+        self.judge_again(|row| rows.contains(row));
+    }
+
+    /// Attempts have been given up: those that were looked up may be among them.
+    pub(super) fn forget_what_was_looked_up(&mut self) {
+        let rows = std::mem::take(&mut self.operations.looked_up);
+        self.judge_again(|row| rows.contains(row));
+    }
+
+    /// Something else may be known of what may have been tried again.
+    fn judge_again(&mut self, of: impl Fn(&Row) -> bool) {
+        let open = self.operations.of.iter().filter(|(_, known)| known.unless_followed.is_some());
+        let open: Vec<Row> = open.map(|(row, _)| *row).filter(of).collect();
+        if !open.is_empty() {
+            self.update_view(&[], &[], &open);
+            self.revision += 1;
+        }
     }
 
     /// Brings what is known of operations up to date; returns the attempts of which something else is known now.
@@ -221,7 +276,7 @@ impl Store {
     }
 
     /// What is known of the failed ones among some attempts.
-    fn outcomes(&self, attempts: &[Row]) -> Vec<(Row, Option<(Row, FinalOutcome)>)> {
+    fn outcomes(&self, attempts: &[Row]) -> Vec<(Row, Option<Known>)> {
         let mut all = Vec::new();
         for group in self.groups(attempts) {
             if !group.iter().any(|row| self.status(*row).is_some_and(Status::is_failure)) {
@@ -236,7 +291,9 @@ impl Store {
                 }
                 let chain = Chain::build(attempt, &members);
                 let first = chain.attempts.first().and_then(|first| row_of.get(&first.id)).copied();
+                let unless_followed = chain.unless_followed(None);
                 let known = first.zip(chain.outcome(None));
+                let known = known.map(|(first, outcome)| Known { first, outcome, unless_followed });
                 for one in chain.attempts.iter().filter(|one| one.is_failed_attempt()) {
                     if let Some((id, row)) = row_of.get_key_value(&one.id) {
                         judged.insert(id);
@@ -331,8 +388,9 @@ impl Store {
             affected.system =
                 if affected.since.is_none() { system } else { affected.system.filter(|one| Some(*one) == system) };
             affected.since = Some(affected.since.map_or(started, |since| since.min(started)));
-            let (operation, outcome) = self.operations.of.get(row).copied().unzip();
-            let operation = operation.unwrap_or(*row);
+            let operation = self.operations.of.get(row).map_or(*row, |known| known.first);
+            let lone = || (!self.operations.is_known_after(*row, started)).then_some(FinalOutcome::Unknown);
+            let outcome = self.operations.outcome(*row).or_else(lone);
             match known.get(&operation) {
                 Some(index) => {
                     let known = &mut affected.operations[*index];
@@ -393,6 +451,44 @@ mod tests {
         (0..50).flat_map(of).collect()
     }
 
+    /// What rests on there being no other attempt is said only where all that came later is known.
+    #[test]
+    fn what_may_have_been_tried_again_is_unknown_until_it_is_looked_up() {
+        let mut store = Store::new(Names::default());
+        let mut activities = all();
+        // One that nothing says was to be tried again.
+        let mut lone = attempt(60, 1, Status::Failed);
+        (lone.attempt, lone.max_attempts, lone.next_retry_at) = (None, None, None);
+        activities.push(lone);
+        store.ingest(activities);
+        store.follow_operations();
+        let words = FinalOutcome::NAMES.map(|name| format!("final:{name}"));
+        let counts = |store: &mut Store| words.each_ref().map(|filter| kept(store, filter));
+        let all_known = [10, 30, 10, 10, 0];
+        assert_eq!(counts(&mut store), all_known);
+        let affected = |store: &Store| {
+            let affected = store.affected(store.all_rows());
+            (affected.counts(), affected.lone())
+        };
+        assert_eq!(affected(&store), ([10, 10, 10, 10, 0], 1));
+        // Memory holds everything since order 30; of the rest, what attempts do not say themselves.
+        store.set_held_from(Some(Timestamp(30_000_000)));
+        assert_eq!(counts(&mut store), [10, 30, 4, 10, 6]);
+        store.set_held_from(Some(Timestamp(i64::MAX)));
+        assert_eq!(counts(&mut store), [10, 30, 0, 10, 10]);
+        assert_eq!(affected(&store), ([10, 10, 0, 10, 11], 0));
+        // The view follows.
+        assert_eq!(kept(&mut store, "final:unknown"), 10);
+        store.set_looked_up(&["order-2-1", "order-60-1"].map(|id| Id::Text(id.into())));
+        assert_eq!(store.rows().len(), 9);
+        assert_eq!(affected(&store), ([10, 10, 1, 10, 9], 1));
+        // What was looked up may be among what is given up.
+        store.give_up(Timestamp(49_000_000), Timestamp(i64::MAX), &HashSet::new());
+        assert_eq!(store.rows().len(), 10);
+        store.set_held_from(None);
+        assert_eq!(counts(&mut store), all_known);
+    }
+
     fn kept(store: &mut Store, filter: &str) -> usize {
         store.set_filter(Filter::parse(filter).expect(filter).predicate(&Context::default()));
         store.rows().len()
@@ -416,7 +512,7 @@ mod tests {
             assert_eq!(kept(&mut store, "status:failed -final:*"), 0);
             assert_eq!(kept(&mut store, "final:*"), 60);
             let affected = store.affected(store.all_rows());
-            assert_eq!((affected.counts(), affected.unknown()), ([10, 10, 10, 10], 0));
+            assert_eq!((affected.counts(), affected.lone()), ([10, 10, 10, 10, 0], 0));
             assert_eq!(affected.since, Some(Timestamp(10_000)));
             let facet = store.facet(Field::Final, store.all_rows(), 10);
             assert_eq!((facet[0].value.as_str(), facet[0].count), ("given_up", 30));

@@ -36,12 +36,11 @@ use crosstail_core::schema::Schema;
 use crosstail_source::sql::Sql;
 use crosstail_source::{
     Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
-    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer, Taken,
+    RelatedKey, Sink, Source, SourceError, SourceEvent, TableOffer, TableRows, Taken,
 };
 use error::{Error, classify, is_of_tables};
 use mapping::Owner;
 use sqlx::Row as _;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tables::Tables;
 
@@ -256,20 +255,14 @@ impl Source for MysqlSource {
 
     async fn payloads(&self, of: &[(Id, Locator)], job: &Job) -> Result<Vec<Option<Payload>>, SourceError> {
         let tables = self.tables(job).await?;
-        let mut all = vec![None; of.len()];
+        let mut rows = TableRows::of(of);
         for (index, mapping) in tables.mappings.iter().enumerate() {
-            let key = |(at, (_, locator)): (usize, &(Id, Locator))| {
-                locator.as_table_key().filter(|(table, _)| *table == index).map(|(_, key)| (key.to_owned(), at))
-            };
-            let keys: HashMap<String, usize> = of.iter().enumerate().filter_map(key).collect();
-            let found = payload::load_all(self.connections.for_job(job), mapping, &keys)
+            let found = payload::load_all(self.connections.for_job(job), mapping, &rows.keys(index))
                 .await
                 .map_err(|e| self.error("load payloads", e))?;
-            for (at, payload) in found {
-                all[at] = Some(payload);
-            }
+            rows.found(index, found);
         }
-        Ok(all)
+        Ok(rows.payloads())
     }
 
     async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {

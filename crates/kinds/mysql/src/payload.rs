@@ -9,7 +9,6 @@ use crosstail_source::sql::Sql;
 use serde_json::{Map, Value, value::RawValue};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
-use std::collections::HashMap;
 
 /// The columns of a row that may be read, each as text.
 pub(crate) fn selected(columns: &[&Column]) -> String {
@@ -86,18 +85,18 @@ pub(crate) async fn load(reader: Reader<'_>, mapping: &Mapping, key: &str) -> Re
     Ok(found)
 }
 
-/// The payloads of several rows, by what their keys stand for; none where a value of one cannot be computed.
+/// The payloads of several rows with their keys; none where a value of one cannot be computed.
 pub(crate) async fn load_all(
     reader: Reader<'_>,
     mapping: &Mapping,
-    keys: &HashMap<String, usize>,
-) -> Result<Vec<(usize, Payload)>, sqlx::Error> {
+    keys: &[String],
+) -> Result<Vec<(String, Payload)>, sqlx::Error> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
     let (key, whole) = (mapping.key_text(), selected(&columns(mapping)));
     let mut sql = Sql::raw(format!("SELECT {key}, {whole} FROM {} t WHERE ", mapping.relation.sql));
-    sql.append("", &mapping.with_keys(&keys.keys().cloned().collect::<Vec<_>>()));
+    sql.append("", &mapping.with_keys(keys));
     let mut reading = reader.read().await?;
     let rows = match reading.fetch(sql).await {
         Err(error) if is_of_data(&error) => Vec::new(),
@@ -106,9 +105,7 @@ pub(crate) async fn load_all(
     reading.end().await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
-        if let Some(at) = keys.get(&Mapping::key(row)?) {
-            found.push((*at, of_row(mapping, row, 1)?));
-        }
+        found.push((Mapping::key(row)?, of_row(mapping, row, 1)?));
     }
     Ok(found)
 }

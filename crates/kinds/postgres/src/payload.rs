@@ -6,7 +6,6 @@ use super::relation::ColumnType;
 use crosstail_core::model::{Payload, RawRecord};
 use crosstail_source::sql::{Sql, name};
 use serde_json::Value;
-use std::collections::HashMap;
 
 /// The row as a JSON object, with every readable column.
 pub(super) fn whole_row(mapping: &Mapping) -> String {
@@ -107,27 +106,25 @@ pub(super) async fn load(reader: Reader<'_>, mapping: &Mapping, key: &str) -> Re
     of_text(mapping, &super::row::text(row, 0)?.unwrap_or_default()).map(Some)
 }
 
-/// The payloads of several rows, by what their keys stand for.
+/// The payloads of several rows, with their keys.
 pub(super) async fn load_all(
     reader: Reader<'_>,
     mapping: &Mapping,
-    keys: &HashMap<String, usize>,
-) -> Result<Vec<(usize, Payload)>, sqlx::Error> {
+    keys: &[String],
+) -> Result<Vec<(String, Payload)>, sqlx::Error> {
     if keys.is_empty() {
         return Ok(Vec::new());
     }
     let (key, whole) = (mapping.key.text(), whole_row(mapping));
     let mut sql = Sql::raw(format!("SELECT {key}, {whole} FROM {} t WHERE ", mapping.relation.sql));
-    sql.append("", &mapping.key.is_any(&keys.keys().cloned().collect::<Vec<_>>()));
+    sql.append("", &mapping.key.is_any(keys));
     let mut reading = reader.read().await?;
     let rows = reading.fetch(sql).await?;
     reading.end().await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in &rows {
-        let key = super::row::text(row, 0)?.unwrap_or_default();
-        if let Some(at) = keys.get(key.as_ref()) {
-            found.push((*at, of_text(mapping, &super::row::text(row, 1)?.unwrap_or_default())?));
-        }
+        let key = super::row::text(row, 0)?.unwrap_or_default().into_owned();
+        found.push((key, of_text(mapping, &super::row::text(row, 1)?.unwrap_or_default())?));
     }
     Ok(found)
 }

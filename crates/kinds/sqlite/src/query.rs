@@ -88,8 +88,8 @@ impl Reading<'_> {
                 let mut sql = Sql::raw(" WHERE ");
                 sql.append("", &within(mapping, condition, query));
                 if let Some((at, last)) = &beyond {
-                    sql.append(" AND ", &mapping.time_is(&format!("{op}="), *at));
-                    sql.append(" AND (", &mapping.time_is(op, *at));
+                    sql.append(" AND ", &time_is(mapping, query, &format!("{op}="), *at));
+                    sql.append(" AND (", &time_is(mapping, query, op, *at));
                     sql.push(&format!(" OR {id} {op} {PLACEHOLDER})"), [Bind::Text(last.clone())]);
                 }
                 let limit = Bind::Int(i64::try_from(chunk).unwrap_or(i64::MAX));
@@ -190,9 +190,26 @@ fn within(mapping: &Mapping, condition: &Sql, query: &PageQuery) -> Sql {
     let mut parts = vec![condition.clone()];
     parts.extend(mapping.dated(true).map(Sql::raw));
     for (bound, op) in [(query.since, ">="), (query.until, "<")] {
-        parts.extend(bound.map(|at| mapping.time_is(op, at)));
+        parts.extend(bound.map(|at| time_is(mapping, query, op, at)));
     }
     Sql::join(parts, " AND ")
+}
+
+/// A comparison of the start time. For some hundreds of ids SQLite would rather read all of a time, however many rows it has: a
+/// plus keeps an index from being used (<https://sqlite.org/optoverview.html#disqualifying_where_clause_terms_using_unary_>).
+fn time_is(mapping: &Mapping, query: &PageQuery, op: &str, at: Timestamp) -> Sql {
+    let mut sql = mapping.time_is(op, at);
+    if is_of_ids(query) {
+        sql.text.insert(0, '+');
+    }
+    sql
+}
+
+/// Whether ids alone are asked for.
+fn is_of_ids(query: &PageQuery) -> bool {
+    const IDS: [Field; 4] = [Field::Correlation, Field::Parent, Field::Request, Field::Id];
+    let expr = query.filter.expr();
+    !query.filter.is_all() && Field::ALL.iter().all(|field| IDS.contains(field) || !expr.names(*field))
 }
 
 /// Whether an index finds what a filter asks for by ids alone; nothing is known of other filters.
@@ -201,11 +218,8 @@ pub(super) async fn finds_by_index(
     mapping: &Mapping,
     query: &PageQuery,
 ) -> Result<bool, sqlx::Error> {
-    const IDS: [Field; 4] = [Field::Correlation, Field::Parent, Field::Request, Field::Id];
-    let expr = query.filter.expr();
-    let is_of_ids = !query.filter.is_all() && Field::ALL.iter().all(|field| IDS.contains(field) || !expr.names(*field));
     let (condition, exact) = condition(mapping, &query.filter.predicate(&query.context));
-    if !is_of_ids || exact < query.filter.clauses().len() {
+    if !is_of_ids(query) || exact < query.filter.clauses().len() {
         return Ok(false);
     }
     let mut sql = Sql::raw(format!("EXPLAIN QUERY PLAN SELECT 1 FROM {}", name(&mapping.table.name)));

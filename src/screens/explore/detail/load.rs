@@ -1,5 +1,6 @@
 //! What a detail needs from memory and from the stores: asked for when it opens, and kept up to date.
 
+use super::looked::Looked;
 use super::{Detail, Jq, Loadable, Room};
 use crate::effect::{Effect, ExplainRequest, PayloadSection, Reply, Ticket};
 use crate::ingest::{Batch, News};
@@ -129,11 +130,11 @@ impl Detail {
                 return Ok(self.explain(shared));
             }
             Reply::Explained(explained) if self.explained_ticket == ticket => self.set_explanation(*explained),
-            Reply::Related(found) if self.related_ticket == ticket => {
-                for activity in found {
+            Reply::Related { activities, is_partial } if self.related_ticket == ticket => {
+                for activity in activities {
                     self.related.entry(activity.id.clone()).or_insert(activity);
                 }
-                self.related_loaded = true;
+                self.looked = if is_partial { Looked::Partly } else { Looked::Everywhere };
                 self.set_related();
                 return Ok(self.compare_tries(shared));
             }

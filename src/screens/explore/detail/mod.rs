@@ -3,6 +3,7 @@
 mod act;
 mod compare;
 mod load;
+mod looked;
 pub(super) mod view;
 
 use crate::effect::{Explanation, PayloadSection, PreparedPayload, Ticket};
@@ -12,6 +13,7 @@ use crosstail_core::model::{Activity, ErrorDetail, Id, Latencies, Timestamp};
 use crosstail_engine::insight::{Chain, Comparison, Trace, describe_mapping};
 use crosstail_engine::outline::Outline;
 use crosstail_engine::store::Row;
+use looked::Looked;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -93,8 +95,8 @@ pub struct Detail {
     pub trace: Trace,
     /// Related activities found so far, in memory and in the stores.
     pub related: HashMap<Id, Activity>,
-    /// Whether every store has answered the query for related activities.
-    pub related_loaded: bool,
+    /// Where related activities have been looked for.
+    pub looked: Looked,
     /// The trees of request, response and raw records.
     outlines: [Option<Outline>; 3],
     /// The metadata as a tree.
@@ -138,7 +140,7 @@ impl Detail {
             typical_latency: Latencies::default(),
             usual_at: Timestamp::default(),
             related: HashMap::new(),
-            related_loaded: false,
+            looked: Looked::Nowhere,
             outlines: Default::default(),
             metadata: Outline::default(),
             jq: None,
@@ -208,8 +210,8 @@ impl Detail {
     /// Whether a tab is known to have nothing to show.
     fn is_empty(&self, tab: Tab) -> bool {
         match (tab, &self.opened) {
-            (Tab::Retries, _) => self.related_loaded && self.chain.attempts.len() < 2,
-            (Tab::Trace, _) => self.related_loaded && self.trace.nodes.len() < 2,
+            (Tab::Retries, _) => self.looked.is_done() && self.chain.attempts.len() < 2,
+            (Tab::Trace, _) => self.looked.is_done() && self.trace.nodes.len() < 2,
             (Tab::Error, Loadable::Loaded(opened)) => {
                 let (a, error) = (&self.activity, &opened.payload.error);
                 a.error.is_none() && a.error_type.is_none() && *error == ErrorDetail::default()
@@ -242,7 +244,7 @@ impl Detail {
         let pointed = self.pointed().map(|activity| activity.id.clone());
         let own = &self.activity;
         let all = || self.related.values().filter(|a| a.id != own.id).chain(std::iter::once(own));
-        let chain = Chain::build(own, all());
+        let chain = Chain::build(own, all()).partly(self.looked != Looked::Everywhere);
         let request = own.request_key().to_string();
         let parent = own.parent_request_id.as_deref();
         let belongs = |a: &&Activity| {

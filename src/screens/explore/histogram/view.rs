@@ -184,7 +184,7 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
     if data.buckets.is_empty() || (is_known && !focused && data.buckets.iter().all(|bucket| bucket.total == 0)) {
         let all = count(saturating_usize(shared.figure(false).count));
         let none = match (shared.filter.is_all(), data.buckets.is_empty()) {
-            _ if shared.sources.iter().any(SourceStatus::is_busy) => "nothing read yet".to_owned(),
+            _ if SourceStatus::any_busy(&shared.sources) => "nothing read yet".to_owned(),
             (true, true) => "no activity yet".to_owned(),
             (true, false) => "no activity in this range".to_owned(),
             (false, _) => format!("0 of {all} match"),

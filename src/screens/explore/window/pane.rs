@@ -4,7 +4,7 @@ use super::{Beyond, CHANGED, FILL, SEARCH, Window};
 use crate::effect::{Effect, Piece, ReadPurpose, ReadQuery, Ticket};
 use crate::ingest::SourceStatus;
 use crate::screens::shared::Shared;
-use crosstail_core::filter::Operand;
+use crosstail_core::filter::{Field, Operand};
 use crosstail_core::model::{SourceId, Timestamp};
 use crosstail_engine::window::{Interval, Intervals};
 use crosstail_source::pump::SourceState;
@@ -104,8 +104,11 @@ impl Pane {
     pub(super) fn known(&self, shared: &Shared) -> Intervals {
         let mut known = self.found.clone();
         if !looks_inside(shared) {
+            // What became of a failure is not known where memory does not hold what came after it.
+            let is_of_outcomes = shared.filter.expr().names(Field::Final);
+            let from = if is_of_outcomes { shared.complete_from() } else { Interval::EVER.from };
             for held in self.held.all() {
-                known.add(*held);
+                known.add(held.and(&Interval::new(from, Interval::EVER.to)));
             }
         }
         known

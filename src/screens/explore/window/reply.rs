@@ -45,6 +45,7 @@ impl Explore {
     }
 
     fn took_part(&mut self, ticket: Ticket, purpose: ReadPurpose, part: ReadPart, shared: &mut Shared) -> Vec<Effect> {
+        shared.store.set_looked_up(&part.looked_up);
         let window = &mut self.window;
         let Some(index) = window.panes.iter().position(|pane| pane.id == part.source) else { return Vec::new() };
         let all = shared.filter.is_all();

@@ -132,11 +132,18 @@ fn metadata(detail: &Detail, lines: &mut Vec<Entry>, theme: &Theme) {
 fn explained(shared: &Shared, detail: &Detail, field: &mut impl FnMut(&str, Option<String>)) {
     let a = &detail.activity;
     let policy = shared.policy(a);
-    let became = detail.chain.outcome(policy.as_ref()).map(|outcome| {
+    // Memory may hold all that a store could not say.
+    let held = detail.row.filter(|row| shared.store.holds(*row)).and_then(|row| shared.store.final_outcome(row));
+    let known = match detail.chain.outcome(policy.as_ref()) {
+        Some(FinalOutcome::Unknown) => held.or(Some(FinalOutcome::Unknown)),
+        known => known,
+    };
+    let became = known.map(|outcome| {
         let more = match outcome {
             FinalOutcome::Recovered { attempt, .. } => format!(" by try {attempt}"),
             FinalOutcome::Waiting(at) if at > shared.now => format!(", in {}", ago(at.since_us(shared.now))),
             FinalOutcome::Waiting(_) => ", and has not been seen".to_owned(),
+            FinalOutcome::Unknown => " everywhere".to_owned(),
             FinalOutcome::GivenUp | FinalOutcome::Running => String::new(),
         };
         became(outcome, shared.zone, shared.now) + &more

@@ -113,7 +113,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
         y += 1;
     }
     let rest = Rect { y: y + 1, height: area.bottom().saturating_sub(y + 1), ..area };
-    let found = if detail.related_loaded { "" } else { ", still searching the stores" };
+    let found = detail.looked.words();
     let mut lines = Vec::new();
     if let Some(ladder) = &detail.attempt_diff {
         lines.push((format!("── {} ── c: side by side", ladder.why), theme.dim));

@@ -43,7 +43,7 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
         1 => format!(", idle {}", duration(saturating_u64(trace.idle_us()))),
         n => format!(", idle {} in {n} gaps", duration(saturating_u64(trace.idle_us()))),
     };
-    let found = if detail.related_loaded { "" } else { ", still searching the stores" };
+    let found = detail.looked.words();
     let correlation = if detail.activity.correlation_id.is_none() { "no correlation id; by request: " } else { "" };
     let head = format!(
         " {correlation}{}   {}{}, critical path {}{idle}{}{found}",
@@ -53,8 +53,8 @@ pub(super) fn render(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) 
         duration(saturating_u64(trace.critical_us)),
         failure.unwrap_or_default()
     );
-    let is_alone = trace.nodes.len() == 1 && detail.related_loaded;
-    let head = if is_alone { format!(" {correlation}nothing else in this trace") } else { head };
+    let is_alone = trace.nodes.len() == 1 && detail.looked.is_done();
+    let head = if is_alone { format!(" {correlation}nothing else in this trace{found}") } else { head };
     put(buf, area.x, area.y, &fit(&head, area.width), area.width, theme.dim);
     let height = area.height.saturating_sub(1) as usize;
     let first = detail.scroll.saturating_sub(height * 2 / 3).min(trace.nodes.len().saturating_sub(height));

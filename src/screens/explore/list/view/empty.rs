@@ -43,7 +43,7 @@ fn why(explore: &Explore, shared: &Shared, canvas: &Canvas<'_>) -> Lines {
     let key = |action| canvas.look.keymap.first_key(Context::GLOBAL, action);
     let dim = |text: String| (text, theme.dim);
     let more = dim(format!("{}: more about the sources", key(Action::SOURCES)));
-    if sources.iter().any(SourceStatus::is_busy) {
+    if SourceStatus::any_busy(sources) {
         return sources.iter().flat_map(|source| doing(source, shared, theme)).collect();
     }
     let failed = sources.iter().filter(|source| failing(source, shared.now).is_some());

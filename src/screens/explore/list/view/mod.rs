@@ -376,6 +376,7 @@ const fn sign(outcome: FinalOutcome) -> &'static str {
         FinalOutcome::GivenUp => "✗",
         FinalOutcome::Waiting(_) => "…",
         FinalOutcome::Running => "●",
+        FinalOutcome::Unknown => "?",
     }
 }
 
