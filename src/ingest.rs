@@ -78,6 +78,12 @@ impl SourceStatus {
         all.iter().any(Self::is_busy)
     }
 
+    /// Whether it may have activities of which nothing is known here: it has not answered yet, or cannot be read now.
+    pub const fn is_silent(&self) -> bool {
+        let waits = self.is_busy() && self.received == 0 && !self.follows;
+        self.holds_activities && (waits || self.unreachable_since.is_some())
+    }
+
     /// Whether it still connects or loads its history.
     pub const fn is_busy(&self) -> bool {
         matches!(self.state, SourceState::Connecting | SourceState::Loading)

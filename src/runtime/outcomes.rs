@@ -7,12 +7,14 @@ use super::complete::{IDS, one_of};
 use crosstail_core::filter::{Context, Expr, Field, Filter};
 use crosstail_core::model::{Activity, Id, Names, SourceId, Status, Timestamp};
 use crosstail_engine::store::Store;
-use crosstail_source::{PageQuery, Source, SourceError, for_each};
+use crosstail_source::{Cost, PageQuery, Source, SourceError, for_each};
 use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Attempts of one operation are at most this far apart, in microseconds: a day.
 const APART_US: i64 = 86_400_000_000;
+/// So few rows are read without an index, too: a table that is as small has no use for one.
+const FEW_ROWS: u64 = 20_000;
 /// Attempts of attempts are looked for so often.
 const GENERATIONS: usize = 8;
 /// Failed attempts whose operations are looked up at once.
@@ -96,7 +98,7 @@ impl Keys {
 /// Which sources are asked for other attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// Those that find them by an index.
+    /// Those that find them by an index, or have few rows.
     Indexed,
     /// All, though one has to be read whole.
     All,
@@ -168,7 +170,8 @@ async fn attempts_beside(
         let mut are_all = true;
         for filter in questions {
             let query = PageQuery { filter, context, since, until, ..PageQuery::all(CHUNK) };
-            if which == Reach::Indexed && !source.plan(&query, &job).await.is_ok_and(|cost| cost.indexed) {
+            let is_cheap = |cost: Cost| cost.indexed || cost.rows.is_some_and(|rows| rows <= FEW_ROWS);
+            if which == Reach::Indexed && !source.plan(&query, &job).await.is_ok_and(is_cheap) {
                 are_all = false;
                 continue;
             }

@@ -187,7 +187,7 @@ pub fn became(outcome: FinalOutcome, zone: Tz, now: Timestamp) -> String {
         FinalOutcome::Recovered { after_us, .. } => format!("recovered +{}", ago(after_us)),
         FinalOutcome::GivenUp => "given up".to_owned(),
         FinalOutcome::Running => "trying again".to_owned(),
-        FinalOutcome::Unknown => "not looked up".to_owned(),
+        FinalOutcome::Unknown => "not known".to_owned(),
         FinalOutcome::Waiting(at) => {
             let here = at.utc().with_timezone(&zone);
             let other_day = here.date_naive() != day(zone, now);

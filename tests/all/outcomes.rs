@@ -163,6 +163,15 @@ fn what_a_source_cannot_say_is_unknown() {
     assert_eq!(shown(&["-s", &here, "-s", away]).as_deref(), Some("unknown"));
     let unknown = of(&["-s", &here, "-s", away]);
     assert_eq!(unknown.each_ref().map(Option::as_deref), [Some("unknown"), Some("unknown"), Some("unknown"), None]);
+    // The explorer says so while the source is away, of an opened one, too.
+    let arguments = ["--range", "everything", "--filter", "status:failed", "--fresh"];
+    let mut terminal = Terminal::start(&[&[&here, away], &arguments[..]].concat(), 160, 40);
+    terminal.wait_for("5 operations: 5 not known");
+    terminal.keys("Oj\r");
+    terminal.wait_for("not known: another try may be");
+    assert!(!terminal.ever_showed(" was due") && !terminal.ever_showed("not retried"), "{}", terminal.screen());
+    terminal.keys("q");
+    assert_eq!(terminal.wait_for_end(), 0);
 }
 
 /// Of more failures than are looked up at once, the others are not said to be lost, to wait, or not to have been tried again,
@@ -208,10 +217,10 @@ fn what_is_not_looked_up_is_not_said() {
     let arguments = ["--range", "everything", "--history-limit", "20", "--filter", "status:failed", "--fresh"];
     let path = path.display().to_string();
     let mut terminal = Terminal::start(&[&[path.as_str()], &arguments[..]].concat(), 160, 40);
-    terminal.wait_for("500 recovered · 200 not looked up");
+    terminal.wait_for("500 recovered · 200 not known");
     assert!(!terminal.ever_showed(" was due"), "{}", terminal.screen());
     terminal.keys("O");
-    terminal.wait_for("700 operations: 500 recovered · 200 not looked up");
+    terminal.wait_for("700 operations: 500 recovered · 200 not known");
     terminal.keys("\u{1b}");
     terminal.settle();
     terminal.keys("/");

@@ -245,7 +245,7 @@ fn about(group: &FailureGroup, shared: &Shared, area: Rect, canvas: &mut Canvas<
         0 => String::new(),
         number => format!(" · {} {what}", count(number)),
     };
-    let waiting = of_some(waiting + running, "waiting for one") + &of_some(unknown, "not looked up");
+    let waiting = of_some(waiting + running, "waiting for one") + &of_some(unknown, "not known");
     let of = &group.fingerprint;
     let place = [of.system.as_deref(), of.endpoint.as_deref(), Some(of.kind.as_str()), of.frame.as_deref()];
     let place = place.into_iter().flatten().map(safe).collect::<Vec<_>>().join(" · ");

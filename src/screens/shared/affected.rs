@@ -26,7 +26,7 @@ pub(in crate::screens) fn outcomes_since(affected: &Affected, since: &str, share
         (counts[3], "trying again"),
         (counts[0], "recovered"),
         (lone, "not retried"),
-        (counts[4], "not looked up"),
+        (counts[4], "not known"),
     ];
     let ends = ends.into_iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{} {word}", count(n)));
     let all = match affected.operations.len() {
@@ -51,7 +51,7 @@ pub(in crate::screens) fn affected_lines(shared: &Shared, rows: &[Row]) -> Optio
         let entity = last.entity.as_deref().map(entity_text).or_else(|| text(&last.endpoint)).unwrap_or_default();
         let became = match operation.outcome {
             Some(FinalOutcome::Waiting(at)) => format!("waiting, next {}", at.rfc3339()),
-            Some(FinalOutcome::Unknown) => "not looked up".to_owned(),
+            Some(FinalOutcome::Unknown) => "not known".to_owned(),
             Some(outcome) => outcome.name().replace('_', " "),
             None => "not retried".to_owned(),
         };

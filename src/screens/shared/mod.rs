@@ -309,6 +309,7 @@ impl Shared {
         while self.arrivals.front().is_some_and(|(second, _)| *second < now.0 / 1_000_000 - 10) {
             self.arrivals.pop_front();
         }
+        self.note_what_is_held();
         let mut effects = self.evaluate_due_rules();
         effects.extend(self.ask_markers());
         effects
@@ -338,10 +339,16 @@ impl Shared {
         filled
     }
 
+    /// Notes from when on memory holds everything: what became of an operation is known only where all that followed is.
+    fn note_what_is_held(&mut self) {
+        let is_silent = self.sources.iter().any(SourceStatus::is_silent);
+        let from = if is_silent { Timestamp(i64::MAX) } else { self.complete_from() };
+        self.store.set_held_from((from.0 > i64::MIN).then_some(from));
+    }
+
     /// Brings what became of operations up to date with what memory holds.
     pub(super) fn follow_operations(&mut self) {
-        let from = self.complete_from();
-        self.store.set_held_from((from.0 > i64::MIN).then_some(from));
+        self.note_what_is_held();
         self.store.follow_operations();
     }
 

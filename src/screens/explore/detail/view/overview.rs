@@ -143,7 +143,7 @@ fn explained(shared: &Shared, detail: &Detail, field: &mut impl FnMut(&str, Opti
             FinalOutcome::Recovered { attempt, .. } => format!(" by try {attempt}"),
             FinalOutcome::Waiting(at) if at > shared.now => format!(", in {}", ago(at.since_us(shared.now))),
             FinalOutcome::Waiting(_) => ", and has not been seen".to_owned(),
-            FinalOutcome::Unknown => " everywhere".to_owned(),
+            FinalOutcome::Unknown => ": another try may be where nothing could be searched".to_owned(),
             FinalOutcome::GivenUp | FinalOutcome::Running => String::new(),
         };
         became(outcome, shared.zone, shared.now) + &more
