@@ -228,7 +228,13 @@ fn operations_say_the_entity_first_and_nothing_twice() {
         assert!(size.0 < 160 || shown.contains("· all orders-sync-service POST /invoice/post"), "{shown}");
         assert!(shown.contains("422 "), "{shown}");
     }
-    // What differs has a column, and the system one as wide as its longest name.
+    // What differs has a column, also where it differs far below.
+    let mut other = given_up(0, "INVOICE INVOICE-1", "SAP", "/other");
+    (other.attempt, other.max_attempts) = (None, None);
+    let shown = affected((160, 48), (1..600).map(alike).chain([other]).collect());
+    assert!(shown.contains("in the end") && shown.contains("system") && shown.contains("what"), "{shown}");
+    assert!(!shown.contains("· all "), "{shown}");
+    // And the system one as wide as its longest name.
     let differ =
         |n: u64| given_up(n, &format!("INVOICE-48210{n}"), ["SAP", "orders-sync-service"][n as usize % 2], "/a");
     for size in [(160, 48), (120, 36)] {

@@ -3,10 +3,12 @@
 use crate::screens::shared::Shared;
 use crate::tui::text::{became, entity_text, safe, what, width};
 use crosstail_core::model::{Activity, FinalOutcome};
-use crosstail_engine::store::{Affected, Operation};
+use crosstail_engine::store::Affected;
 
-/// Operations that are measured: those below are seen by nobody who does not narrow the view.
+/// Operations whose texts are measured: a longer text below is cut.
 const MEASURED: usize = 500;
+/// Of more operations than this it is not looked whether all have done the same.
+const COMPARED: usize = 5000;
 
 /// Columns that the longest text of each column takes; 0 where all lines have the same text, which is said once above them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -35,18 +37,28 @@ pub(super) fn system(last: &Activity) -> String {
 
 impl Columns {
     pub(super) fn of(affected: &Affected, shared: &Shared) -> Self {
-        let held = |operation: &&Operation| shared.store.holds(operation.last);
-        let operations = affected.operations.iter().filter(held).take(MEASURED);
-        let texts: Vec<[String; 4]> = operations
+        let store = &shared.store;
+        let held = || affected.operations.iter().filter(|operation| store.holds(operation.last));
+        let texts: Vec<[String; 4]> = held()
+            .take(MEASURED)
             .map(|operation| {
-                let last = &shared.store.get(operation.last);
+                let last = &store.get(operation.last);
                 [name(last), outcome(operation.outcome, shared), system(last), what(last)]
             })
             .collect();
         let longest = |at: usize| texts.iter().map(|row| width(&row[at])).max().unwrap_or(0);
-        let is_same = |at: usize| texts.len() > 1 && texts.iter().all(|row| row[at] == texts[0][at]);
-        let shown = |at: usize| if is_same(at) { 0 } else { longest(at) };
-        let common: Vec<&str> = [2, 3].into_iter().filter(|at| is_same(*at)).map(|at| texts[0][at].as_str()).collect();
+        // Of all of them, also of those that are not measured.
+        let is_same = |at: usize| match texts.first() {
+            Some(first) if texts.len() > 1 => held().all(|operation| match at {
+                1 => outcome(operation.outcome, shared) == first[1],
+                2 => safe(store.symbols().get(store.system(operation.last))) == first[2],
+                _ => affected.operations.len() <= COMPARED && what(&store.get(operation.last)) == first[3],
+            }),
+            _ => false,
+        };
+        let same = [1, 2, 3].map(is_same);
+        let shown = |at: usize| if same[at - 1] { 0 } else { longest(at) };
+        let common: Vec<&str> = [2, 3].into_iter().filter(|at| same[at - 1]).map(|at| texts[0][at].as_str()).collect();
         let common = common.join(" ").trim().to_owned();
         Self { entity: longest(0), outcome: shown(1), system: shown(2), does: shown(3), common }
     }
