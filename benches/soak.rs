@@ -72,7 +72,9 @@ fn work(explorer: &mut Explorer, look: &Appearance, number: u64) {
                 Effect::LoadPayload(ticket, ..) => {
                     (ticket, Reply::Payload(Ok(Arc::new(PreparedPayload::new(payload())))))
                 }
-                Effect::LoadRelated(ticket, _) => (ticket, Reply::Related(Vec::new())),
+                Effect::LoadRelated(ticket, _) => {
+                    (ticket, Reply::Related { activities: Vec::new(), is_partial: false })
+                }
                 _ => continue,
             };
             let _ = explorer.update(Event::Reply(reply.0, reply.1));

@@ -54,6 +54,16 @@ fn store(path: &Path, holds: impl Fn(usize) -> bool) {
     write(path, all.map(|(order, index)| attempt(order, index)).collect());
 }
 
+/// What memory holds instead of the attempts, where it holds little.
+fn newer() -> impl Iterator<Item = PreparedRow> {
+    let begun = parse_timestamp("2026-11-26T08:00:00Z").expect("a time");
+    (0..60u32).map(move |number| {
+        let started_at = begun.plus_ms(i64::from(number) * 1000);
+        let start = Start { id: format!("{number:08x}-ffff-4000-8000-000000000000"), started_at, ..Start::default() };
+        PreparedRow::new(start, Some(Outcome { status: Some(Status::Success), ..Outcome::default() }))
+    })
+}
+
 #[test]
 fn what_became_of_attempts_is_known_from_all_of_them_wherever_they_are() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -114,12 +124,7 @@ fn a_failure_that_is_found_in_the_store_knows_what_became_of_it() {
     let of = |order: usize| (0..ORDERS[order].len()).map(move |index| (order, index));
     let mut rows: Vec<PreparedRow> =
         (0..ORDERS.len()).flat_map(of).map(|(order, index)| attempt(order, index)).collect();
-    let newer = parse_timestamp("2026-11-26T08:00:00Z").expect("a time");
-    rows.extend((0..60u32).map(|number| {
-        let started_at = newer.plus_ms(i64::from(number) * 1000);
-        let start = Start { id: format!("{number:08x}-ffff-4000-8000-000000000000"), started_at, ..Start::default() };
-        PreparedRow::new(start, Some(Outcome { status: Some(Status::Success), ..Outcome::default() }))
-    }));
+    rows.extend(newer());
     write(&path, rows);
     let arguments =
         ["--range", "everything", "--history-limit", "20", "--filter", "status:failed system:SAP", "--fresh"];
@@ -207,12 +212,7 @@ fn what_is_not_looked_up_is_not_said() {
         PreparedRow::new(start, Some(outcome))
     };
     let mut rows: Vec<PreparedRow> = (0..ORDERS).flat_map(|order| [tried(order, 0), tried(order, 1)]).collect();
-    let newer = parse_timestamp("2026-11-26T08:00:00Z").expect("a time");
-    rows.extend((0..60u32).map(|number| {
-        let started_at = newer.plus_ms(i64::from(number) * 1000);
-        let start = Start { id: format!("{number:08x}-ffff-4000-8000-000000000000"), started_at, ..Start::default() };
-        PreparedRow::new(start, Some(Outcome { status: Some(Status::Success), ..Outcome::default() }))
-    }));
+    rows.extend(newer());
     write(&path, rows);
     let arguments = ["--range", "everything", "--history-limit", "20", "--filter", "status:failed", "--fresh"];
     let path = path.display().to_string();

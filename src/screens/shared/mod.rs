@@ -341,8 +341,10 @@ impl Shared {
 
     /// Notes from when on memory holds everything: what became of an operation is known only where all that followed is.
     fn note_what_is_held(&mut self) {
-        let is_silent = self.sources.iter().any(SourceStatus::is_silent);
-        let from = if is_silent { Timestamp(i64::MAX) } else { self.complete_from() };
+        let from = self.complete_from();
+        // Where nothing up to now is held, this says so, and not another moment with every tick.
+        let knows_nothing = from >= self.now || self.sources.iter().any(SourceStatus::is_silent);
+        let from = if knows_nothing { Timestamp(i64::MAX) } else { from };
         self.store.set_held_from((from.0 > i64::MIN).then_some(from));
     }
 
