@@ -195,8 +195,10 @@ impl Store {
     /// The other attempts of these have been looked up, and are in memory.
     pub fn set_looked_up(&mut self, ids: &[Id]) {
         let rows: HashSet<Row> = ids.iter().filter_map(|id| self.find(id)).collect();
-        self.operations.looked_up.extend(&rows);
-        self.judge_again(|row| rows.contains(row));
+        if !rows.is_empty() {
+            self.operations.looked_up.extend(&rows);
+            self.judge_again(|row| rows.contains(row));
+        }
     }
 
     /// Attempts have been given up: those that were looked up may be among them.
@@ -205,14 +207,12 @@ impl Store {
         self.judge_again(|row| rows.contains(row));
     }
 
-    /// Something else may be known of what may have been tried again.
+    /// Something else may be known of what may have been tried again, also of what says nothing of that.
     fn judge_again(&mut self, of: impl Fn(&Row) -> bool) {
         let open = self.operations.of.iter().filter(|(_, known)| known.unless_followed.is_some());
         let open: Vec<Row> = open.map(|(row, _)| *row).filter(of).collect();
-        if !open.is_empty() {
-            self.update_view(&[], &[], &open);
-            self.revision += 1;
-        }
+        self.update_view(&[], &[], &open);
+        self.revision += 1;
     }
 
     /// Brings what is known of operations up to date; returns the attempts of which something else is known now.
@@ -477,8 +477,11 @@ mod tests {
         store.set_held_from(Some(Timestamp(i64::MAX)));
         assert_eq!(counts(&mut store), [10, 30, 0, 10, 10]);
         assert_eq!(affected(&store), ([10, 10, 0, 10, 11], 0));
-        // The view follows.
+        // The view follows, and so does whoever counts what was not tried again.
         assert_eq!(kept(&mut store, "final:unknown"), 10);
+        let seen = store.revision();
+        store.set_looked_up(&[Id::Text("order-60-1".into())]);
+        assert!(store.revision() > seen);
         store.set_looked_up(&["order-2-1", "order-60-1"].map(|id| Id::Text(id.into())));
         assert_eq!(store.rows().len(), 9);
         assert_eq!(affected(&store), ([10, 10, 1, 10, 9], 1));
