@@ -325,6 +325,8 @@ fn keys_are_known_however_a_terminal_spells_them() {
             terminal.keys("\x1b");
             terminal.wait_until_gone("overview");
         };
+        // What is beside the list is counted after the list is drawn.
+        terminal.settle();
         // A focus that comes and goes may draw something, but takes nothing away.
         let before: Vec<String> = rows(&terminal);
         for said in spelling.chatter {

@@ -187,7 +187,8 @@ impl Store {
 
     /// Memory holds everything from a moment on, or all that there is: without another attempt there, none was made.
     pub fn set_held_from(&mut self, held_from: Option<Timestamp>) {
-        if std::mem::replace(&mut self.operations.held_from, held_from) != held_from {
+        // Nothing changes for a store without rows: who counts them then would count the first ones later.
+        if std::mem::replace(&mut self.operations.held_from, held_from) != held_from && !self.is_empty() {
             self.judge_again(|_| true);
         }
     }
