@@ -6,7 +6,7 @@
 //! are needed.
 
 use super::complete::by_ids;
-use super::outcomes;
+use super::outcomes::{self, Lookup, Reach};
 use super::{Work, keeps_whole};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Expr, Field, Filter, NamedRecord, Predicate};
@@ -438,10 +438,11 @@ impl Outcomes {
                 }
             }
             let asked = found.asked();
-            let outcomes::Others { attempts, problems, are_all } =
-                outcomes::other_attempts(asked.sources, asked.work, asked.context, &chunk, outcomes::Reach::All).await;
+            let Asked { sources, work, context, .. } = asked;
+            let mut others = Lookup { sources, work, context, reach: Reach::All }.others(&chunk).await;
+            let problems = std::mem::take(&mut others.problems);
             let sources = asked.sources.to_vec().into();
-            for activity in outcomes::known(asked.names, chunk, attempts, are_all) {
+            for activity in outcomes::known(asked.names, chunk, others) {
                 let kept = match &self.judge {
                     Some(judge) => keeps_whole(&sources, asked.work, asked.names, judge, &activity).await,
                     None => true,

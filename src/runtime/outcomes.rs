@@ -111,96 +111,101 @@ pub(super) struct Others {
     pub(super) attempts: Vec<Activity>,
     /// Why sources could not say.
     pub(super) problems: Vec<SourceError>,
-    /// Whether every source has said all that it has.
-    pub(super) are_all: bool,
+    /// Whether there may be more, because not every source has said all that it has.
+    pub(super) is_partial: bool,
 }
 
-/// The other attempts of the operations of failed ones, from sources that are asked: also those that lead to them only through
-/// each other.
-pub(super) async fn other_attempts(
-    sources: &[(SourceId, Arc<dyn Source>)],
-    work: &Work,
-    context: Context,
-    found: &[Activity],
-    which: Reach,
-) -> Others {
-    let mut all = Others { are_all: !work.lacks_a_source(), ..Others::default() };
-    let mut known: HashSet<Id> = found.iter().map(|activity| activity.id.clone()).collect();
-    let mut asked = found.to_vec();
-    for _ in 0..GENERATIONS {
-        let mut more = attempts_beside(sources, work, context, &asked, which).await;
-        more.attempts.retain(|other| known.insert(other.id.clone()));
-        all.are_all &= more.are_all;
-        all.problems.append(&mut more.problems);
-        if more.attempts.is_empty() {
-            break;
-        }
-        // What shares a trace is found at once.
-        asked = more.attempts.iter().filter(|other| other.correlation_id.is_none()).cloned().collect();
-        all.attempts.append(&mut more.attempts);
+impl Others {
+    fn add(&mut self, more: Self) {
+        self.attempts.extend(more.attempts);
+        self.problems.extend(more.problems);
+        self.is_partial |= more.is_partial;
     }
-    all
+
+    /// The failed attempts, of those that were asked for and of these, of which every other attempt is known.
+    pub(super) fn looked_up(&self, asked: &[Activity]) -> Vec<Id> {
+        let all = asked.iter().chain(&self.attempts).filter(|one| !self.is_partial && one.is_failed_attempt());
+        all.map(|one| one.id.clone()).collect()
+    }
 }
 
-/// The attempts that share something with failed ones.
-async fn attempts_beside(
-    sources: &[(SourceId, Arc<dyn Source>)],
-    work: &Work,
-    context: Context,
-    found: &[Activity],
-    which: Reach,
-) -> Others {
-    let failed = || found.iter().filter(|activity| activity.is_failed_attempt());
-    let starts = || failed().map(|activity| activity.started_at);
-    let (Some(first), Some(last)) = (starts().min(), starts().max()) else {
-        return Others { are_all: true, ..Others::default() };
-    };
-    let (since, until) = (Some(first.plus_us(-APART_US)), Some(last.plus_us(APART_US)));
-    let keys = Keys::of(failed());
-    let holding = sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
-    let asked = holding.map(|(id, source)| async {
-        let job = work.job(*id);
-        let mut others = Vec::new();
-        // What does not find ids is read once, for all of them.
-        let questions = match (source.capabilities().finds_ids, which) {
-            (true, _) => keys.questions(),
-            (false, Reach::All) => vec![Filter::default()],
-            (false, Reach::Indexed) => return Others::default(),
-        };
-        let mut are_all = true;
-        for filter in questions {
-            let query = PageQuery { filter, context, since, until, ..PageQuery::all(CHUNK) };
-            let is_cheap = |cost: Cost| cost.indexed || cost.rows.is_some_and(|rows| rows <= FEW_ROWS);
-            if which == Reach::Indexed && !source.plan(&query, &job).await.is_ok_and(is_cheap) {
-                are_all = false;
-                continue;
+/// Where other attempts are looked up.
+#[derive(Clone, Copy)]
+pub(super) struct Lookup<'a> {
+    pub(super) sources: &'a [(SourceId, Arc<dyn Source>)],
+    pub(super) work: &'a Work,
+    pub(super) context: Context,
+    pub(super) reach: Reach,
+}
+
+impl Lookup<'_> {
+    /// The other attempts of the operations of failed ones, from sources that are asked: also those that lead to them only
+    /// through each other.
+    pub(super) async fn others(&self, found: &[Activity]) -> Others {
+        let mut all = Others { is_partial: self.work.lacks_a_source(), ..Others::default() };
+        let mut known: HashSet<Id> = found.iter().map(|activity| activity.id.clone()).collect();
+        let mut asked = found.to_vec();
+        for _ in 0..GENERATIONS {
+            if asked.is_empty() {
+                break;
             }
-            let answer = for_each(source.as_ref(), &query, &job, |activity| {
-                if activity.status.is_some() && keys.is_in(&activity) {
-                    others.push(activity);
+            let mut more = self.beside(&asked).await;
+            more.attempts.retain(|other| known.insert(other.id.clone()));
+            // What shares a trace is found at once.
+            asked = more.attempts.iter().filter(|other| other.correlation_id.is_none()).cloned().collect();
+            all.add(more);
+        }
+        all.is_partial |= !asked.is_empty();
+        all
+    }
+
+    /// The attempts that share something with failed ones.
+    async fn beside(&self, found: &[Activity]) -> Others {
+        let Self { sources, work, context, reach } = *self;
+        let mut all = Others::default();
+        let failed = || found.iter().filter(|activity| activity.is_failed_attempt());
+        let starts = || failed().map(|activity| activity.started_at);
+        let (Some(first), Some(last)) = (starts().min(), starts().max()) else { return all };
+        let (since, until) = (Some(first.plus_us(-APART_US)), Some(last.plus_us(APART_US)));
+        let keys = Keys::of(failed());
+        let holding = sources.iter().filter(|(_, source)| source.capabilities().holds_activities);
+        let asked = holding.map(|(id, source)| async {
+            let (job, mut others) = (work.job(*id), Others::default());
+            // What does not find ids is read once, for all of them.
+            let questions = match (source.capabilities().finds_ids, reach) {
+                (true, _) => keys.questions(),
+                (false, Reach::All) => vec![Filter::default()],
+                (false, Reach::Indexed) => return Others { is_partial: true, ..others },
+            };
+            for filter in questions {
+                let query = PageQuery { filter, context, since, until, ..PageQuery::all(CHUNK) };
+                let is_cheap = |cost: Cost| cost.indexed || cost.rows.is_some_and(|rows| rows <= FEW_ROWS);
+                if reach == Reach::Indexed && !source.plan(&query, &job).await.is_ok_and(is_cheap) {
+                    others.is_partial = true;
+                    continue;
                 }
-                true
-            });
-            if let Err(error) = answer.await {
-                return Others { attempts: others, problems: vec![error], are_all: false };
+                let answer = for_each(source.as_ref(), &query, &job, |activity| {
+                    if activity.status.is_some() && keys.is_in(&activity) {
+                        others.attempts.push(activity);
+                    }
+                    true
+                });
+                if let Err(error) = answer.await {
+                    return Others { problems: vec![error], is_partial: true, ..others };
+                }
             }
-        }
-        Others { attempts: others, problems: Vec::new(), are_all }
-    });
-    let mut all = Others { are_all: true, ..Others::default() };
-    for answer in futures_util::future::join_all(asked).await {
-        all.attempts.extend(answer.attempts);
-        all.problems.extend(answer.problems);
-        all.are_all &= answer.are_all;
+            others
+        });
+        futures_util::future::join_all(asked).await.into_iter().for_each(|others| all.add(others));
+        all
     }
-    all
 }
 
 /// The same activities; the failed ones say what became of them, as far as their other attempts tell.
-pub(super) fn known(names: &Names, found: Vec<Activity>, others: Vec<Activity>, are_all: bool) -> Vec<Activity> {
+pub(super) fn known(names: &Names, found: Vec<Activity>, others: Others) -> Vec<Activity> {
     let mut store = Store::new(names.clone());
-    store.set_held_from((!are_all).then_some(Timestamp(i64::MAX)));
-    store.ingest(others);
+    store.set_held_from(others.is_partial.then_some(Timestamp(i64::MAX)));
+    store.ingest(others.attempts);
     store.ingest(found.clone());
     store.follow_operations();
     let known = |activity: Activity| {

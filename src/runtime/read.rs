@@ -1,7 +1,7 @@
 //! Reads from the stores what memory does not hold, and counts it there.
 
 use super::complete::{IDS, by_ids, with_ids};
-use super::outcomes::{self, Reach};
+use super::outcomes::{self, Lookup, Reach};
 use super::{Answer, Sources, Work, keeps_whole};
 use crate::effect::{Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket};
 use crosstail_core::filter::{Context, Expr, Field, Filter, Predicate};
@@ -132,11 +132,6 @@ pub(super) fn ends(interval: Interval) -> (Option<Timestamp>, Option<Timestamp>)
     (since, until)
 }
 
-/// The failed attempts among activities.
-fn failed(items: &[Activity]) -> Vec<Id> {
-    items.iter().filter(|activity| activity.is_failed_attempt()).map(|activity| activity.id.clone()).collect()
-}
-
 /// One source that is read.
 struct Reading<'a> {
     reader: &'a Reader,
@@ -264,11 +259,12 @@ impl Reading<'_> {
             matching = items.iter().map(|activity| activity.id.clone()).collect();
         }
         let Reader { sources, work, context, .. } = self.reader;
+        let lookup = |reach| Lookup { sources, work, context: *context, reach };
         // A source that cannot be read says so itself.
         if self.question.needs_outcomes {
-            let others = outcomes::other_attempts(sources, work, *context, &items, Reach::All).await;
+            let others = lookup(Reach::All).others(&items).await;
+            let looked_up = others.looked_up(&items);
             items.extend(others.attempts);
-            let looked_up = if others.are_all { failed(&items) } else { Vec::new() };
             return self.send(ReadPart { items, matching, looked_up, ..part }).await;
         }
         // A filter, or the end of a range, may leave out the attempt that repaired a failure. It does not keep the failure
@@ -277,11 +273,10 @@ impl Reading<'_> {
         let tried = if is_first { outcomes::tried_again(&items) } else { Vec::new() };
         self.send(ReadPart { items, matching, ..part }).await;
         if !tried.is_empty() {
-            let others = outcomes::other_attempts(sources, work, *context, &tried, Reach::Indexed).await;
+            let others = lookup(Reach::Indexed).others(&tried).await;
             // An id that very many share is of no operation, and would fill the memory.
             if others.attempts.len() <= tried.len() * ATTEMPTS {
-                let all = [failed(&tried), failed(&others.attempts)].concat();
-                let looked_up = if others.are_all { all } else { Vec::new() };
+                let looked_up = others.looked_up(&tried);
                 self.send(ReadPart { items: others.attempts, looked_up, ..ReadPart::default() }).await;
             }
         }

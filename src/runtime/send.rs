@@ -1,6 +1,6 @@
 //! Sends recorded requests again, one after the other, and notes each in a file before and after.
 
-use super::outcomes::{Reach, other_attempts};
+use super::outcomes::{Lookup, Reach};
 use super::{Runtime, Sources, Work, payloads_of};
 use crate::config::{append_private, private_folder, send_value, state_folder};
 use crate::effect::{Effect, Reply, SendPlan, Sendable, Sent, Ticket};
@@ -34,13 +34,13 @@ async fn last_attempts(
     found: Vec<Activity>,
 ) -> (Vec<LastAttempt>, Option<String>) {
     let ids: Vec<_> = found.iter().map(|activity| activity.id.clone()).collect();
-    let others = other_attempts(sources, work, context, &found, Reach::All).await;
+    let others = Lookup { sources, work, context, reach: Reach::All }.others(&found).await;
     let mut store = Store::new(names.clone());
     store.ingest(found);
     store.ingest(others.attempts);
     let rows: Vec<_> = ids.iter().filter_map(|id| store.find(id)).collect();
     let problem = others.problems.first().map(ToString::to_string);
-    let lacking = || (!others.are_all).then(|| "a source cannot be read".to_owned());
+    let lacking = || others.is_partial.then(|| "a source cannot be read".to_owned());
     (store.last_attempts(&rows), problem.or_else(lacking))
 }
 
