@@ -1209,6 +1209,22 @@ fn help_palette_and_first_page() {
     insta::assert_snapshot!(format!("{help}\n════\n{palette}\n════\n{}", stage.picture()));
 }
 
+/// The last line is one key away, also from the first page.
+#[test]
+fn the_end_of_help_is_reached_by_one_key() {
+    let mut stage = Stage::new(80, 24, "dark");
+    stage.act(&[Action::HELP, Action::BOTTOM]);
+    let end = stage.picture();
+    stage.act(&[Action::DOWN]);
+    assert_eq!(stage.picture(), end);
+    stage.act(&[Action::TOP]);
+    assert_ne!(stage.picture(), end);
+    stage.act(&[Action::PAGE_DOWN; 20]);
+    assert_eq!(stage.picture(), end);
+    stage.act(&[Action::UP]);
+    assert_ne!(stage.picture(), end);
+}
+
 #[test]
 fn pausing_pins_what_is_shown() {
     let mut stage = Stage::new(100, 24, "dark");

@@ -50,19 +50,21 @@ impl Screen for Help {
 
     fn handle(&mut self, action: Action, shared: &mut Shared) -> Option<Vec<Effect>> {
         let last = self.last.get();
+        // The last line was not known before everything was drawn.
+        self.first = self.first.min(last);
         match action {
             Action::HELP if !self.is_whole => self.is_whole = true,
-            Action::DOWN | Action::PAGE_DOWN | Action::BOTTOM if !self.is_whole => self.is_whole = true,
+            Action::DOWN | Action::PAGE_DOWN if !self.is_whole => self.is_whole = true,
             // Above the first line of everything is the first page.
             Action::UP | Action::PAGE_UP | Action::TOP if self.first == 0 && self.field.text().is_empty() => {
                 self.is_whole = false;
             }
             Action::UP => self.first = self.first.saturating_sub(1),
-            Action::DOWN => self.first = (self.first + 1).min(last),
+            Action::DOWN => self.first = self.first.saturating_add(1).min(last),
             Action::PAGE_UP => self.first = self.first.saturating_sub(15),
-            Action::PAGE_DOWN => self.first = (self.first + 15).min(last),
+            Action::PAGE_DOWN => self.first = self.first.saturating_add(15).min(last),
             Action::TOP => self.first = 0,
-            Action::BOTTOM => self.first = last,
+            Action::BOTTOM => (self.is_whole, self.first) = (true, last),
             // The key that empties a filter takes back a letter of this one.
             Action::CLEAR_FILTER => {
                 let mut text = self.field.text().to_owned();
