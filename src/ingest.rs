@@ -18,6 +18,8 @@ pub struct SourceStatus {
     pub state: SourceState,
     /// Whether any range of its time can be read; otherwise it delivers its history by itself.
     pub reads_ranges: bool,
+    /// Whether a page of it costs what it holds, see [`crosstail_source::Capabilities`].
+    pub has_order: bool,
     /// Whether it holds activities, not only measurements.
     pub holds_activities: bool,
     /// Whether it follows: what is read of it now is complete.
@@ -56,6 +58,7 @@ impl SourceStatus {
             name: names.source_name(id).to_string(),
             state: SourceState::Connecting,
             reads_ranges: false,
+            has_order: false,
             holds_activities: true,
             follows: false,
             probe: None,

@@ -198,6 +198,7 @@ pub(super) fn explorer_over(
     for (status, (_, source)) in shared.sources.iter_mut().zip(&sources) {
         let capabilities = source.capabilities();
         status.reads_ranges = capabilities.reads_ranges;
+        status.has_order = capabilities.has_order;
         status.holds_activities = capabilities.holds_activities;
     }
     let stores = shared.sources.iter().any(|source| source.reads_ranges);

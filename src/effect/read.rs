@@ -24,7 +24,7 @@ pub enum ReadPurpose {
 }
 
 /// A question for activities.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ReadQuery {
     /// What for.
     pub purpose: ReadPurpose,
@@ -35,7 +35,7 @@ pub struct ReadQuery {
 }
 
 /// A stretch of a source's time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Piece {
     pub source: SourceId,
     /// Its time.
@@ -44,8 +44,8 @@ pub struct Piece {
     pub newest_first: bool,
     /// Whether it ends, and all later ones of its source, once so many activities have been found.
     pub enough: usize,
-    /// Only these activities.
-    pub ids: Vec<Id>,
+    /// Only these activities, of which memory holds everything but their payloads.
+    pub of: Vec<Activity>,
 }
 
 /// A part of the answer, of one source.
@@ -64,6 +64,8 @@ pub struct ReadPart {
     pub covered: Option<Interval>,
     /// Whether an index of the store answers the filter; `None` while that is not known.
     pub indexed: Option<bool>,
+    /// Whether the source reads all of it at once, in its own order: then what is covered is known at its end.
+    pub at_once: Option<bool>,
     /// How the filter was divided.
     pub push_down: Option<PushDown>,
     /// The source has nothing more to deliver; or it failed, and why.

@@ -2,7 +2,7 @@
 
 use crosstail_core::filter::{Atom, Expr, Field, Filter, Op, Operand, Scalar, ScalarForm, Value};
 use crosstail_core::model::{Activity, Id, SourceId};
-use crosstail_source::{Job, PageQuery, Source, SourceError, for_each};
+use crosstail_source::{Job, PageQuery, Source, SourceError, for_all};
 
 /// Ids per question.
 pub(super) const IDS: usize = 500;
@@ -29,11 +29,7 @@ pub(super) async fn by_ids<'a>(
         let mut found = Vec::new();
         for some in ids.chunks(IDS) {
             let query = PageQuery { filter: Filter::of(with_ids(some)), ..within.clone() };
-            let read = for_each(source, &query, &job, |activity| {
-                found.push(activity);
-                true
-            });
-            if let Err(error) = read.await {
+            if let Err(error) = for_all(source, &query, &job, |activity| found.push(activity)).await {
                 return (id, Err(error));
             }
         }

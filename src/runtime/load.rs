@@ -130,6 +130,32 @@ pub async fn keeps_whole(
     }
 }
 
+/// Those of some activities that a filter keeps, see [`keeps_whole`]: payloads are loaded together.
+pub(super) async fn kept_whole(
+    sources: &Sources,
+    work: &Work,
+    names: &Names,
+    predicate: &Predicate,
+    activities: &[Activity],
+) -> Vec<Id> {
+    let test =
+        |activity: &Activity, payload: Option<&Payload>| predicate.test(&NamedRecord { activity, names, payload });
+    let (mut kept, mut open) = (Vec::new(), Vec::new());
+    for activity in activities {
+        match test(activity, None) {
+            Truth::NeedsPayload => open.push(activity),
+            Truth::Yes => kept.push(activity.id.clone()),
+            Truth::No => {}
+        }
+    }
+    for some in open.chunks(TOGETHER) {
+        let loaded = payloads_of(sources, work, some.iter().copied().cloned().collect()).await;
+        let matching = loaded.into_iter().filter(|(activity, payload, _)| test(activity, Some(payload)) == Truth::Yes);
+        kept.extend(matching.map(|(activity, ..)| activity.id));
+    }
+    kept
+}
+
 /// The parts of a payload in the order of their places, as one.
 fn merged(parts: impl Iterator<Item = Payload>) -> Payload {
     parts.fold(Payload::default(), |mut whole, part| {

@@ -6,6 +6,7 @@
 //! are needed.
 
 use super::complete::by_ids;
+use super::load::kept_whole;
 use super::outcomes::{self, Lookup, Reach};
 use super::{Work, keeps_whole};
 use anyhow::Result;
@@ -13,7 +14,7 @@ use crosstail_core::filter::{Context, Expr, Field, Filter, NamedRecord, Predicat
 use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp};
 use crosstail_engine::store::{Row, Store};
 use crosstail_engine::window::{Bounds, witness};
-use crosstail_source::{Cursor, Job, PageQuery, Source, SourceError, for_each};
+use crosstail_source::{Cursor, Job, PageQuery, Source, SourceError, for_all};
 use std::collections::{HashSet, VecDeque};
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
@@ -355,11 +356,7 @@ impl<'a> MergedHistory<'a> {
         for index in 0..self.streams.len() {
             let stream = &self.streams[index];
             let mut found = Vec::new();
-            let answer = for_each(stream.source.as_ref(), &query, &stream.job, |activity| {
-                found.push(activity);
-                true
-            })
-            .await;
+            let answer = for_all(stream.source.as_ref(), &query, &stream.job, |activity| found.push(activity)).await;
             let id = stream.id;
             self.store.ingest(found);
             if let Err(error) = answer {
@@ -376,11 +373,10 @@ impl<'a> MergedHistory<'a> {
             if stream.finds_ids || ids.is_empty() || stream.ended {
                 continue;
             }
-            let answer = for_each(stream.source.as_ref(), &everything, &stream.job, |activity| {
+            let answer = for_all(stream.source.as_ref(), &everything, &stream.job, |activity| {
                 if wanted.contains(&activity.id) {
                     others.push(activity);
                 }
-                true
             })
             .await;
             let id = stream.id;
@@ -390,16 +386,11 @@ impl<'a> MergedHistory<'a> {
         }
         self.store.ingest(others);
         let sources: super::Sources = self.sources.iter().cloned().collect();
-        let mut found = Vec::new();
-        for row in self.store.all_rows() {
-            let activity = self.store.get(*row);
-            if !self.is_due(activity.started_at, || activity.id.to_string()) {
-                continue;
-            }
-            if keeps_whole(&sources, &self.work, self.names, &self.predicate, &activity).await {
-                found.push(activity);
-            }
-        }
+        let all = self.store.all_rows().iter().map(|row| self.store.get(*row));
+        let due: Vec<_> = all.filter(|one| self.is_due(one.started_at, || one.id.to_string())).collect();
+        let kept = kept_whole(&sources, &self.work, self.names, &self.predicate, &due).await;
+        let kept: HashSet<&Id> = kept.iter().collect();
+        let found = due.iter().filter(|activity| kept.contains(&activity.id)).cloned().collect();
         self.ready.extend(sorted(found, self.query.newest_first));
         Ok(())
     }

@@ -7,7 +7,7 @@ use super::complete::{IDS, one_of};
 use crosstail_core::filter::{Context, Expr, Field, Filter};
 use crosstail_core::model::{Activity, Id, Names, SourceId, Status, Timestamp};
 use crosstail_engine::store::Store;
-use crosstail_source::{Cost, PageQuery, Source, SourceError, for_each};
+use crosstail_source::{Cost, PageQuery, Source, SourceError, for_all};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -184,11 +184,10 @@ impl Lookup<'_> {
                     others.is_partial = true;
                     continue;
                 }
-                let answer = for_each(source.as_ref(), &query, &job, |activity| {
+                let answer = for_all(source.as_ref(), &query, &job, |activity| {
                     if activity.status.is_some() && keys.is_in(&activity) {
                         others.attempts.push(activity);
                     }
-                    true
                 });
                 if let Err(error) = answer.await {
                     return Others { problems: vec![error], is_partial: true, ..others };

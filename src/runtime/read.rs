@@ -1,13 +1,14 @@
 //! Reads from the stores what memory does not hold, and counts it there.
 
 use super::complete::{IDS, by_ids, with_ids};
+use super::load::kept_whole;
 use super::outcomes::{self, Lookup, Reach};
-use super::{Answer, Sources, Work, keeps_whole};
+use super::{Answer, Sources, Work};
 use crate::effect::{Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket};
 use crosstail_core::filter::{Context, Expr, Field, Filter, Predicate};
 use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp, merge_by_id};
 use crosstail_engine::window::{Interval, witness};
-use crosstail_source::{Cursor, ErrorKind, Job, PageQuery, Source, SourceError, for_each};
+use crosstail_source::{Cursor, ErrorKind, Job, PageQuery, Source, SourceError, for_all};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -115,13 +116,7 @@ impl Reader {
 
     /// Those of the joined activities that the whole filter keeps, by their payload if it asks for that.
     async fn judged(&self, items: &[Activity], predicate: &Predicate) -> Vec<Id> {
-        let mut matching = Vec::new();
-        for activity in items {
-            if keeps_whole(&self.sources, &self.work, &self.names, predicate, activity).await {
-                matching.push(activity.id.clone());
-            }
-        }
-        matching
+        kept_whole(&self.sources, &self.work, &self.names, predicate, items).await
     }
 }
 
@@ -149,9 +144,18 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// Reads a piece; returns whether the next one is wanted, too.
     async fn piece(&mut self, piece: &Piece) -> Result<bool, SourceError> {
-        if !piece.ids.is_empty() {
-            self.by_ids(&piece.ids).await?;
+        if !piece.of.is_empty() {
+            self.again(&piece.of).await?;
             return Ok(true);
+        }
+        if matches!(self.purpose, ReadPurpose::Fill(_)) && !self.source.capabilities().has_order {
+            let cost = self.source.plan(&self.query(piece.interval, piece.newest_first), &self.job).await;
+            let fits = cost.is_ok_and(|cost| cost.rows.is_some_and(|rows| rows <= piece.enough as u64));
+            self.send(ReadPart { at_once: Some(fits), ..ReadPart::default() }).await;
+            if fits {
+                self.at_once(piece.interval).await?;
+                return Ok(true);
+            }
         }
         // What cannot be read in ranges is read once.
         let whole = self.question.filter.is_all() || !self.source.capabilities().reads_ranges;
@@ -243,6 +247,25 @@ impl Reading<'_> {
         }
     }
 
+    /// Reads everything of an interval in the source's own order.
+    async fn at_once(&self, interval: Interval) -> Result<(), SourceError> {
+        let query = PageQuery { limit: PAGE, ..self.query(interval, true) };
+        let (to, mut batches) = mpsc::channel(1);
+        let read = async move { self.source.scan(&query, &to, &self.job).await };
+        let deliver = async {
+            loop {
+                let begun = Instant::now();
+                let Some(items) = batches.recv().await else { break };
+                let waited = begun.elapsed();
+                self.deliver(items, ReadPart::default()).await;
+                tokio::time::sleep(waited.min(REST)).await;
+            }
+        };
+        tokio::join!(read, deliver).0?;
+        self.send(ReadPart { covered: Some(interval), ..ReadPart::default() }).await;
+        Ok(())
+    }
+
     /// Completes and judges what was found, and delivers it.
     async fn deliver(&self, items: Vec<Activity>, part: ReadPart) {
         let needs_payload = self.question.predicate.needs_payload();
@@ -283,16 +306,19 @@ impl Reading<'_> {
     }
 
     /// Asks which of some activities match.
-    async fn by_ids(&self, ids: &[Id]) -> Result<(), SourceError> {
+    async fn again(&self, of: &[Activity]) -> Result<(), SourceError> {
+        if !self.source.capabilities().finds_ids {
+            // To look for them would read everything; where their payloads are is known.
+            let matching = self.reader.judged(of, &self.question.predicate).await;
+            self.send(ReadPart { matching, ..ReadPart::default() }).await;
+            return Ok(());
+        }
+        let ids: Vec<Id> = of.iter().map(|activity| activity.id.clone()).collect();
         for some in ids.chunks(IDS) {
             let asked = Expr::And(vec![with_ids(some), self.question.asked.expr().clone()]);
             let query = PageQuery { filter: Filter::of(asked), context: self.reader.context, ..PageQuery::all(PAGE) };
             let mut items = Vec::new();
-            for_each(self.source.as_ref(), &query, &self.job, |activity| {
-                items.push(activity);
-                true
-            })
-            .await?;
+            for_all(self.source.as_ref(), &query, &self.job, |activity| items.push(activity)).await?;
             self.deliver(items, ReadPart::default()).await;
         }
         Ok(())

@@ -167,7 +167,7 @@ async fn postgres() {
 /// A search of all that the first source has.
 fn search(ticket: Ticket, filter: &str) -> Effect {
     let (source, interval) = (SourceId(0), Interval::EVER);
-    let piece = Piece { source, interval, newest_first: true, enough: usize::MAX, ids: Vec::new() };
+    let piece = Piece { source, interval, newest_first: true, enough: usize::MAX, of: Vec::new() };
     let purpose = ReadPurpose::Search(source);
     Effect::Read(ticket, Box::new(ReadQuery { purpose, filter: filter.to_owned(), pieces: vec![piece] }))
 }

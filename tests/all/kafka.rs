@@ -2,8 +2,8 @@
 
 use crate::servers::{Kind, Server, kafka_tool, shared, unique_name};
 use crate::support::{PATIENCE, Running, collect, crosstail, crosstail_weighed, ids, lines, open};
-use crosstail_core::model::{Clock, HealthState, Metric, Timestamp};
-use crosstail_source::{ErrorKind, Job, PageQuery, Position, RelatedKey, Source, SourceEvent};
+use crosstail_core::model::{Activity, Clock, HealthState, Metric, SourceId, Timestamp};
+use crosstail_source::{ErrorKind, Job, Jobs, PageQuery, Position, RelatedKey, Source, SourceEvent, for_all};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
@@ -324,7 +324,7 @@ async fn related_messages_are_looked_for_around_the_activity() {
 }
 
 /// All pages of a topic, in one list.
-async fn pages(source: &Arc<dyn Source>, query: &PageQuery) -> Vec<crosstail_core::model::Activity> {
+async fn pages(source: &Arc<dyn Source>, query: &PageQuery) -> Vec<Activity> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let page = source.page(query, after.as_ref(), &Job::default()).await.expect("a page");
@@ -382,6 +382,35 @@ async fn pages_are_in_order_whatever_the_order_of_messages() {
     let grouping = crosstail_source::Grouping::default();
     let groups = source.aggregate(&PageQuery::all(5), &grouping, &Job::default()).await.expect("figures");
     assert_eq!(groups.values().map(|figures| figures.count).sum::<u64>(), 6000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_wanted_whole_is_read_once() {
+    let Some(server) = shared(Kind::Kafka).await else { return };
+    let topic = topic_name("log-ingestion");
+    create(&server, &topic, 12, &[]).await;
+    produce(&producer(&server, "lz4"), &topic, (0..20_000).map(log));
+    let (_, source) = open(&[server.url(&topic)]);
+    let (jobs, mut found) = (Jobs::default(), Vec::new());
+    let job = jobs.begin(SourceId(0), Job::default());
+    for_all(source.as_ref(), &PageQuery::all(5000), &job, |activity| found.push(activity)).await.expect("read");
+    assert_eq!(ids(&found).len(), 20_000);
+    // What librdkafka read beyond the end of a range counts.
+    let read = jobs.list()[0].rows;
+    assert!(read < 24_000, "{read} messages of 20,000");
+    // Payloads of neighbours come together.
+    found.sort_by_key(|activity| activity.started_at);
+    let of = |activity: &Activity| (activity.id.clone(), activity.places[0].locator.clone());
+    let of: Vec<_> = found[..500].iter().map(of).collect();
+    drop(job);
+    let job = jobs.begin(SourceId(0), Job::default());
+    let payloads = source.payloads(&of, &job).await.expect("payloads");
+    for ((id, _), payload) in of.iter().zip(payloads) {
+        let raw = payload.expect("a payload").raw;
+        assert!(raw.len() == 1 && raw[0].text().contains(&format!("\"{id}\"")), "{id}: {raw:?}");
+    }
+    let read = jobs.list()[0].rows;
+    assert!(read < 2500, "{read} messages for 500 payloads");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -29,6 +29,7 @@ impl Source for Failing {
             counts_times: false,
             holds_activities: true,
             reads_ranges: false,
+            has_order: true,
             finds_ids: false,
         }
     }

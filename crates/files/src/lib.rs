@@ -334,6 +334,7 @@ impl Source for FileSource {
             counts_times: false,
             holds_activities: true,
             reads_ranges: false,
+            has_order: false,
             finds_ids: false,
         }
     }

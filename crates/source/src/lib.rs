@@ -56,6 +56,6 @@ pub use probe::{Capabilities, Missing, Probe};
 pub use related::{Related, RelatedKey, SharedId};
 pub use scheduler::{Scheduler, Turn};
 pub use sink::Sink;
-pub use source::{Source, aggregate_locally, for_each};
+pub use source::{Batches, Source, aggregate_locally, for_all, for_each};
 pub use table_rows::TableRows;
 pub use taken::Taken;

@@ -10,7 +10,7 @@ use crate::position::Position;
 use crate::probe::{Capabilities, Probe};
 use crate::related::{Related, RelatedKey};
 use crate::sink::Sink;
-use crate::source::{Source, aggregate_locally};
+use crate::source::{Batches, Source, aggregate_locally, scan_by_pages};
 use async_trait::async_trait;
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{
@@ -173,6 +173,13 @@ impl Source for Obedient {
             }
         }
         Ok(Page { items: kept, ..page })
+    }
+
+    async fn scan(&self, query: &PageQuery, to: &Batches, job: &Job) -> Result<(), SourceError> {
+        if self.withheld.is_some() {
+            return scan_by_pages(self, query, to, job).await;
+        }
+        self.obey(job, "read history", self.source.scan(query, to, job)).await
     }
 
     async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {

@@ -13,6 +13,9 @@ pub struct Capabilities {
     pub holds_activities: bool,
     /// It reads any range of time without reading everything else.
     pub reads_ranges: bool,
+    /// It reads in order of time: a page costs what it holds. Otherwise each page may read everything again, and what is wanted
+    /// whole is read by [`crate::Source::scan`].
+    pub has_order: bool,
     /// It finds activities by their ids without reading everything.
     pub finds_ids: bool,
 }

@@ -14,6 +14,10 @@ use async_trait::async_trait;
 use crosstail_core::model::{
     Activity, Catalogue, CatalogueEntry, Diagnosis, Id, Locator, Names, Payload, Timestamp, Vitals,
 };
+use tokio::sync::mpsc;
+
+/// Where activities go that a source passes on.
+pub type Batches = mpsc::Sender<Vec<Activity>>;
 
 /// A source of activities: one configured store, read and followed, never written to.
 ///
@@ -43,6 +47,12 @@ pub trait Source: Send + Sync {
     /// A page of history: at most `query.limit` activities after `after`, in order of start and id. From the first page
     /// to the last, every record that the filter keeps appears once.
     async fn page(&self, query: &PageQuery, after: Option<&Cursor>, job: &Job) -> Result<Page, SourceError>;
+
+    /// Passes everything on that matches a query, in batches, in the order that costs the store least; by default page by page.
+    /// Ends early, without an error, where nobody takes any more.
+    async fn scan(&self, query: &PageQuery, to: &Batches, job: &Job) -> Result<(), SourceError> {
+        scan_by_pages(self, query, to, job).await
+    }
 
     /// What answering a query would take. Fast, in the worst case wrong; by default nothing is known.
     async fn plan(&self, _query: &PageQuery, _job: &Job) -> Result<Cost, SourceError> {
@@ -135,6 +145,40 @@ pub async fn for_each(
     }
 }
 
+/// Passes all pages of a query on, until nobody takes any more.
+pub(crate) async fn scan_by_pages(
+    source: &(impl Source + ?Sized),
+    query: &PageQuery,
+    to: &Batches,
+    job: &Job,
+) -> Result<(), SourceError> {
+    let mut cursor: Option<Cursor> = None;
+    loop {
+        let page = source.page(query, cursor.as_ref(), job).await?;
+        if to.send(page.items).await.is_err() || page.next.is_none() {
+            return Ok(());
+        }
+        cursor = page.next;
+    }
+}
+
+/// Passes everything that matches a query to a function, in any order.
+pub async fn for_all(
+    source: &dyn Source,
+    query: &PageQuery,
+    job: &Job,
+    mut take: impl FnMut(Activity) + Send,
+) -> Result<(), SourceError> {
+    let (to, mut batches) = mpsc::channel(1);
+    let read = async move { source.scan(query, &to, job).await };
+    let taken = async {
+        while let Some(batch) = batches.recv().await {
+            batch.into_iter().for_each(&mut take);
+        }
+    };
+    tokio::join!(read, taken).0
+}
+
 /// Computes figures locally, for a store that cannot compute them, or not for this query; an error where that is not wanted.
 pub async fn aggregate_locally(
     source: &dyn Source,
@@ -148,9 +192,8 @@ pub async fn aggregate_locally(
         return Err(SourceError::of("", "aggregate", (ErrorKind::Unsupported, None), &cause));
     }
     let mut groups = Groups::new();
-    for_each(source, &PageQuery { limit: 5000, ..query.clone() }, job, |activity| {
+    for_all(source, &PageQuery { limit: 5000, ..query.clone() }, job, |activity| {
         groups.entry(grouping.key(&activity, names)).or_default().add(&activity);
-        true
     })
     .await?;
     Ok(groups)

@@ -39,6 +39,9 @@ impl HealthScreen {
         if let Some(health) = &mut self.figures.health {
             health.apply_checks(shared.sources.iter().flat_map(|source| &source.vitals.checks));
         }
+        if shared.reads_at_once {
+            return Vec::new();
+        }
         let questions = self.figures.request_store_figures(shared.complete_from(), shared.now);
         if !questions.is_empty() {
             self.ticket = shared.ticket();

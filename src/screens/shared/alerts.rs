@@ -155,6 +155,9 @@ impl Shared {
     }
 
     fn ask_baseline(&mut self) -> Option<Effect> {
+        if self.reads_at_once {
+            return None;
+        }
         let (window_us, query) = self.alerts.alerting.request_baseline(self.now)?;
         let range = query.since..query.until;
         if self.held.covers(Interval { from: range.start, to: range.end }) {

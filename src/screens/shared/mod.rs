@@ -157,6 +157,8 @@ pub struct Shared {
     pub held: Intervals,
     /// Since when the range has been filled from the stores; `None` while it is not.
     pub(super) filling_since: Option<Timestamp>,
+    /// Whether a source is read whole: until memory holds it, whatever is asked of it would read the same again.
+    pub(super) reads_at_once: bool,
     /// What was being selected in the histogram when a screen was opened: its start and its end (exclusive).
     pub(super) selection: Option<(Timestamp, Timestamp)>,
     /// The sets that the screen which compares two is opened for.
@@ -209,6 +211,7 @@ impl Shared {
             counted: Default::default(),
             held: Intervals::default(),
             filling_since: None,
+            reads_at_once: false,
             selection: None,
             to_compare: None,
             markers: Vec::new(),

@@ -29,7 +29,7 @@ use crosstail_export::{FullRecord, markdown};
 use crosstail_source::pump::{self, PumpEvent, SourceState};
 use crosstail_source::{
     Cursor, ErrorKind, GroupKey, Grouping, Groups, Job, Jobs, Measures, PageQuery, Position, RelatedKey, Source,
-    SourceEvent, for_each,
+    SourceEvent, for_all, for_each,
 };
 use databases::{MongoFixture, PostgresFixture};
 use fixtures::{FileFixture, Fixture, SqliteFixture};
@@ -63,6 +63,7 @@ macro_rules! reads {
         checks!(
             $fixture,
             history_pages_have_no_gap_and_no_duplicate,
+            what_is_read_at_once_is_what_pages_have,
             following_sees_every_insert_and_every_change,
             cancelling_ends_at_once,
             payloads_are_whole,
@@ -210,6 +211,41 @@ async fn history_pages_have_no_gap_and_no_duplicate(mut fixture: impl Fixture) {
             "C4.7: every clause of {text} is evaluated"
         );
     }
+}
+
+async fn what_is_read_at_once_is_what_pages_have(mut fixture: impl Fixture) {
+    let written = fixture.insert(230).await;
+    let source = fixture.source();
+    let everything = all(source.as_ref()).await;
+    let middle = everything[115].started_at;
+    for (since, until) in [(None, None), (Some(middle), None), (None, Some(middle))] {
+        for text in ["", "is:failure", "req.body.order:7f*"] {
+            let query =
+                PageQuery { filter: Filter::parse(text).expect("a filter"), since, until, ..PageQuery::all(50) };
+            let (mut at_once, mut paged) = (Vec::new(), Vec::new());
+            for_all(source.as_ref(), &query, &Job::default(), |activity| at_once.push(activity)).await.expect("read");
+            for_each(source.as_ref(), &query, &Job::default(), |activity| {
+                paged.push(activity);
+                true
+            })
+            .await
+            .expect("read");
+            let by_id = |found: &mut Vec<Activity>| found.sort_by_cached_key(|activity| activity.id.to_string());
+            by_id(&mut at_once);
+            by_id(&mut paged);
+            assert_eq!(at_once, paged, "C4.17: the same, each once: {since:?} {until:?} {text}");
+        }
+    }
+    let (to, mut batches) = mpsc::channel(1);
+    let query = PageQuery::all(1);
+    let job = Job::default();
+    let taken = async {
+        batches.recv().await.expect("a batch");
+        drop(batches);
+    };
+    let (read, ()) = tokio::join!(source.scan(&query, &to, &job), taken);
+    read.expect("C4.17: it is no error that no more is taken");
+    assert_eq!(everything.len(), written.len());
 }
 
 fn latest(found: &[Activity]) -> BTreeMap<String, Activity> {

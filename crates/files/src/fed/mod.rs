@@ -188,6 +188,7 @@ impl Source for FedSource {
             counts_times: false,
             holds_activities: true,
             reads_ranges: false,
+            has_order: false,
             finds_ids: false,
         }
     }

@@ -296,6 +296,7 @@ impl Source for ElasticsearchSource {
             counts_times: false,
             holds_activities: true,
             reads_ranges: true,
+            has_order: true,
             finds_ids: true,
         }
     }

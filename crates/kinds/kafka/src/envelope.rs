@@ -8,7 +8,7 @@
 use super::registry::{Decoder, encoded};
 use base64::Engine as _;
 use crosstail_core::model::{Activity, Timestamp, parse_timestamp};
-use rdkafka::message::{BorrowedHeaders, Headers as _};
+use rdkafka::message::Headers;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ pub(super) struct About {
 
 impl About {
     /// What the headers of a message say. Their names are compared without case and separators.
-    pub(super) fn of_headers(headers: Option<&BorrowedHeaders>) -> Self {
+    pub(super) fn of_headers(headers: Option<&impl Headers>) -> Self {
         let mut about = Self::default();
         for header in headers.iter().flat_map(|headers| headers.iter()) {
             if let Some(value) = header.value.and_then(|value| std::str::from_utf8(value).ok()) {

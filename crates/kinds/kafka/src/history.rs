@@ -5,11 +5,11 @@
 
 use super::collect::{Chunk, Collect, Wanted};
 use super::connection::Consumer;
-use super::joined::Joined;
+use super::joined::{Joined, Unread};
 use super::range::{Ranges, range};
 use super::topics::{Offsets, Topic, ends};
 use super::{Error, Kafka};
-use crosstail_core::model::Timestamp;
+use crosstail_core::model::{Payload, Timestamp};
 use crosstail_source::Job;
 use rdkafka::Offset;
 use rdkafka::message::Message as _;
@@ -130,7 +130,7 @@ impl<'a> History<'a> {
             }
             let partitions = i64::try_from(ranges.len()).unwrap_or(i64::MAX);
             let read = self.window(known, &ranges, whole, &mut joined, to)?;
-            if read.enough || !joined.settle(to) {
+            if read.enough || !joined.settle(&|unread| self.payload(unread), to) {
                 return Ok(true);
             }
             let each = (read.bytes / read.messages.max(1)).max(1);
@@ -152,8 +152,14 @@ impl<'a> History<'a> {
             }
             wanted = now;
         }
-        joined.finish(to);
+        joined.finish(&|unread| self.payload(unread), to);
         Ok(left_out)
+    }
+
+    /// The payload of a record that was kept as it came.
+    fn payload(&self, unread: &Unread) -> Payload {
+        let topic = self.topics.get(unread.message.topic());
+        topic.map(|topic| topic.payload(&unread.message, unread.record())).unwrap_or_default()
     }
 
     /// Reads a window and notes what its chunks hold.
@@ -189,10 +195,11 @@ impl<'a> History<'a> {
             self.kafka.weigh(&topic.name, bytes);
             weight.bytes = weight.bytes.saturating_add(i64::try_from(bytes).unwrap_or(i64::MAX));
             for read in reads {
-                let payload = whole.then(|| topic.payload(message, &read));
                 if read.shared {
-                    joined.add(read.activity, payload, bytes);
+                    let unread = whole.then(|| Unread::of(message, read.record));
+                    joined.add(read.activity, unread, bytes);
                 } else {
+                    let payload = whole.then(|| topic.payload(message, &read.record));
                     weight.enough |= !to.take(read.activity, payload);
                 }
             }

@@ -2,6 +2,8 @@
 
 use super::collect::Collect;
 use crosstail_core::model::{Activity, Id, Payload};
+use rdkafka::message::{BorrowedMessage, Message as _, OwnedMessage};
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher as _;
 
@@ -9,13 +11,45 @@ use std::hash::BuildHasher as _;
 const WAITING: usize = 8000;
 const WEIGHT: usize = 16 << 20;
 
+/// A record as it came: what is read of it for its payload takes ten times as much memory.
+pub(super) struct Unread {
+    pub(super) message: OwnedMessage,
+    /// The record, where it is not the whole message.
+    record: Option<String>,
+}
+
+impl Unread {
+    pub(super) fn of(message: &BorrowedMessage<'_>, record: Cow<'_, str>) -> Self {
+        let is_whole = message.payload() == Some(record.as_bytes());
+        Self { message: message.detach(), record: (!is_whole).then(|| record.into_owned()) }
+    }
+
+    pub(super) fn record(&self) -> &str {
+        let whole = || std::str::from_utf8(self.message.payload().unwrap_or_default()).unwrap_or_default();
+        self.record.as_deref().unwrap_or_else(whole)
+    }
+}
+
+/// Reads the payload of a record.
+type Reads<'a> = &'a dyn Fn(&Unread) -> Payload;
+
 /// An activity of which more messages may come.
 struct Waiting {
     activity: Activity,
-    payload: Option<Payload>,
+    /// Its records, where its payload is wanted, in the order in which they came.
+    records: Option<Vec<Unread>>,
     /// The window in which its last message was.
     window: usize,
     bytes: usize,
+}
+
+impl Waiting {
+    fn payload(&self, reads: Reads<'_>) -> Option<Payload> {
+        let mut payloads = self.records.as_ref()?.iter().map(reads);
+        let mut whole = payloads.next()?;
+        payloads.for_each(|part| whole.merge(part));
+        Some(whole)
+    }
 }
 
 /// The activities of the windows read so far.
@@ -31,16 +65,17 @@ pub(super) struct Joined {
 }
 
 impl Joined {
-    /// Adds the activity of a message of so many bytes. In one window messages come in their order, windows come newest
+    /// Adds the activity of a message of so many bytes, with its record where the payload is wanted. In one window messages come in their order, windows come newest
     /// first.
-    pub(super) fn add(&mut self, activity: Activity, payload: Option<Payload>, bytes: usize) {
+    pub(super) fn add(&mut self, activity: Activity, unread: Option<Unread>, bytes: usize) {
         if self.passed.contains(&self.hasher.hash_one(&activity.id)) {
             return;
         }
         let window = self.window;
         self.bytes += bytes;
         let Some(known) = self.waiting.get_mut(&activity.id) else {
-            self.waiting.insert(activity.id.clone(), Box::new(Waiting { activity, payload, window, bytes }));
+            let records = unread.map(|unread| vec![unread]);
+            self.waiting.insert(activity.id.clone(), Box::new(Waiting { activity, records, window, bytes }));
             return;
         };
         // A newer window has said what it is now.
@@ -55,10 +90,8 @@ impl Joined {
         } else {
             known.activity.replace_with(activity);
         }
-        match (&mut known.payload, payload) {
-            (Some(part), Some(payload)) => part.merge(payload),
-            (slot @ None, payload) => *slot = payload,
-            (Some(_), None) => {}
+        if let Some(unread) = unread {
+            known.records.get_or_insert_default().push(unread);
         }
     }
 
@@ -68,7 +101,7 @@ impl Joined {
     }
 
     /// Ends a window: passes on what is complete. False where no more is wanted.
-    pub(super) fn settle(&mut self, to: &mut dyn Collect) -> bool {
+    pub(super) fn settle(&mut self, reads: Reads<'_>, to: &mut dyn Collect) -> bool {
         let crowded = self.waiting.len() > WAITING || self.bytes > WEIGHT;
         let now = self.window;
         self.window += 1;
@@ -85,7 +118,8 @@ impl Joined {
             self.passed.insert(self.hasher.hash_one(&id));
             if let Some(waiting) = self.waiting.remove(&id) {
                 self.bytes -= waiting.bytes;
-                if !to.take(waiting.activity, waiting.payload) {
+                let payload = waiting.payload(reads);
+                if !to.take(waiting.activity, payload) {
                     return false;
                 }
             }
@@ -94,9 +128,10 @@ impl Joined {
     }
 
     /// Passes on what is left.
-    pub(super) fn finish(&mut self, to: &mut dyn Collect) {
+    pub(super) fn finish(&mut self, reads: Reads<'_>, to: &mut dyn Collect) {
         for (_, waiting) in self.waiting.drain() {
-            if !to.take(waiting.activity, waiting.payload) {
+            let payload = waiting.payload(reads);
+            if !to.take(waiting.activity, payload) {
                 return;
             }
         }

@@ -25,7 +25,7 @@ use crosstail_core::model::{Diagnosis, Id, Locator, Names, Payload, SourceId, Ti
 use crosstail_core::schema::Schema;
 use crosstail_source::read_ahead::ReadAhead;
 use crosstail_source::{
-    Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
+    Batches, Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
     RelatedKey, Scheduler, Sink, Source, SourceError, Stopped,
 };
 use rdkafka::Offset;
@@ -224,6 +224,7 @@ impl Source for KafkaSource {
             counts_times: false,
             holds_activities: true,
             reads_ranges: true,
+            has_order: false,
             finds_ids: false,
         }
     }
@@ -263,6 +264,11 @@ impl Source for KafkaSource {
         self.ask(job, "read history", move |kafka, job| read::page(kafka, job, &query, after.as_ref())).await
     }
 
+    async fn scan(&self, query: &PageQuery, to: &Batches, job: &Job) -> Result<(), SourceError> {
+        let (query, to) = (query.clone(), to.clone());
+        self.ask(job, "read history", move |kafka, job| read::scan(kafka, job, &query, &to)).await
+    }
+
     async fn plan(&self, query: &PageQuery, job: &Job) -> Result<Cost, SourceError> {
         let query = query.clone();
         self.ask(job, "plan", move |kafka, job| read::plan(kafka, job, &query)).await
@@ -298,14 +304,21 @@ impl Source for KafkaSource {
             error.hint = Some("the message has expired: the topic no longer retains it".to_owned());
             error
         };
-        let Locator::Message { topic, partition, offset } = locator else { return Err(missing()) };
-        let topic = self.kafka.names.place_name(*topic);
-        let (partition, offset) = (i32::try_from(*partition).unwrap_or(0), i64::try_from(*offset).unwrap_or(0));
-        let id = id.clone();
-        let found = self
-            .ask(job, "load payload", move |kafka, job| read::payload(kafka, job, &id, (&topic, partition, offset)))
-            .await?;
-        found.ok_or_else(missing)
+        let found = self.payloads(&[(id.clone(), locator.clone())], job).await?;
+        found.into_iter().next().flatten().ok_or_else(missing)
+    }
+
+    async fn payloads(&self, of: &[(Id, Locator)], job: &Job) -> Result<Vec<Option<Payload>>, SourceError> {
+        let place = |(index, (id, locator)): (usize, &(Id, Locator))| {
+            let Locator::Message { topic, partition, offset } = locator else { return None };
+            let (partition, offset) = (i32::try_from(*partition).ok()?, i64::try_from(*offset).ok()?);
+            Some((index, (id.clone(), (self.kafka.names.place_name(*topic).to_string(), partition, offset))))
+        };
+        let (indices, asked): (Vec<_>, Vec<_>) = of.iter().enumerate().filter_map(place).unzip();
+        let found = self.ask(job, "load payload", move |kafka, job| read::payloads(kafka, job, &asked)).await?;
+        let mut payloads = vec![None; of.len()];
+        indices.into_iter().zip(found).for_each(|(index, payload)| payloads[index] = payload);
+        Ok(payloads)
     }
 
     async fn related(&self, key: &RelatedKey, limit: usize, job: &Job) -> Result<Related, SourceError> {

@@ -8,7 +8,7 @@ use super::{Error, Kafka};
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Id, Names, Payload, Timestamp};
 use crosstail_source::{
-    Cost, Cursor, Grouping, Groups, Job, Page, PageQuery, PushDown, Related, RelatedKey, Sink, SourceEvent,
+    Batches, Cost, Cursor, Grouping, Groups, Job, Page, PageQuery, PushDown, Related, RelatedKey, Sink, SourceEvent,
 };
 use rdkafka::Offset;
 use rdkafka::message::Message as _;
@@ -25,6 +25,8 @@ const FIRST_AHEAD: usize = 200;
 const SECOND_AHEAD: usize = 5000;
 const MOST_AHEAD: usize = 20_000;
 const AHEAD_BYTES: usize = 16 << 20;
+/// Messages of a partition that are further apart than this are read by themselves, in offsets.
+const APART: i64 = 500;
 /// About what an activity takes without its texts, in bytes.
 const ACTIVITY: usize = 700;
 /// Related activities are looked for within this time of an activity, in microseconds.
@@ -197,6 +199,49 @@ fn read_ahead(
     Ok(())
 }
 
+/// Passes activities on as they are read.
+struct Passed<'a> {
+    test: Test<'a>,
+    to: &'a Batches,
+    batch: Vec<Activity>,
+    bytes: usize,
+}
+
+impl Passed<'_> {
+    /// False where nobody takes any more.
+    fn pass(&mut self) -> bool {
+        self.bytes = 0;
+        self.batch.is_empty() || self.to.blocking_send(std::mem::take(&mut self.batch)).is_ok()
+    }
+}
+
+impl Collect for Passed<'_> {
+    fn take(&mut self, activity: Activity, payload: Option<Payload>) -> bool {
+        if self.test.keeps(&activity, payload.as_ref()) {
+            self.bytes += weight(&activity);
+            self.batch.push(activity);
+        }
+        (self.batch.len() < CHUNK && self.bytes < CHUNK_BYTES) || self.pass()
+    }
+
+    fn wanted(&self) -> Wanted {
+        let PageQuery { since, until, .. } = self.test.query;
+        Wanted { newest_first: true, before: *until, after: *since }
+    }
+}
+
+/// Passes everything that matches a query on; the newest messages are read first, each once.
+pub(super) fn scan(kafka: &Kafka, job: &Job, query: &PageQuery, to: &Batches) -> Result<(), Error> {
+    let mut passed = Passed { test: Test::new(query, &kafka.names), to, batch: Vec::new(), bytes: 0 };
+    let whole = passed.test.predicate.needs_payload();
+    let mut known = Known::default();
+    let history = History::open(kafka, job, &mut known)?;
+    let low = history.low(query.since)?;
+    history.back(&mut known, (low, None), whole, &mut passed)?;
+    passed.pass();
+    Ok(())
+}
+
 /// Figures, added up while messages are read.
 struct Figured<'a> {
     test: Test<'a>,
@@ -278,29 +323,49 @@ pub(super) fn fill_back(kafka: &Kafka, job: &Job, upto: &Offsets, limit: usize, 
     Ok(())
 }
 
-/// The payload of an activity in the message at an offset; `None` where it has expired.
-pub(super) fn payload(
-    kafka: &Kafka,
-    job: &Job,
-    id: &Id,
-    (topic, partition, offset): (&str, i32, i64),
-) -> Result<Option<Payload>, Error> {
+/// Where a message is: topic, partition, offset.
+pub(super) type MessageAt = (String, i32, i64);
+
+/// The payloads of activities in messages, in their order; `None` where a message has expired. Neighbours are read together.
+pub(super) fn payloads(kafka: &Kafka, job: &Job, of: &[(Id, MessageAt)]) -> Result<Vec<Option<Payload>>, Error> {
     let consumer = kafka.address.consumer()?;
-    let topics = kafka.topics(&consumer, job)?;
-    let Some(topic) = topics.activities.into_iter().find(|known| known.name == topic) else { return Ok(None) };
-    let (low, high) = consumer.bounds(&topic.name, partition)?;
-    if offset < low || offset >= high {
-        return Ok(None);
+    let topics = kafka.topics(&consumer, job)?.activities;
+    let topics: HashMap<&str, &Topic> = topics.iter().map(|topic| (topic.name.as_str(), topic)).collect();
+    let mut wanted: BTreeMap<(&str, i32), BTreeMap<i64, Vec<usize>>> = BTreeMap::new();
+    for (index, (_, (topic, partition, offset))) in of.iter().enumerate() {
+        wanted.entry((topic, *partition)).or_default().entry(*offset).or_default().push(index);
     }
-    let mut found = None;
-    let one: Ranges = [((topic.name.clone(), partition), (offset, offset + 1))].into();
-    range(&consumer, &one, job, &mut |message| {
-        let reads = topic.read(message, kafka.source, &kafka.source_name);
-        // A message may hold several records.
-        let read = reads.iter().find(|read| read.activity.id == *id).or(reads.first());
-        found = read.map(|read| topic.payload(message, read));
-        false
-    })?;
+    let mut stretches: Vec<Ranges> = Vec::new();
+    for ((topic, partition), offsets) in &mut wanted {
+        if !topics.contains_key(topic) {
+            continue;
+        }
+        let (low, high) = consumer.bounds(topic, *partition)?;
+        offsets.retain(|offset, _| (low..high).contains(offset));
+        let offsets: Vec<i64> = offsets.keys().copied().collect();
+        for (number, near) in offsets.chunk_by(|one, next| next - one <= APART).enumerate() {
+            if number == stretches.len() {
+                stretches.push(Ranges::new());
+            }
+            stretches[number].insert(((*topic).to_owned(), *partition), (near[0], near[near.len() - 1] + 1));
+        }
+    }
+    let mut found = vec![None; of.len()];
+    for ranges in stretches {
+        range(&consumer, &ranges, job, &mut |message| {
+            let at = (message.topic(), message.partition());
+            let of_message = wanted.get(&at).and_then(|offsets| offsets.get(&message.offset()));
+            if let (Some(topic), Some(of_message)) = (topics.get(message.topic()), of_message) {
+                let reads = topic.read(message, kafka.source, &kafka.source_name);
+                for index in of_message {
+                    // A message may hold several records.
+                    let read = reads.iter().find(|read| read.activity.id == of[*index].0).or(reads.first());
+                    found[*index] = read.map(|read| topic.payload(message, &read.record));
+                }
+            }
+            true
+        })?;
+    }
     Ok(found)
 }
 

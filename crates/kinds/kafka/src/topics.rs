@@ -9,7 +9,7 @@ use crosstail_core::model::{
 };
 use crosstail_core::schema::json;
 use crosstail_core::schema::{Assembler, Schema};
-use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
+use rdkafka::message::{Headers as _, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -215,7 +215,7 @@ pub(super) fn behind_transactions(
 }
 
 /// When a message was written, by the clock of the broker or of the producer.
-fn written(message: &BorrowedMessage<'_>) -> Option<Timestamp> {
+fn written(message: &impl Message) -> Option<Timestamp> {
     Timestamp::from_millis(message.timestamp().to_millis()?).of_record()
 }
 
@@ -225,17 +225,12 @@ pub(super) struct Read<'a> {
     /// Whether the record has an identity of its own, so that other messages may hold the same activity.
     pub(super) shared: bool,
     /// The record, out of what it was sent in.
-    record: Cow<'a, str>,
+    pub(super) record: Cow<'a, str>,
 }
 
 impl Topic {
     /// The activities of a message, of which most have one; never fails.
-    pub(super) fn read<'a>(
-        &self,
-        message: &'a BorrowedMessage<'_>,
-        source: SourceId,
-        source_name: &str,
-    ) -> Vec<Read<'a>> {
+    pub(super) fn read<'a>(&self, message: &'a impl Message, source: SourceId, source_name: &str) -> Vec<Read<'a>> {
         let headers = About::of_headers(message.headers());
         let Some(bytes) = message.payload() else {
             let key = message.key().map(|key| self.text(key)).unwrap_or_default();
@@ -265,7 +260,7 @@ impl Topic {
     /// The only activity of most messages, the first of others.
     pub(super) fn activities(
         &self,
-        message: &BorrowedMessage<'_>,
+        message: &impl Message,
         source: SourceId,
         source_name: &str,
     ) -> impl Iterator<Item = Activity> {
@@ -273,7 +268,7 @@ impl Topic {
     }
 
     /// Where a message is, and the identity of an activity that has none of its own.
-    fn place(&self, message: &BorrowedMessage<'_>, (source, source_name): (SourceId, &str)) -> (Place, String) {
+    fn place(&self, message: &impl Message, (source, source_name): (SourceId, &str)) -> (Place, String) {
         let (partition, offset) = (message.partition(), message.offset());
         let own = format!("{source_name}/{}/{partition}/{offset}", self.name);
         let locator =
@@ -284,7 +279,7 @@ impl Topic {
     /// What is shown of a message that cannot be read.
     fn broken<'a>(
         &self,
-        message: &BorrowedMessage<'_>,
+        message: &impl Message,
         source: (SourceId, &str),
         problem: &str,
         text: Cow<'a, str>,
@@ -299,7 +294,7 @@ impl Topic {
 
     fn record<'a>(
         &self,
-        message: &BorrowedMessage<'_>,
+        message: &impl Message,
         source: (SourceId, &str),
         Record { text, about }: Record<'a>,
         number: Option<usize>,
@@ -333,10 +328,10 @@ impl Topic {
     }
 
     /// The payload of a record of a message.
-    pub(super) fn payload(&self, message: &BorrowedMessage<'_>, read: &Read<'_>) -> Payload {
+    pub(super) fn payload(&self, message: &impl Message, record: &str) -> Payload {
         let value = message.payload().unwrap_or_default();
         let text = self.text(value).into_owned();
-        let mut payload = self.schema.divide(self.schema.record(&read.record).unwrap_or_default());
+        let mut payload = self.schema.divide(self.schema.record(record).unwrap_or_default());
         let mut about = json!({ "partition": message.partition(), "offset": message.offset() });
         if let Some(key) = message.key() {
             about["message_key"] = json!(self.text(key));

@@ -388,6 +388,7 @@ impl Source for MongodbSource {
             counts_times: false,
             holds_activities: true,
             reads_ranges: true,
+            has_order: true,
             finds_ids: true,
         }
     }

@@ -154,6 +154,7 @@ impl Source for MysqlSource {
             counts_times: false,
             holds_activities: true,
             reads_ranges: true,
+            has_order: true,
             finds_ids: true,
         }
     }

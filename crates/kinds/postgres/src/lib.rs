@@ -253,6 +253,7 @@ impl Source for PostgresSource {
             counts_times,
             holds_activities: true,
             reads_ranges: true,
+            has_order: true,
             finds_ids: true,
         }
     }

@@ -231,6 +231,7 @@ impl Source for PrometheusSource {
             counts_times: false,
             holds_activities: false,
             reads_ranges: false,
+            has_order: false,
             finds_ids: false,
         }
     }

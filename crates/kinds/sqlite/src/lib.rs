@@ -209,6 +209,7 @@ impl Source for SqliteSource {
             counts_times: false,
             holds_activities: true,
             reads_ranges: true,
+            has_order: true,
             finds_ids: true,
         }
     }

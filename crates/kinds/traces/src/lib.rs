@@ -112,6 +112,7 @@ impl Source for TraceSource {
             counts_times: false,
             holds_activities: false,
             reads_ranges: false,
+            has_order: false,
             finds_ids: false,
         }
     }

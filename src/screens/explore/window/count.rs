@@ -1,6 +1,7 @@
 //! What the stores count: the activities of the range that memory does not hold.
 
 use super::Explore;
+use super::pane::Pane;
 use crate::effect::{CountPart, CountQuery, Counts, Effect, Ticket, ValuesPart, ValuesPurpose, ValuesQuery};
 use crate::screens::explore::Facets;
 use crate::screens::shared::{CountState, Counted, Shared};
@@ -235,6 +236,10 @@ impl Explore {
         let count = &mut self.window.counts[usize::from(filtered)];
         if outside.is_empty() || !readable {
             return count.clear().map(|bucket_us| nothing(filtered, bucket_us));
+        }
+        // What is read whole is counted by memory then.
+        if self.window.panes.iter().any(Pane::is_read_at_once) {
+            return None;
         }
         // A search without an index reads everything itself: counting beside it would cost as much again.
         if searching && !is_indexed {

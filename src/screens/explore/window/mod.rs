@@ -264,7 +264,7 @@ impl Explore {
             let before = before.filter(|before| before.to == at.plus_us(1));
             let after = after.filter(|after| after.from == at.plus_us(1));
             let piece =
-                |interval, newest_first| Piece { source: id, interval, newest_first, enough: AROUND, ids: Vec::new() };
+                |interval, newest_first| Piece { source: id, interval, newest_first, enough: AROUND, of: Vec::new() };
             before.map(|before| piece(before, true)).into_iter().chain(after.map(|after| piece(after, false))).collect()
         });
         let mut sources: Vec<SourceId> = pieces.iter().map(|piece| piece.source).collect();
@@ -316,7 +316,7 @@ impl Explore {
         }
         let ticket = shared.ticket();
         let pieces = self.window.pieces(shared, |_, id| {
-            vec![Piece { source: id, interval: rest, newest_first: !newer, enough: 1, ids: Vec::new() }]
+            vec![Piece { source: id, interval: rest, newest_first: !newer, enough: 1, of: Vec::new() }]
         });
         let waiting = pieces.len();
         if waiting == 0 {

@@ -5,9 +5,12 @@ use crate::effect::{Effect, Piece, ReadPurpose, ReadQuery, Ticket};
 use crate::ingest::SourceStatus;
 use crate::screens::shared::Shared;
 use crosstail_core::filter::{Field, Operand};
-use crosstail_core::model::{SourceId, Timestamp};
+use crosstail_core::model::{Id, SourceId, Timestamp};
 use crosstail_engine::window::{Interval, Intervals};
 use crosstail_source::pump::SourceState;
+
+/// What an activity takes in memory at most, in bytes, where nothing like it is held yet.
+const UNKNOWN_ROW: usize = 256;
 
 /// After an error, a source is asked again after this time, in microseconds.
 const AGAIN_US: i64 = 5_000_000;
@@ -24,6 +27,10 @@ pub(super) struct Pane {
     pub(super) search: Reading,
     /// Whether its past can be read.
     pub(super) reads: bool,
+    /// Whether a page of it costs what it holds.
+    has_order: bool,
+    /// Whether it is read whole while it is filled, as far as that is known.
+    pub(super) at_once: Option<bool>,
     /// Of a source that delivers its history by itself: whether it has, and what was given up of it.
     is_whole: bool,
     given_up: Intervals,
@@ -65,6 +72,7 @@ impl Pane {
         self.id = source.id;
         // What it has delivered by itself and was given up can be read again.
         self.reads = source.follows && (source.reads_ranges || !self.given_up.is_empty());
+        self.has_order = source.has_order;
         if !self.is_whole && !source.reads_ranges && source.is_whole(limit) {
             self.is_whole = true;
             self.held.add(Interval::EVER);
@@ -78,6 +86,11 @@ impl Pane {
         };
         let down = self.problem.is_some();
         self.is_out = !source.holds_activities || (down && self.held.is_empty() && self.found.is_empty());
+    }
+
+    /// Whether memory will hold everything of it once it is filled: until then, whatever is asked of it would read the same again.
+    pub(super) fn is_read_at_once(&self) -> bool {
+        self.reads && !self.has_order && self.filling.is_running() && self.at_once != Some(false)
     }
 
     /// Memory holds all of a time: of everything, or of what the filter keeps.
@@ -179,6 +192,7 @@ impl Window {
         self.is_full |= used >= room || len >= limit;
         if self.is_full {
             shared.filling_since = None;
+            shared.reads_at_once = false;
             return Vec::new();
         }
         let range = shared.chosen_bounds().interval();
@@ -190,15 +204,19 @@ impl Window {
             }
             let Some(interval) = pane.held.missing(range).into_iter().next() else { continue };
             // As many as fit, if they are like those that are held.
-            let a_row = (used / len.max(1)).max(64);
-            let enough = FILL.min(limit - len).min((room - used) / a_row).max(1);
-            let piece = Piece { source: pane.id, interval, newest_first: true, enough, ids: Vec::new() };
+            let a_row = (used / len.max(1)).max(if pane.has_order { 64 } else { UNKNOWN_ROW });
+            // What has no order is read from its start each time.
+            let most = if pane.has_order { FILL } else { usize::MAX };
+            let enough = most.min(limit - len).min((room - used) / a_row).max(1);
+            pane.at_once = None;
+            let piece = Piece { source: pane.id, interval, newest_first: true, enough, of: Vec::new() };
             let ticket = shared.ticket();
             pane.filling = Reading::Running(ticket);
             let query = ReadQuery { purpose: ReadPurpose::Fill(pane.id), filter: String::new(), pieces: vec![piece] };
             effects.push(Effect::Read(ticket, Box::new(query)));
         }
         let fills = self.panes.iter().any(|pane| pane.filling.is_running());
+        shared.reads_at_once = self.panes.iter().any(Pane::is_read_at_once);
         shared.filling_since = fills.then(|| shared.filling_since.unwrap_or(shared.now));
         effects
     }
@@ -214,7 +232,9 @@ impl Window {
         for index in 0..self.panes.len() {
             let pane = &self.panes[index];
             let readable = pane.reads || (inside && shared.sources[index].backfilled);
-            if readable && pane.search.is_due(shared.now) {
+            // Memory knows, once all of it is read.
+            let waits = pane.is_read_at_once() && !inside;
+            if readable && !waits && pane.search.is_due(shared.now) {
                 let missing = pane.known(shared).missing(range);
                 effects.extend(self.ask(index, missing, true, shared));
             }
@@ -245,7 +265,7 @@ impl Window {
             return None;
         }
         let source = pane.id;
-        let piece = |interval| Piece { source, interval, newest_first, enough: SEARCH, ids: Vec::new() };
+        let piece = |interval| Piece { source, interval, newest_first, enough: SEARCH, of: Vec::new() };
         let pieces = missing.into_iter().map(piece).collect();
         let ticket = shared.ticket();
         pane.search = Reading::Running(ticket);
@@ -285,7 +305,7 @@ impl Window {
                 interval,
                 newest_first: true,
                 enough: if all { 1 } else { 1000 },
-                ids: Vec::new(),
+                of: Vec::new(),
             };
             sides.into_iter().filter(|side| !side.is_empty()).map(piece).collect()
         });
@@ -313,18 +333,16 @@ impl Window {
         let ticket = shared.ticket();
         let ids = some.iter().map(|(_, id)| id.clone()).collect();
         self.matching_again = Some((ticket, ids));
+        let held = |(_, id): &(SourceId, Id)| shared.store.find(id).map(|row| shared.store.get(row));
         let pieces = some.chunk_by(|a, b| a.0 == b.0).map(|of_one| Piece {
             source: of_one[0].0,
             interval: Interval::EVER,
             newest_first: true,
             enough: usize::MAX,
-            ids: of_one.iter().map(|(_, id)| id.clone()).collect(),
+            of: of_one.iter().filter_map(held).collect(),
         });
-        let query = ReadQuery {
-            purpose: ReadPurpose::Changed,
-            filter: shared.filter.text().to_owned(),
-            pieces: pieces.collect(),
-        };
+        let pieces: Vec<Piece> = pieces.filter(|piece| !piece.of.is_empty()).collect();
+        let query = ReadQuery { purpose: ReadPurpose::Changed, filter: shared.filter.text().to_owned(), pieces };
         vec![Effect::Read(ticket, Box::new(query))]
     }
 }

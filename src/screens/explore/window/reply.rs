@@ -68,6 +68,7 @@ impl Explore {
         match purpose {
             ReadPurpose::Fill(_) => {
                 pane.covers(part.covered, true);
+                pane.at_once = part.at_once.or(pane.at_once);
                 if let Some(end) = &part.end {
                     pane.filling = match end {
                         // Another range is filled again.
