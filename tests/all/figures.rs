@@ -26,6 +26,7 @@ fn opened() -> (Explorer, Ticket, i64) {
     names.add_source("db");
     let mut explorer = Explorer::new(names, &[SOURCE], chrono_tz::Tz::UTC, now());
     explorer.shared.sources[0].reads_ranges = true;
+    explorer.shared.sources[0].has_order = true;
     explorer.shared.sources[0].follows = true;
     explorer.shared.range = Range::Last(HOURS * 60 * MINUTE);
     let mut effects = explorer.update(Event::Resize(100, 16));

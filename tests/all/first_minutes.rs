@@ -61,6 +61,7 @@ fn filling(size: (u16, u16)) -> (Stage, u64, Vec<Effect>) {
     let id = names.add_source("orders");
     let mut explorer = Explorer::new(names, &[id], chrono_tz::Tz::UTC, EPOCH.plus_ms(1_260_000));
     explorer.shared.sources[0].reads_ranges = true;
+    explorer.shared.sources[0].has_order = true;
     explorer.shared.range = Range::Last(24 * 3_600_000_000);
     let mut stage = Stage::new(size.0, size.1, "dark");
     stage.explorer = explorer;

@@ -42,6 +42,7 @@ impl Driven {
         let mut explorer = Box::new(Explorer::new(names.clone(), &ids, chrono_tz::Tz::UTC, now));
         for (status, (_, source)) in explorer.shared.sources.iter_mut().zip(&sources) {
             status.reads_ranges = source.capabilities().reads_ranges;
+            status.has_order = source.capabilities().has_order;
         }
         explorer.shared.range = range;
         explorer.shared.settings.memory = memory;

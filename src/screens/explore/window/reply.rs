@@ -110,13 +110,14 @@ impl Explore {
                 }
             }
         }
-        self.settle_after(purpose, shared);
+        self.settle_after(purpose, part.end.is_some(), shared);
         self.look(shared)
     }
 
-    fn settle_after(&mut self, purpose: ReadPurpose, shared: &mut Shared) {
+    fn settle_after(&mut self, purpose: ReadPurpose, is_over: bool, shared: &mut Shared) {
         self.show(shared);
-        if !matches!(purpose, ReadPurpose::Fill(_)) {
+        // What is read whole is known at its end.
+        if is_over || !matches!(purpose, ReadPurpose::Fill(_)) {
             let at = self.list.selected.filter(|row| shared.store.holds(*row)).map(|row| shared.store.started(row));
             self.list.settle(&shared.store, at);
             self.count(shared, true);
@@ -190,6 +191,10 @@ impl Explore {
             effects.extend(self.give_up(shared));
             // What is counted from memory now would lack what is gone.
             self.publish_counts(shared);
+        }
+        if !effects.is_empty() {
+            // What waited for what is not read any more goes on.
+            effects.extend(self.look(shared));
         }
         effects
     }
