@@ -9,8 +9,8 @@ mod values;
 
 pub use payload::{PayloadSection, PreparedPayload, missing};
 pub use read::{
-    CountPart, CountQuery, Counts, Piece, ReadPart, ReadPurpose, ReadQuery, ReportRange, ValuesPart, ValuesPurpose,
-    ValuesQuery,
+    CountPart, CountQuery, Counts, HeldPage, HeldQuery, Piece, ReadPart, ReadPurpose, ReadQuery, ReportRange,
+    ValuesPart, ValuesPurpose, ValuesQuery,
 };
 pub use search::{SearchProgress, is_named, rank};
 pub use send::{SendPlan, Sendable, Sent};
@@ -73,6 +73,8 @@ pub enum Reply {
     },
     /// Activities that memory did not hold.
     Read(ReadPurpose, Box<ReadPart>),
+    /// Work asks for what memory holds.
+    Held(Box<HeldQuery>),
     /// Counts over a time that memory does not hold.
     Counted(Box<CountPart>),
     /// Values over a time that memory does not hold.

@@ -1,10 +1,11 @@
 //! What the screen asks the stores for beyond what memory holds, and what it gets.
 
-use crosstail_core::filter::Field;
+use crosstail_core::filter::{Field, Predicate};
 use crosstail_core::model::{Activity, Id, SourceId, Timestamp};
 use crosstail_engine::store::Facet;
 use crosstail_engine::window::{Bounds, Interval};
 use crosstail_source::{Groups, PushDown};
+use tokio::sync::oneshot;
 
 /// What something is read for. A newer one of the same purpose ends the older one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,6 +96,25 @@ pub struct ReportRange {
     /// Text of the filter; empty for everything.
     pub filter: String,
     pub bounds: Bounds,
+    /// Whether memory holds all of it, and what became of it.
+    pub is_held: bool,
+}
+
+/// A question for what memory holds, which would otherwise be read from the stores again.
+#[derive(Debug)]
+pub struct HeldQuery {
+    pub predicate: Predicate,
+    pub bounds: Bounds,
+    /// Who asks.
+    pub answer: oneshot::Sender<HeldPage>,
+}
+
+/// Some of what memory holds, the newest first.
+#[derive(Debug)]
+pub struct HeldPage {
+    pub items: Vec<Activity>,
+    /// The rest started before this time; `None` where there is none.
+    pub rest: Option<Timestamp>,
 }
 
 /// A question for the values of fields over a time that memory does not hold.

@@ -1,6 +1,7 @@
 //! Groups of failures over all sources: those of a range of time, and whether each is new. The stores are asked once for the
 //! failures of a day before the range; what they say is remembered.
 
+use super::history::History;
 use super::{MergedHistory, Recall, Work};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Expr, Filter};
@@ -42,7 +43,7 @@ pub async fn failures(
         }
     };
     let query = PageQuery { filter, newest_first: true, limit: PAGE, ..query };
-    let mut joined = MergedHistory::new(&holding, work, names, query.clone()).with_outcomes();
+    let mut joined = History::new(&holding, work, names, query.clone()).with_outcomes();
     if problems.is_some() {
         joined = joined.partial();
     }

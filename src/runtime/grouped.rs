@@ -38,6 +38,13 @@ impl Runtime {
         (scope, work, self.page_query(asked))
     }
 
+    /// Like [`Self::asked`]; where memory holds all of it, memory is asked.
+    fn asked_of_memory(&mut self, purpose: &str, asked: &ReportRange) -> (CancellationToken, Work, PageQuery) {
+        let (scope, work, query) = self.asked(purpose, asked);
+        let work = if asked.is_held { work.in_memory(self.replies.clone()) } else { work };
+        (scope, work, query)
+    }
+
     fn page_query(&self, asked: &ReportRange) -> PageQuery {
         let filter = Filter::parse(&asked.filter).unwrap_or_default();
         let (since, until) = (asked.bounds.since, asked.bounds.until);
@@ -62,7 +69,7 @@ impl Runtime {
     }
 
     fn group_failures(&mut self, ticket: Ticket, asked: &ReportRange) {
-        let (scope, work, query) = self.asked("group failures", asked);
+        let (scope, work, query) = self.asked_of_memory("group failures", asked);
         let (sources, names, recall) = (Arc::clone(&self.sources), self.names.clone(), self.recall.clone());
         self.spawn(scope, ticket, async move {
             let mut problems = Vec::new();
@@ -88,7 +95,7 @@ impl Runtime {
     }
 
     fn find_patterns(&mut self, ticket: Ticket, asked: &ReportRange) {
-        let (scope, work, query) = self.asked("find patterns", asked);
+        let (scope, work, query) = self.asked_of_memory("find patterns", asked);
         let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
         self.spawn(scope, ticket, async move {
             let mut problems = Vec::new();
@@ -120,7 +127,7 @@ impl Runtime {
     }
 
     fn find_values(&mut self, ticket: Ticket, asked: &ReportRange, template: String) {
-        let (scope, work, query) = self.asked("count values of a pattern", asked);
+        let (scope, work, query) = self.asked_of_memory("count values of a pattern", asked);
         let (sources, names) = (Arc::clone(&self.sources), self.names.clone());
         self.spawn(scope, ticket, async move {
             let found = gap_values(&sources, &work, &names, query, &template).await;

@@ -10,6 +10,7 @@ mod failures;
 mod figures;
 mod find;
 mod grouped;
+mod history;
 mod incident;
 mod load;
 mod markers;

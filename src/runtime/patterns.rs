@@ -1,5 +1,6 @@
 //! The patterns of messages and errors over all sources, and the values of what varies in one.
 
+use super::history::History;
 use super::{MergedHistory, Work};
 use anyhow::Result;
 use crosstail_core::model::{Activity, Names, SourceId, Timestamp};
@@ -35,9 +36,9 @@ pub async fn patterns(
 ) -> Result<FoundPatterns> {
     let mut counts = PatternCounts::default();
     let mut reader = Reader { sources: holding(sources), work, names, problems };
-    // A log file is read whole for each slice: reading all of it once costs less.
-    let reads_ranges = reader.sources.iter().all(|(_, source)| source.capabilities().reads_ranges);
-    let most = if reads_ranges { sampling.exact } else { u64::MAX };
+    // What has no order is read whole for each slice: reading all of it once costs less. What memory holds is not sampled.
+    let has_order = reader.sources.iter().all(|(_, source)| source.capabilities().has_order);
+    let most = if has_order && work.memory().is_none() { sampling.exact } else { u64::MAX };
     let left = reader.each(query.clone(), most, |activity| counts.add(activity)).await?;
     let sampled = match left {
         Some(until) => reader.sample(query, until, sampling, |activity| counts.add(activity)).await?,
@@ -79,7 +80,7 @@ impl Reader<'_> {
     /// returns the later one: everything from there on was passed.
     async fn each(&mut self, query: PageQuery, most: u64, mut take: impl FnMut(Activity)) -> Result<Option<Timestamp>> {
         let query = PageQuery { newest_first: true, limit: PAGE, ..query };
-        let mut joined = MergedHistory::new(&self.sources, self.work, self.names, query);
+        let mut joined = History::new(&self.sources, self.work, self.names, query);
         if self.problems.is_some() {
             joined = joined.partial();
         }

@@ -1,8 +1,10 @@
 //! One piece of work and its jobs.
 
+use super::Answer;
 use crosstail_core::model::SourceId;
 use crosstail_source::{Job, Jobs, Priority};
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// One piece of work: begins a job for each source that it asks.
@@ -15,6 +17,8 @@ pub struct Work {
     limit: Option<Duration>,
     /// Whether a source that was named is not among those that are asked.
     lacks_a_source: bool,
+    /// Where memory is asked for what it holds.
+    memory: Option<mpsc::Sender<Answer>>,
 }
 
 impl Work {
@@ -27,6 +31,7 @@ impl Work {
             scope: scope.clone(),
             limit: None,
             lacks_a_source: false,
+            memory: None,
         }
     }
 
@@ -45,6 +50,17 @@ impl Work {
     #[must_use]
     pub fn lacking_a_source(self, lacks: bool) -> Self {
         Self { lacks_a_source: lacks, ..self }
+    }
+
+    /// The same work; memory holds all that it is about, and is asked for it.
+    #[must_use]
+    pub(super) fn in_memory(self, memory: mpsc::Sender<Answer>) -> Self {
+        Self { memory: Some(memory), ..self }
+    }
+
+    /// Where memory is asked, if it holds all that this is about.
+    pub(super) const fn memory(&self) -> Option<&mpsc::Sender<Answer>> {
+        self.memory.as_ref()
     }
 
     /// Whether a source that was named is not among those that are asked.

@@ -44,6 +44,7 @@ mod gone;
 mod guide;
 mod habits;
 mod halves;
+mod held;
 mod hostile;
 mod incident;
 mod json_schema;

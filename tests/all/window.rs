@@ -4,7 +4,7 @@ use crate::halves::{Holder, Opened, halves};
 use crate::planner;
 use crate::support::{EPOCH, PATIENCE, open, random_database};
 use crosstail::action::Action;
-use crosstail::effect::Effect;
+use crosstail::effect::{Effect, Reply, Ticket};
 use crosstail::runtime::{Incoming, Runtime};
 use crosstail::screens::{Event, Explorer, draw};
 use crosstail::tui::{Appearance, ColourDepth, Keymap, Stroke, Theme, text::count};
@@ -26,7 +26,7 @@ pub struct Driven {
     pub explorer: Box<Explorer>,
     runtime: Runtime,
     incoming: Incoming,
-    source: Arc<dyn Source>,
+    pub source: Arc<dyn Source>,
     clock: Clock,
 }
 
@@ -117,6 +117,12 @@ impl Driven {
         .await
         .expect("read");
         found
+    }
+
+    /// The next reply, which is for the explorer.
+    pub async fn next_reply(&mut self) -> (Ticket, Reply) {
+        let reply = tokio::time::timeout(PATIENCE, self.incoming.replies.recv()).await.expect("a reply in time");
+        reply.expect("a reply")
     }
 
     /// The ids that the list shows, the newest first.

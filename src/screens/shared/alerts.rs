@@ -177,6 +177,10 @@ impl Shared {
                 self.alerts.alerting.set_baseline(self.alerts.baseline.1, result.as_ref().ok(), self.now);
                 Ok(())
             }
+            Reply::Held(query) => {
+                self.answer_from_memory(*query);
+                Ok(())
+            }
             Reply::Marked(found) => {
                 self.take_marked(ticket, found);
                 Ok(())

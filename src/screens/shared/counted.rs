@@ -1,12 +1,16 @@
 //! Figures over the range: what memory counts, and what the stores count beyond it. Every moment belongs to one of the two.
 
 use super::Shared;
-use crate::effect::ReportRange;
-use crosstail_core::filter::Field;
+use crate::effect::{HeldPage, HeldQuery, ReportRange};
+use crate::ingest::SourceStatus;
+use crosstail_core::filter::{Field, Filter, Operand};
 use crosstail_core::model::Timestamp;
-use crosstail_engine::store::Facet;
+use crosstail_engine::store::{Facet, RowRecord};
 use crosstail_engine::window::{Bounds, Interval, Intervals};
 use std::ops;
+
+/// Rows that memory is asked for at once.
+const AT_ONCE: usize = 4000;
 
 /// What the stores count.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +65,32 @@ pub struct Figure {
 impl Shared {
     /// What the view is of, for what the stores are asked.
     pub fn view_range(&self) -> ReportRange {
-        ReportRange { filter: self.filter.text().to_owned(), bounds: self.bounds() }
+        let bounds = self.bounds();
+        ReportRange { filter: self.filter.text().to_owned(), bounds, is_held: self.holds(&self.filter, bounds) }
+    }
+
+    /// Whether memory holds all that a filter keeps of a time, and whatever followed it.
+    pub(in crate::screens) fn holds(&self, filter: &Filter, bounds: Bounds) -> bool {
+        let looks_inside = filter.expr().atoms().iter().any(|atom| matches!(atom.target, Operand::Path(..)));
+        let from = bounds.interval().from;
+        let is_known = self.held.covers(Interval::new(from, Interval::EVER.to));
+        is_known && !looks_inside && !self.sources.iter().any(SourceStatus::is_silent)
+    }
+
+    /// Answers work that asks for what memory holds, as much as a picture can wait for.
+    pub(in crate::screens) fn answer_from_memory(&self, HeldQuery { predicate, bounds, answer }: HeldQuery) {
+        let (store, Interval { from, to }) = (&self.store, bounds.interval());
+        let rows = store.rows_between(from..to);
+        let mut first = rows.len().saturating_sub(AT_ONCE);
+        // Those of one moment are answered together.
+        while first > 0 && store.started(rows[first - 1]) == store.started(rows[first]) {
+            first -= 1;
+        }
+        let newest = rows[first..].iter().rev().filter(|row| predicate.keeps(&RowRecord::new(store, **row)));
+        let items = newest.map(|row| store.get(*row)).collect();
+        let rest = (first > 0).then(|| store.started(rows[first]));
+        // Nobody waits where the work was ended.
+        let _ = answer.send(HeldPage { items, rest });
     }
 
     /// The ends of the time that the view is about: of the filter if it names a time, else of the range.

@@ -24,6 +24,7 @@ impl TwoSets {
         let set = |since, until| ReportRange {
             filter: filter.clone(),
             bounds: Bounds { since: Some(since), until: Some(until) },
+            is_held: false,
         };
         let names = ["after", "before"].map(str::to_owned);
         Self { sets: [set(at, until), set(since, at)], names, back: Some(back) }
@@ -45,8 +46,8 @@ impl Shared {
     pub(in crate::screens) fn view_and(&self, text: &str) -> Result<TwoSets, String> {
         let (filter, predicate) = Filter::compile(text, &self.context()).map_err(|error| error.to_string())?;
         let named = predicate.time_bounds().map(|(since, until)| Bounds { since, until });
-        let other =
-            ReportRange { filter: filter.text().to_owned(), bounds: named.unwrap_or_else(|| self.chosen_bounds()) };
+        let bounds = named.unwrap_or_else(|| self.chosen_bounds());
+        let other = ReportRange { filter: filter.text().to_owned(), bounds, is_held: self.holds(&filter, bounds) };
         let names = ["this view", "the other"].map(str::to_owned);
         Ok(TwoSets { sets: [self.view_range(), other], names, back: None })
     }

@@ -273,7 +273,10 @@ impl Store {
             }
             open = next;
         }
-        known.into_iter().collect()
+        // What is judged first decides where links are ambiguous: not chance.
+        let mut known: Vec<Row> = known.into_iter().collect();
+        known.sort_unstable_by_key(|row| self.key(*row));
+        known
     }
 
     /// What is known of the failed ones among some attempts.
