@@ -1,7 +1,11 @@
 //! `export`: every form from every kind of source, interrupted and gone on with.
 
-use crate::support::{crosstail, lines, random_database, wait_for};
+use crate::elasticsearch::refresh;
+use crate::faults::{prepared, write};
+use crate::servers::{Kind, shared};
+use crate::support::{crosstail, ids, lines, open, random_database, wait_for};
 use crate::writing::said;
+use crosstail_source::{Job, PageQuery};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::RowAccessor as _;
 use serde_json::Value;
@@ -245,4 +249,32 @@ async fn ctrl_c_says_how_to_go_on_and_mistakes_are_said() {
     let output = crosstail(&["export", "system:nobody", "-s", text(&database), "--output", text(&none)]);
     assert!(output.status.success() && said(&output).contains(" 0 activities"), "{}", said(&output));
     assert_eq!(exported(&none).len(), 0);
+}
+
+/// An export that goes on is another program: it asks for what comes after the last one that it has, however many have one time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_goes_on_in_another_program() {
+    for kind in [Kind::Postgres, Kind::Mysql, Kind::MongoReplica, Kind::Elasticsearch, Kind::Kafka] {
+        let Some(server) = shared(kind).await else { return };
+        let database = prepared(&server).await;
+        write(&server, &database, 0, 300).await;
+        if kind == Kind::Elasticsearch {
+            refresh(&server, &database).await;
+        }
+        for newest_first in [false, true] {
+            let query = PageQuery { newest_first, ..PageQuery::all(70) };
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let (_, source) = open(&[server.url(&database)]);
+                let page = source.page(&query, after.as_ref(), &Job::default()).await.expect("a page");
+                found.extend(page.items);
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            let each: BTreeSet<String> = ids(&found).into_iter().collect();
+            assert_eq!((each.len(), found.len()), (300, 300), "{kind:?}: C4.4: everything, and nothing twice");
+        }
+    }
 }

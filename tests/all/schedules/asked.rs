@@ -78,7 +78,12 @@ fn ids(text: &str, what: &str) -> BTreeSet<String> {
     for line in text.lines() {
         let record: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{what}: {error}: {line}"));
         let id = record["id"].as_str().expect("an id").to_owned();
-        assert!(found.insert(id), "{what}: nothing twice");
+        assert!(
+            !found.contains(&id),
+            "{what}: nothing twice: {id} is, the second time after {} others: {line}",
+            found.len()
+        );
+        found.insert(id);
     }
     found
 }
@@ -124,7 +129,7 @@ async fn searched_and_exported(kind: Kind) {
         let file = desk.folder.path().join(&output);
         let mut between = between;
         for _ in 0..5 {
-            let what = format!("the export, {what}");
+            let what = format!("the export, {what}: {}", done.err);
             if done.assert_honest(|| ids(&read(&file), &what), between, &what) {
                 break;
             }

@@ -1,6 +1,5 @@
 //! Gives up rows to stay within a budget of memory, and says how much is used.
 
-use super::pack::RareFields;
 use super::segment::Segment;
 use super::{ROWS, Row, Store};
 use crosstail_core::model::Timestamp;
@@ -14,10 +13,8 @@ impl Store {
         // A slot of a hash table has a byte of control beside its value.
         let index = self.index.capacity() * (size_of::<u32>() + 1);
         let orders = self.order.capacity() + self.view.rows.as_ref().map_or(0, super::Ordered::capacity);
-        // Rare fields are boxed; beyond their own size most have one place with a short key.
-        let extras = self.extras.capacity() * 16 + self.extras.len() * (size_of::<RareFields>() + 64);
         let segments: usize = self.segments.iter().map(Segment::bytes).sum();
-        segments + self.symbols.bytes() + index + orders * size_of::<Row>() + extras
+        segments + self.symbols.bytes() + index + orders * size_of::<Row>()
     }
 
     /// Whether a row is in memory: it may have been given up since its number was known.
@@ -54,7 +51,6 @@ impl Store {
         if let Ok(entry) = self.index.find_entry(hash, |known| *known == row) {
             entry.remove();
         }
-        self.extras.remove(&row);
         self.view.payload_matches.remove(&row);
         self.operations.forget(row);
         let number = row as usize / ROWS;
@@ -65,7 +61,7 @@ impl Store {
 
     /// Keeps the texts that rows have, and frees the memory of all others.
     fn compact_texts(&mut self) {
-        let Self { segments, symbols, index, hasher, extras, .. } = self;
+        let Self { segments, symbols, index, hasher, .. } = self;
         let mut used = vec![false; symbols.len()];
         for segment in segments.iter_mut() {
             segment.each_symbol(|symbol| used[symbol.0 as usize] = true);
@@ -74,7 +70,7 @@ impl Store {
         for segment in segments.iter_mut() {
             segment.each_symbol(|symbol| *symbol = renumbered[symbol.0 as usize]);
         }
-        extras.shrink_to_fit();
+        segments.iter_mut().for_each(Segment::shrink);
         index.shrink_to_fit(|row| {
             let segment = &segments[*row as usize / ROWS];
             hasher.hash_one(segment.id(*row as usize % ROWS, symbols))

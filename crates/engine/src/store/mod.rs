@@ -32,8 +32,8 @@ use hashbrown::HashTable;
 use operations::Operations;
 use ordered::Ordered;
 use pack::{RareFields, SAME};
-use segment::{ROWS, Segment, SegmentContext};
-use std::collections::{HashMap, HashSet};
+use segment::{ROWS, Segment};
+use std::collections::HashSet;
 use std::hash::BuildHasher as _;
 use std::ops::Range;
 
@@ -72,7 +72,6 @@ pub struct Store {
     names: Names,
     symbols: Symbols,
     segments: Vec<Segment>,
-    extras: HashMap<u32, Box<RareFields>>,
     index: HashTable<u32>,
     hasher: FixedState,
     order: Ordered,
@@ -106,7 +105,6 @@ impl Store {
             names,
             symbols: Symbols::default(),
             segments: Vec::new(),
-            extras: HashMap::new(),
             index: HashTable::new(),
             hasher: FixedState::default(),
             order: Ordered::default(),
@@ -157,7 +155,7 @@ impl Store {
 
     fn extra(&self, row: Row) -> Option<&RareFields> {
         let (segment, at) = self.at(row);
-        if segment.has_extra(at) { self.extras.get(&row).map(|extra| &**extra) } else { None }
+        segment.extra(at)
     }
 
     /// The sort key of a row: time, then offset in the file, then arrival.
@@ -267,8 +265,7 @@ impl Store {
             }
             moved.push(row);
         }
-        let Self { segments, symbols, extras, .. } = self;
-        segments[row as usize / ROWS].put(row as usize % ROWS, row, &after, &mut SegmentContext { symbols, extras });
+        self.segments[row as usize / ROWS].put(row as usize % ROWS, &after, &mut self.symbols);
         Merged { changed: true, joined }
     }
 
@@ -277,8 +274,7 @@ impl Store {
         if row as usize / ROWS == self.segments.len() {
             self.segments.push(Segment::default());
         }
-        let Self { segments, symbols, extras, .. } = self;
-        segments[row as usize / ROWS].put(row as usize % ROWS, row, activity, &mut SegmentContext { symbols, extras });
+        self.segments[row as usize / ROWS].put(row as usize % ROWS, activity, &mut self.symbols);
         self.last += 1;
         row
     }

@@ -5,6 +5,7 @@ use compact_str::CompactString;
 use crosstail_core::filter::Field;
 use crosstail_core::model::{Activity, Id, Locator, NameId, Place, Timestamp};
 use crosstail_core::number::saturating_i64;
+use smallvec::SmallVec;
 
 /// The text columns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,8 +114,8 @@ pub(super) struct RareFields {
     pub(super) max_attempts: Option<u16>,
     /// The locator in the first place, if it does not fit into the columns.
     pub(super) locator: Option<Locator>,
-    /// Places after the first.
-    pub(super) places: Vec<Place>,
+    /// Places after the first: mostly one, without a piece of memory of its own.
+    pub(super) places: SmallVec<[Place; 1]>,
 }
 
 /// Absent, or stored in [`RareFields`].

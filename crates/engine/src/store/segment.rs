@@ -10,7 +10,7 @@ use compact_str::CompactString;
 use crosstail_core::model::{
     Activity, Direction, Id, Kind, Level, Locator, NameId, Place, SourceId, Status, Timestamp,
 };
-use crosstail_core::number::{saturating_i64, saturating_u8, saturating_u32, truncated_i64};
+use crosstail_core::number::{saturating_i64, saturating_u8, saturating_u16, saturating_u32, truncated_i64};
 use std::collections::HashMap;
 
 /// Rows per segment.
@@ -35,6 +35,8 @@ pub(super) struct Segment {
     locator: Vec<u64>,
     locator_more: Vec<u32>,
     source: Values<u16>,
+    /// What few rows have, by the row: side by side, because thousands of small pieces would hold the pages that they lie on.
+    extras: HashMap<u16, RareFields>,
     /// Rows that have been given up.
     gone: usize,
 }
@@ -42,16 +44,9 @@ pub(super) struct Segment {
 /// The form of an id that is a text, in [`bits::ID`].
 const TEXT_ID: u32 = 2;
 
-/// State that all segments of a store share.
-pub(super) struct SegmentContext<'a> {
-    pub(super) symbols: &'a mut Symbols,
-    pub(super) extras: &'a mut HashMap<u32, Box<RareFields>>,
-}
-
 impl Segment {
-    /// Adds an activity, or overwrites row `at`. `row` is its number in the store.
-    pub(super) fn put(&mut self, at: usize, row: u32, activity: &Activity, shared: &mut SegmentContext<'_>) {
-        let symbols = &mut *shared.symbols;
+    /// Adds an activity, or overwrites row `at`.
+    pub(super) fn put(&mut self, at: usize, activity: &Activity, symbols: &mut Symbols) {
         let mut extra = RareFields { next_retry_at: activity.next_retry_at, ..RareFields::default() };
         extra.places.extend(activity.places.iter().skip(1).cloned());
         let (id, id_form) = pack_id(&activity.id, symbols);
@@ -72,9 +67,9 @@ impl Segment {
             column.set(at, symbol);
         }
         if has_extra {
-            shared.extras.insert(row, Box::new(extra));
+            self.extras.insert(saturating_u16(at), extra);
         } else {
-            shared.extras.remove(&row);
+            self.extras.remove(&saturating_u16(at));
         }
         set_number(&mut self.cpu, at, activity.cpu_percent);
         set_number(&mut self.memory, at, activity.memory_mb);
@@ -101,6 +96,7 @@ impl Segment {
     pub(super) fn forget(&mut self, at: usize, can_go: bool) {
         self.bits[at] |= bits::GONE;
         self.gone += 1;
+        self.extras.remove(&saturating_u16(at));
         if can_go && self.gone == self.bits.len() {
             *self = Self::default();
         }
@@ -118,6 +114,8 @@ impl Segment {
             + self.source.bytes()
             + self.attempt.bytes()
             + self.max_attempts.bytes()
+            // A slot of a hash table has a byte of control beside its key and value.
+            + self.extras.capacity() * (size_of::<(u16, RareFields)>() + 1)
             + (numbers + self.locator.capacity()) * 8
     }
 
@@ -236,8 +234,14 @@ impl Segment {
         self.duration(at, extra).map(|us| Timestamp(self.started[at]).plus_us(saturating_i64(us)))
     }
 
-    pub(super) fn has_extra(&self, at: usize) -> bool {
-        self.bits[at] & bits::EXTRA != 0
+    /// What only few rows have.
+    pub(super) fn extra(&self, at: usize) -> Option<&RareFields> {
+        if self.bits[at] & bits::EXTRA == 0 { None } else { self.extras.get(&saturating_u16(at)) }
+    }
+
+    /// Frees what rows that have been given up took beside the columns.
+    pub(super) fn shrink(&mut self) {
+        self.extras.shrink_to_fit();
     }
 
     pub(super) fn exact_start(&self, at: usize) -> bool {
@@ -358,10 +362,10 @@ mod tests {
     fn through(locator: Locator) -> (Activity, Activity, u64, bool) {
         let mut activity = Activity::new(Id::parse("7f3a9c21-0000-4abc-8def-0123456789ab"), Timestamp(1_000_000));
         activity.places = vec![Place::new(SourceId(3), locator)];
-        let (mut symbols, mut extras, mut segment) = (Symbols::default(), HashMap::new(), Segment::default());
-        segment.put(0, 0, &activity, &mut SegmentContext { symbols: &mut symbols, extras: &mut extras });
-        let found = segment.get(0, &symbols, extras.get(&0).map(|extra| &**extra));
-        (activity, found, segment.tie(0), segment.has_extra(0))
+        let (mut symbols, mut segment) = (Symbols::default(), Segment::default());
+        segment.put(0, &activity, &mut symbols);
+        let found = segment.get(0, &symbols, segment.extra(0));
+        (activity, found, segment.tie(0), segment.extra(0).is_some())
     }
 
     #[test]
@@ -396,14 +400,14 @@ mod tests {
 
     #[test]
     fn a_row_that_is_written_over_by_one_that_fits_needs_no_extra() {
-        let (mut symbols, mut extras, mut segment) = (Symbols::default(), HashMap::new(), Segment::default());
+        let (mut symbols, mut segment) = (Symbols::default(), Segment::default());
         for file in [1 << 20, 1] {
             let mut activity = Activity::new(Id::parse("a"), Timestamp(0));
             let locator = Locator::Line { file: NameId(file), offset: 1, length: 1 };
             activity.places = vec![Place::new(SourceId(0), locator)];
-            segment.put(0, 0, &activity, &mut SegmentContext { symbols: &mut symbols, extras: &mut extras });
-            assert_eq!(segment.get(0, &symbols, extras.get(&0).map(|extra| &**extra)), activity);
+            segment.put(0, &activity, &mut symbols);
+            assert_eq!(segment.get(0, &symbols, segment.extra(0)), activity);
         }
-        assert!(extras.is_empty());
+        assert!(segment.extras.is_empty());
     }
 }

@@ -126,6 +126,8 @@ pub(super) struct Reader {
     by_id: HashMap<Id, Timestamp>,
     pub(super) ready: VecDeque<Activity>,
     pub(super) ended: bool,
+    /// What has been returned ends here. The store compares milliseconds, so it may send what is before it once more.
+    after: Option<Cursor>,
 }
 
 impl Reader {
@@ -180,6 +182,7 @@ impl Reader {
             by_id: HashMap::new(),
             ready: VecDeque::new(),
             ended: false,
+            after: None,
             predicate,
             mapping,
             class,
@@ -187,7 +190,6 @@ impl Reader {
         if class == Class::Undated {
             reader.read_undated(connection).await?;
         }
-        reader.forget(after);
         Ok(reader)
     }
 
@@ -333,21 +335,28 @@ impl Reader {
             let popped = if self.newest_first { self.held.pop_last() } else { self.held.pop_first() };
             let Some((_, (activity, payload))) = popped else { return };
             self.by_id.remove(&activity.id);
-            let timed = self.range.includes(activity.started_at);
+            let comes = self.comes(&activity) && self.range.includes(activity.started_at);
             let named = NamedRecord { activity: &activity, names: &self.names, payload: payload.as_ref() };
-            if timed && self.predicate.keeps(&named) {
+            if comes && self.predicate.keeps(&named) {
                 self.ready.push_back(activity);
             }
         }
     }
 
+    /// Whether an activity has not been returned.
+    fn comes(&self, activity: &Activity) -> bool {
+        let is_after =
+            |after: &Cursor| after.is_before(activity.started_at, &activity.id.to_string(), self.newest_first);
+        self.after.as_ref().is_none_or(is_after)
+    }
+
     /// Drops the activities up to a cursor, which have been returned.
     pub(super) fn forget(&mut self, after: Option<&Cursor>) {
-        let Some(cursor) = after else { return };
-        let comes = |at: Timestamp, id: &str| cursor.is_before(at, id, self.newest_first);
-        self.ready.retain(|activity| comes(activity.started_at, &activity.id.to_string()));
-        if self.search_after.is_none() {
-            self.held.retain(|(at, id), _| comes(*at, id));
+        if let Some(after) = after {
+            self.after = Some(after.clone());
+            let mut ready = std::mem::take(&mut self.ready);
+            ready.retain(|activity| self.comes(activity));
+            self.ready = ready;
         }
     }
 }
