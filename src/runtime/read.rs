@@ -248,15 +248,17 @@ impl Reading<'_> {
     }
 
     /// Reads everything of an interval in the source's own order.
-    async fn at_once(&self, interval: Interval) -> Result<(), SourceError> {
+    async fn at_once(&mut self, interval: Interval) -> Result<(), SourceError> {
         let query = PageQuery { limit: PAGE, ..self.query(interval, true) };
         let (to, mut batches) = mpsc::channel(1);
-        let read = async move { self.source.scan(&query, &to, &self.job).await };
+        let (source, job) = (Arc::clone(self.source), self.job.clone());
+        let read = async move { source.scan(&query, &to, &job).await };
         let deliver = async {
             loop {
                 let begun = Instant::now();
                 let Some(items) = batches.recv().await else { break };
                 let waited = begun.elapsed();
+                self.found += items.len();
                 self.deliver(items, ReadPart::default()).await;
                 tokio::time::sleep(waited.min(REST)).await;
             }

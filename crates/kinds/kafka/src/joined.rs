@@ -65,8 +65,8 @@ pub(super) struct Joined {
 }
 
 impl Joined {
-    /// Adds the activity of a message of so many bytes, with its record where the payload is wanted. In one window messages come in their order, windows come newest
-    /// first.
+    /// Adds the activity of a message of so many bytes, with its record where the payload is wanted. In one window messages
+    /// come in their order, windows come newest first.
     pub(super) fn add(&mut self, activity: Activity, unread: Option<Unread>, bytes: usize) {
         if self.passed.contains(&self.hasher.hash_one(&activity.id)) {
             return;
