@@ -256,6 +256,45 @@ async fn a_text_line_is_completed_in_its_place() {
     assert_eq!(logs.all().await.len(), 3);
 }
 
+/// Where several writers take turns, what one of them goes on with says nothing new of the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_beside_a_record_that_goes_on_is_not_told_again() {
+    let logs = Logs::new("app.log");
+    let line = |output: &str, n: u32, text: &str| format!("[container/web/{output}] 2026-11-20T10:00:{n:02}Z {text}\n");
+    logs.append("app.log", line("stderr", 0, "WARN slow").as_bytes());
+    logs.append("app.log", line("stdout", 1, "INFO old").as_bytes());
+    let mut updates = logs.follow().await;
+    // Each goes on with the frame that the warning began, and is looked at alone.
+    for n in 2..5 {
+        logs.append("app.log", line("stdout", n, &format!("line {n}")).as_bytes());
+        let (found, _) = collect(&mut updates, |found| !found.is_empty()).await;
+        assert_eq!(messages(&found), [format!("line {n}")]);
+    }
+    // What the warning goes on with is told, in its place.
+    let slow = logs.all().await.into_iter().find(|a| a.message.as_deref() == Some("slow")).expect("read");
+    logs.append("app.log", line("stderr", 5, "\tat a.B.c(B.java:1)").as_bytes());
+    let (found, _) = collect(&mut updates, |found| !found.is_empty()).await;
+    assert_eq!(messages(&found), ["slow"]);
+    assert_eq!(found[0].id, slow.id);
+}
+
+/// A failure that two files have is known by its text: as it was when it was first told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_that_goes_on_stays_one_in_files_that_have_it_both() {
+    let logs = Logs::new("*.log");
+    let first = b"2026-11-20 10:00:00 ERROR first\n";
+    for file in ["combined.log", "error.log"] {
+        logs.append(file, first);
+    }
+    logs.append("combined.log", b"2026-11-20 10:00:01 INFO fine\n");
+    let mut updates = logs.follow().await;
+    logs.append("combined.log", b"2026-11-20 10:00:02 ERROR boom\n");
+    let half = collect(&mut updates, |found| messages(found).contains(&"boom")).await.0;
+    logs.append("combined.log", b"\tat a.B.c(B.java:1)\n");
+    let whole = collect(&mut updates, |found| messages(found).contains(&"boom")).await.0;
+    assert_eq!(whole.last().expect("told").id, half.last().expect("told").id);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_archive_and_what_is_no_text_do_not_end_a_folder() {
     let logs = Logs::new("");

@@ -1,6 +1,6 @@
 //! SQLite files as they are in the wild: values of any type in any column, keys that repeat, views, shapes that change.
 
-use crate::support::{PATIENCE, crosstail, lines};
+use crate::support::{PATIENCE, Running, crosstail, lines};
 use crate::tables::{Following, calls, digits_are_read_or_told, distinct, followed, pages, source_at};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, Clock};
@@ -216,6 +216,29 @@ async fn what_was_there_in_sqlite_is_not_told_as_new() {
             "{make} {revision}"
         );
     }
+}
+
+/// Each commit may fall between two queries of whoever follows.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_while_rows_are_read_again_is_told() {
+    let sql = "CREATE TABLE shop_events (id INTEGER PRIMARY KEY, created_at TEXT, level TEXT, message TEXT); \
+               INSERT INTO shop_events VALUES (0, '2026-11-20T10:00:00.000Z', 'INFO', 'message 0')";
+    let file = File::open(sql, "").await;
+    let (names, source) = crate::support::open(&[file.url()]);
+    let mut running = Running::start(&names, source);
+    running.live().await;
+    let mut writer = file.connection().await;
+    let rows = 3000;
+    let writing = tokio::spawn(async move {
+        sqlx::raw_sql("PRAGMA synchronous = OFF").execute(&mut writer).await.expect("set");
+        for n in 1..rows {
+            let text =
+                format!("INSERT INTO shop_events VALUES ({n}, '2026-11-20T10:00:00.000Z', 'INFO', 'message {n}')");
+            sqlx::raw_sql(AssertSqlSafe(text)).execute(&mut writer).await.expect("written");
+        }
+    });
+    running.until("every row", |running| running.store.len() == rows).await;
+    writing.await.expect("no panic");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use crosstail_core::model::{Activity, Id, Level, Locator, Place, Timestamp};
 use crosstail_core::number::saturating_u32;
 use crosstail_core::schema::{Assembler, Schema, Target};
 use crosstail_formats::{Columns, Found, Surrounding};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher as _;
 use std::sync::{Mutex, PoisonError};
 
@@ -34,12 +34,17 @@ pub(super) struct Before {
     /// The records with the time of the last one, where their content tells them: hash and offset.
     alike: Vec<(u64, u64)>,
     of: Option<Timestamp>,
+    /// Which copies the last failures are, by their places: a record that grows stays the one it is.
+    copies: VecDeque<((Id, Option<usize>), Id)>,
 }
+
+/// Failures that may be open at once.
+const OPEN_COPIES: usize = 64;
 
 impl Before {
     /// At a place of a stream of which nothing is known.
     pub(super) fn nothing(stream: &Stream) -> Self {
-        Self { carry: stream.written_at(), columns: None, alike: Vec::new(), of: None }
+        Self { carry: stream.written_at(), columns: None, alike: Vec::new(), of: None, copies: VecDeque::new() }
     }
 }
 
@@ -61,9 +66,26 @@ pub(super) fn decode(
     rejects: Option<&mut Rejects<'_>>,
     out: &mut Vec<Activity>,
 ) {
+    decode_each(stream, offset, frame, before, occurrences, rejects, |activity, _| out.push(activity));
+}
+
+/// Where the text of a record begins, and how long it is: while both stay, nothing was added to it.
+pub(super) type Extent = (u64, usize);
+
+/// Decodes the frame at `offset`; gives each activity with where its own text is, where that is known.
+pub(super) fn decode_each(
+    stream: &Stream,
+    offset: u64,
+    frame: &[u8],
+    before: &mut Before,
+    occurrences: &Occurrences,
+    rejects: Option<&mut Rejects<'_>>,
+    mut each: impl FnMut(Activity, Option<Extent>),
+) {
     let mut found = Vec::new();
     read(stream, offset, frame, before, rejects, &mut found);
     for found in found {
+        let extent = found.length.map(|length| (offset + found.line.unwrap_or_default() as u64, length));
         let scoped = runs::scoped(stream, &found);
         let mut activity = found.activity;
         activity.id = scoped.unwrap_or(activity.id);
@@ -73,8 +95,10 @@ pub(super) fn decode(
         }
         let fails = activity.level.is_some_and(Level::is_failure);
         if stream.origin.has_copies && !activity.part && fails {
-            let hash = stable_hash(&[frame]);
-            activity.id = Id::Line { file: hash, offset: occurrences.next(stream.origin.family, hash) };
+            activity.id = before.copy((activity.id.clone(), found.line), || {
+                let hash = stable_hash(&[frame]);
+                Id::Line { file: hash, offset: occurrences.next(stream.origin.family, hash) }
+            });
         }
         if stream.origin.told_by_content
             && let Id::Line { offset: own, .. } = activity.id
@@ -87,7 +111,7 @@ pub(super) fn decode(
             let (hash, number) = before.content(at, offset + line as u64, frame.get(line..).unwrap_or_default());
             activity.id = Id::Line { file: hash, offset: number * RECORDS_OF_A_FRAME + index };
         }
-        out.push(activity);
+        each(activity, extent);
     }
 }
 
@@ -108,6 +132,19 @@ impl Before {
             self.alike.push((hash, offset));
         }
         (hash, number as u64)
+    }
+
+    /// Which copy of its text the failure at a place is.
+    fn copy(&mut self, place: (Id, Option<usize>), counted: impl FnOnce() -> Id) -> Id {
+        if let Some((_, known)) = self.copies.iter().find(|(other, _)| *other == place) {
+            return known.clone();
+        }
+        if self.copies.len() == OPEN_COPIES {
+            self.copies.pop_front();
+        }
+        let id = counted();
+        self.copies.push_back((place, id.clone()));
+        id
     }
 }
 

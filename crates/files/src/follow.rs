@@ -7,13 +7,12 @@
 //! resumes where its content was left, whatever its name is now. The old handle of a renamed file is read to its end.
 //! `notify` is only a hint to check sooner; `stat` decides.
 
-use super::decode::{Before, decode};
 use super::packed::Packing;
 use super::stream::Stream;
+use super::tail::Tail;
 use super::{FileContext, identity};
 use crosstail_core::model::Activity;
 use crosstail_core::number::saturating_usize;
-use crosstail_formats::Frames;
 use crosstail_source::{Job, Position, Sink, SourceError, SourceEvent};
 use notify::Watcher as _;
 use serde::{Deserialize, Serialize};
@@ -73,23 +72,6 @@ impl ResumePoint {
     }
 }
 
-/// A file being followed.
-struct Tail {
-    stream: Stream,
-    /// Bytes read.
-    offset: u64,
-    /// What has been read of the open record.
-    frames: Frames,
-    before: Before,
-    /// The end of what has been delivered of the open record.
-    shown: u64,
-    /// When the last bytes came.
-    last_bytes: Instant,
-    seen_length: u64,
-    /// When its last path disappeared.
-    orphaned: Option<Instant>,
-}
-
 pub(super) async fn follow(
     shared: &Arc<FileContext>,
     from: &Position,
@@ -123,72 +105,6 @@ struct Follower<'a> {
 
 /// The receiver is gone: stop.
 struct Cancelled;
-
-/// How long a record stays open before it is shown, and an unfinished line of JSON, which is nothing until it is whole.
-const OPEN: Duration = Duration::from_millis(120);
-const OPEN_JSON: Duration = Duration::from_secs(2);
-/// What is open and longer is not shown again each time that it grows, in bytes.
-const OFTEN_BYTES: u64 = 256 * 1024;
-/// How far before the place where following begins its open record is looked for, in bytes.
-const LOOK_BACK: u64 = 32 * 1024;
-
-impl Tail {
-    fn new(stream: Stream, offset: u64) -> Self {
-        let before = Before::nothing(&stream);
-        let frames = Frames::from(offset);
-        let mut tail = Self {
-            stream,
-            offset,
-            frames,
-            before,
-            shown: offset,
-            last_bytes: Instant::now(),
-            seen_length: 0,
-            orphaned: None,
-        };
-        tail.begin_at(offset);
-        tail
-    }
-
-    /// Continues at an offset. What was open there, and is delivered already, may go on.
-    fn begin_at(&mut self, offset: u64) {
-        (self.offset, self.shown, self.frames) = (offset, offset, Frames::from(offset));
-        self.before = Before::nothing(&self.stream);
-        if offset == 0 || offset == u64::MAX || self.stream.is_sequential() || self.stream.reader.only_json() {
-            return;
-        }
-        let base = offset.saturating_sub(LOOK_BACK);
-        let mut bytes = vec![0; saturating_usize(offset - base)];
-        if self.stream.file.read_exact_at(&mut bytes, base).is_err() {
-            return;
-        }
-        let skipped = if base == 0 { 0 } else { memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |found| found + 1) };
-        let mut frames = Frames::from(base + skipped as u64);
-        let mut aside = Vec::new();
-        let Self { stream, before, .. } = self;
-        let occurrences = super::decode::Occurrences::default();
-        frames.push(&stream.reader, &bytes[skipped..], |at, frame| {
-            decode(stream, at, frame, before, &occurrences, None, &mut aside);
-            aside.clear();
-        });
-        self.frames = frames;
-    }
-
-    /// Whether what is open has waited long enough for more.
-    fn waits_long_enough(&self) -> bool {
-        if self.shown >= self.offset {
-            return false;
-        }
-        // A record that goes on and on is read again from its beginning only where it has doubled, or at its end.
-        let (all, shown) = (self.offset - self.frames.start(), self.shown.saturating_sub(self.frames.start()));
-        if all > OFTEN_BYTES && all < shown.saturating_mul(2) {
-            return false;
-        }
-        let json = self.frames.has_partial_line()
-            && self.frames.open(&self.stream.reader).last().is_some_and(|(_, open)| open.starts_with(b"{"));
-        self.last_bytes.elapsed() >= if json { OPEN_JSON } else { OPEN }
-    }
-}
 
 impl Follower<'_> {
     fn run(&mut self) -> Result<(), SourceError> {
@@ -329,7 +245,8 @@ impl Follower<'_> {
                 }
             }
             if idle && tail.waits_long_enough() {
-                self.show_open(&mut tail)?;
+                let batch = tail.open(&self.shared.occurrences);
+                self.deliver(&tail, batch)?;
             }
             let lingered = tail.orphaned.is_some_and(|since| since.elapsed() >= OLD_FILE_GRACE);
             if lingered {
@@ -433,34 +350,9 @@ impl Follower<'_> {
         }
     }
 
-    /// Decodes the records that these bytes complete, and sends them.
+    /// Sends the records that these bytes complete.
     fn take(&mut self, tail: &mut Tail, bytes: &[u8]) -> Result<(), Cancelled> {
-        let mut batch: Vec<Activity> = Vec::new();
-        let Tail { stream, frames, before, shown, .. } = tail;
-        let occurrences = &self.shared.occurrences;
-        frames.push(&stream.reader, bytes, |offset, frame| {
-            // What was delivered as it is now is not delivered again.
-            if offset + frame.len() as u64 > *shown {
-                decode(stream, offset, frame, before, occurrences, None, &mut batch);
-            }
-        });
-        tail.offset += bytes.len() as u64;
-        tail.last_bytes = Instant::now();
-        self.deliver(tail, batch)
-    }
-
-    /// Delivers the open record as it is now. It is delivered again, in its place, where it grows.
-    fn show_open(&mut self, tail: &mut Tail) -> Result<(), Cancelled> {
-        if tail.shown >= tail.offset {
-            return Ok(());
-        }
-        let mut batch: Vec<Activity> = Vec::new();
-        let Tail { stream, frames, before, shown, .. } = tail;
-        let open = frames.open(&stream.reader).into_iter();
-        for (offset, frame) in open.filter(|(offset, frame)| offset + frame.len() as u64 > *shown) {
-            decode(stream, offset, frame, before, &self.shared.occurrences, None, &mut batch);
-        }
-        tail.shown = tail.offset;
+        let batch = tail.take(bytes, &self.shared.occurrences);
         self.deliver(tail, batch)
     }
 
@@ -489,12 +381,7 @@ impl Follower<'_> {
 
     /// Delivers what is open and will not go on.
     fn finish(&mut self, tail: &mut Tail) -> Result<(), Cancelled> {
-        let shown = tail.shown >= tail.offset;
-        let mut batch: Vec<Activity> = Vec::new();
-        let Tail { stream, frames, before, .. } = tail;
-        frames.finish(&stream.reader, |offset, frame| {
-            decode(stream, offset, frame, before, &self.shared.occurrences, None, &mut batch);
-        });
-        if shown || batch.is_empty() { Ok(()) } else { self.deliver(tail, batch) }
+        let batch = tail.finish(&self.shared.occurrences);
+        if batch.is_empty() { Ok(()) } else { self.deliver(tail, batch) }
     }
 }

@@ -16,6 +16,7 @@ mod payload;
 mod prefilter;
 mod runs;
 mod stream;
+mod tail;
 mod turns;
 
 use async_trait::async_trait;

@@ -87,7 +87,7 @@ impl Formats {
         }
         let mut activity = fields.finish(schema, at.id.clone(), at.carry);
         activity.places = vec![at.place.clone()];
-        let mut outer = Found { activity, form, names_service: named, scope, line: None };
+        let mut outer = Found { activity, form, names_service: named, scope, line: None, length: None };
         if definition.wraps && depth < DEPTH {
             let mut inside = message.map(bytes_as_text).unwrap_or_default();
             self.append_wrapped(&mut inside, rest, definition.cuts);

@@ -110,6 +110,8 @@ pub struct Found {
     pub scope: Option<u64>,
     /// Where in the frame its first line is, where several writers take turns.
     pub line: Option<usize>,
+    /// How long its text is once it is decoded, without the lines of other writers, in bytes; of a text only.
+    pub length: Option<usize>,
 }
 
 impl Formats {
@@ -138,7 +140,7 @@ impl Formats {
         }
         if depth > 0 && text.trim_ascii().is_empty() {
             let activity = at.activity(None);
-            return Found { activity, form: Form::Empty, names_service: false, scope: None, line: None };
+            return Found { activity, form: Form::Empty, names_service: false, scope: None, line: None, length: None };
         }
         let (first, rest) = first_line(text);
         let by_pattern = |index: usize| {
@@ -188,7 +190,7 @@ impl Formats {
         activity.exact_system = activity.system.is_none();
         activity.message = Some(head.message.into());
         let form = if head.is_found() { Form::Head } else { Form::Plain };
-        let outer = Found { activity, form, names_service: false, scope: None, line: None };
+        let outer = Found { activity, form, names_service: false, scope: None, line: None, length: None };
         // Of a line without a head it is known that it is nothing else, unless a tag stands in front.
         let message = head.message;
         let opened = if head.is_found() || message.starts_with('[') {
@@ -231,7 +233,7 @@ impl Formats {
             activity.message = Some(line.trim().into());
         }
         activity.places = vec![at.place.clone()];
-        Found { activity, form: Form::Logfmt, names_service, scope: None, line: None }
+        Found { activity, form: Form::Logfmt, names_service, scope: None, line: None, length: None }
     }
 
     /// The record in a message that is JSON, pairs or a call and nothing else.
@@ -286,7 +288,14 @@ impl Formats {
         }
         if format.is_heading {
             let activity = at.activity(None);
-            return Some(Found { activity, form: Form::Empty, names_service: false, scope: None, line: None });
+            return Some(Found {
+                activity,
+                form: Form::Empty,
+                names_service: false,
+                scope: None,
+                line: None,
+                length: None,
+            });
         }
         if format.lines {
             let mut found = self.object_of(format, object_of_lines(text), at);
@@ -320,7 +329,8 @@ impl Formats {
             complete_access(&mut activity, &rest);
         }
         activity.places = vec![at.place.clone()];
-        let mut outer = Found { activity, form: Form::Text(index), names_service: named, scope: None, line: None };
+        let mut outer =
+            Found { activity, form: Form::Text(index), names_service: named, scope: None, line: None, length: None };
         if let Some(payload) = at.payload {
             payload.borrow_mut().metadata.extend(fields.facts);
         }
@@ -474,7 +484,7 @@ pub(crate) fn broken(text: &str, at: &Surrounding<'_>, reason: &str) -> Found {
     let problem = format!("invalid JSON: {reason}");
     let mut activity = Activity::undecodable(at.id.clone(), at.carry, at.place.clone(), &problem, excerpt);
     activity.exact_start = false;
-    Found { activity, form: Form::Broken, names_service: false, scope: None, line: None }
+    Found { activity, form: Form::Broken, names_service: false, scope: None, line: None, length: None }
 }
 
 /// How much of an unreadable record the list shows, in bytes; its raw view shows all of it.

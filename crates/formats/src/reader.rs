@@ -317,10 +317,16 @@ impl Reader {
                 for (index, (place, part)) in parts.iter().enumerate() {
                     let from = out.len();
                     self.read_record(part, &Surrounding { id: at.id_of_part(index), ..at.clone() }, None, out);
-                    out[from..].iter_mut().for_each(|found| found.line = Some(*place));
+                    for found in &mut out[from..] {
+                        (found.line, found.length) = (Some(*place), Some(part.len()));
+                    }
                 }
             }
-            None => self.read_record(text, at, rejects, out),
+            None => {
+                let from = out.len();
+                self.read_record(text, at, rejects, out);
+                out[from..].iter_mut().for_each(|found| found.length = Some(text.len()));
+            }
         }
     }
 

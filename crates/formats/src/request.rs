@@ -137,7 +137,7 @@ impl Formats {
         let mut activity = fields.finish(schema, at.id.clone(), at.carry);
         activity.places = vec![at.place.clone()];
         complete_access(&mut activity, &call.rest.replace('|', " "));
-        Some(Found { activity, form: Form::Head, names_service: false, scope: None, line: None })
+        Some(Found { activity, form: Form::Head, names_service: false, scope: None, line: None, length: None })
     }
 }
 

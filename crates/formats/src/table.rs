@@ -256,7 +256,7 @@ impl Formats {
             activity.message = Some(line.trim().into());
         }
         activity.places = vec![at.place.clone()];
-        let outer = Found { activity, form: Form::Table, names_service, scope: None, line: None };
+        let outer = Found { activity, form: Form::Table, names_service, scope: None, line: None, length: None };
         let Some(text) = message else { return outer };
         // Exports have what a program wrote in one column (CloudWatch's `@message`).
         let mut inner = self.record(&text, at, 1);

@@ -353,7 +353,9 @@ impl Follower<'_> {
 
     /// Reads the recent rows again, and those without an outcome, and keeps those that are not as they were.
     async fn reread(&mut self, reading: &mut Reading<'_>, is_due: bool) -> Result<(), sqlx::Error> {
-        let recent = Sql::with(format!(" WHERE rowid > {PLACEHOLDER}"), Bind::Int(self.at.seen - RECENT));
+        // What has been written since the new rows were read is new: noted here, it would never be told.
+        let mut recent = Sql::with(format!(" WHERE rowid > {PLACEHOLDER}"), Bind::Int(self.at.seen - RECENT));
+        recent.push(&format!(" AND rowid <= {PLACEHOLDER}"), [Bind::Int(self.at.seen)]);
         let mut found = self.read(reading, &recent).await?;
         let open = self.open();
         if open.len() <= OPEN || is_due {
