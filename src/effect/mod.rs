@@ -9,7 +9,7 @@ mod values;
 
 pub use payload::{PayloadSection, PreparedPayload, missing};
 pub use read::{
-    CountPart, CountQuery, Counts, HeldPage, HeldQuery, Piece, ReadPart, ReadPurpose, ReadQuery, ReportRange,
+    AtOnce, CountPart, CountQuery, Counts, HeldPage, HeldQuery, Piece, ReadPart, ReadPurpose, ReadQuery, ReportRange,
     ValuesPart, ValuesPurpose, ValuesQuery,
 };
 pub use search::{SearchProgress, is_named, rank};

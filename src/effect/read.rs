@@ -49,6 +49,17 @@ pub struct Piece {
     pub of: Vec<Activity>,
 }
 
+/// How the past of a source without order is read to fill memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AtOnce {
+    /// By pages: it is too much, or nobody knows how much it is.
+    No,
+    /// Once, though memory cannot hold all of it: the newest stays.
+    Newest,
+    /// Once, all of it.
+    Whole,
+}
+
 /// A part of the answer, of one source.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReadPart {
@@ -65,8 +76,8 @@ pub struct ReadPart {
     pub covered: Option<Interval>,
     /// Whether an index of the store answers the filter; `None` while that is not known.
     pub indexed: Option<bool>,
-    /// Whether the source reads all of it at once, in its own order: then what is covered is known at its end.
-    pub at_once: Option<bool>,
+    /// Whether the source reads it at once, in its own order: then what is covered is known at its end.
+    pub at_once: Option<AtOnce>,
     /// How the filter was divided.
     pub push_down: Option<PushDown>,
     /// The source has nothing more to deliver; or it failed, and why.

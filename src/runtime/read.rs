@@ -4,7 +4,7 @@ use super::complete::{IDS, by_ids, with_ids};
 use super::load::kept_whole;
 use super::outcomes::{self, Lookup, Reach};
 use super::{Answer, Sources, Work};
-use crate::effect::{Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket};
+use crate::effect::{AtOnce, Piece, ReadPart, ReadPurpose, ReadQuery, Reply, Ticket};
 use crosstail_core::filter::{Context, Expr, Field, Filter, Predicate};
 use crosstail_core::model::{Activity, Id, Names, SourceId, Timestamp, merge_by_id};
 use crosstail_engine::window::{Interval, witness};
@@ -25,6 +25,11 @@ const FIRST_SLICE_US: i64 = 3_600_000_000;
 const LAST_SLICE_US: i64 = 2 * 365 * 86_400_000_000;
 /// A slice should take about this long, so that progress is seen.
 const SLICE: Duration = Duration::from_millis(600);
+/// What memory cannot hold is read at once while it is at most so many times as much: pages would read all of an hour for each
+/// few thousand activities.
+const PASSES: u64 = 8;
+/// Where the whole past is more than that: the last day, the last quarter of one, the last two hours, in microseconds.
+const LAST_SPANS_US: [i64; 3] = [86_400_000_000, 21_600_000_000, 7_200_000_000];
 /// The longest rest between two pages that fill the range.
 const REST: Duration = Duration::from_secs(2);
 
@@ -149,12 +154,11 @@ impl Reading<'_> {
             return Ok(true);
         }
         if matches!(self.purpose, ReadPurpose::Fill(_)) && !self.source.capabilities().has_order {
-            let cost = self.source.plan(&self.query(piece.interval, piece.newest_first), &self.job).await;
-            let fits = cost.is_ok_and(|cost| cost.rows.is_some_and(|rows| rows <= piece.enough as u64));
-            self.send(ReadPart { at_once: Some(fits), ..ReadPart::default() }).await;
-            if fits {
-                self.at_once(piece.interval).await?;
-                return Ok(true);
+            let (how, interval) = self.how(piece).await;
+            self.send(ReadPart { at_once: Some(how), ..ReadPart::default() }).await;
+            if how != AtOnce::No {
+                self.at_once(interval).await?;
+                return Ok(how == AtOnce::Whole);
             }
         }
         // What cannot be read in ranges is read once.
@@ -193,6 +197,24 @@ impl Reading<'_> {
             length = length.max(60_000_000);
         }
         Ok(true)
+    }
+
+    /// How much of a piece is read at once: all of it where memory has room, otherwise what is newest, as long as that costs no more
+    /// than the pages would.
+    async fn how(&self, piece: &Piece) -> (AtOnce, Interval) {
+        let Interval { from, to } = piece.interval;
+        let spans = LAST_SPANS_US.map(|span| Interval::new(from.max(self.reader.context.now.plus_us(-span)), to));
+        for interval in std::iter::once(piece.interval).chain(spans) {
+            let cost = self.source.plan(&self.query(interval, piece.newest_first), &self.job).await;
+            let Some(rows) = cost.ok().and_then(|cost| cost.rows) else { break };
+            if interval == piece.interval && rows <= piece.enough as u64 {
+                return (AtOnce::Whole, interval);
+            }
+            if piece.newest_first && !interval.is_empty() && rows / PASSES <= piece.enough as u64 {
+                return (AtOnce::Newest, interval);
+            }
+        }
+        (AtOnce::No, piece.interval)
     }
 
     fn query(&self, interval: Interval, newest_first: bool) -> PageQuery {

@@ -224,7 +224,8 @@ impl Explore {
 
     /// Near an end of what is known, reads what comes after it.
     fn read_at_the_edge(&mut self, shared: &mut Shared) -> Vec<Effect> {
-        if self.window.around.is_some() || self.is_searching() {
+        let is_poured = self.window.panes.iter().any(Pane::is_poured);
+        if is_poured || self.window.around.is_some() || self.is_searching() {
             return Vec::new();
         }
         let range = shared.bounds().interval();

@@ -1,7 +1,7 @@
 //! One source of the window: what memory holds of it, and what is read.
 
 use super::{Beyond, CHANGED, FILL, SEARCH, Window};
-use crate::effect::{Effect, Piece, ReadPurpose, ReadQuery, Ticket};
+use crate::effect::{AtOnce, Effect, Piece, ReadPurpose, ReadQuery, Ticket};
 use crate::ingest::SourceStatus;
 use crate::screens::shared::Shared;
 use crosstail_core::filter::{Field, Operand};
@@ -30,7 +30,9 @@ pub(super) struct Pane {
     /// Whether a page of it costs what it holds.
     has_order: bool,
     /// Whether it is read whole while it is filled, as far as that is known.
-    pub(super) at_once: Option<bool>,
+    pub(super) at_once: Option<AtOnce>,
+    /// What of it was given up meanwhile.
+    lost: Intervals,
     /// Of a source that delivers its history by itself: whether it has, and what was given up of it.
     is_whole: bool,
     given_up: Intervals,
@@ -90,7 +92,21 @@ impl Pane {
 
     /// Whether memory will hold everything of it once it is filled: until then, whatever is asked of it would read the same again.
     pub(super) fn is_read_at_once(&self) -> bool {
-        self.reads && !self.has_order && self.filling.is_running() && self.at_once != Some(false)
+        let is_whole = !matches!(self.at_once, Some(AtOnce::No | AtOnce::Newest));
+        self.reads && !self.has_order && self.filling.is_running() && is_whole
+    }
+
+    /// Whether it is read once to fill memory. That goes on where memory is full: what is oldest goes, and newer may come.
+    pub(super) fn is_poured(&self) -> bool {
+        self.filling.is_running() && matches!(self.at_once, Some(AtOnce::Newest | AtOnce::Whole))
+    }
+
+    /// Memory holds all of a time now that it was filled, but for what was given up meanwhile.
+    pub(super) fn filled(&mut self, covered: Option<Interval>) {
+        self.covers(covered, true);
+        if covered.is_some() {
+            self.lost.all().iter().for_each(|gone| self.held.remove(*gone));
+        }
     }
 
     /// Memory holds all of a time: of everything, or of what the filter keeps.
@@ -102,6 +118,10 @@ impl Pane {
 
     /// A time of it is not in memory any more.
     pub(super) fn give_up(&mut self, gone: Interval, reads_ranges: bool) {
+        if self.is_poured() {
+            self.at_once = Some(AtOnce::Newest);
+            self.lost.add(gone);
+        }
         self.held.remove(gone);
         self.found.remove(gone);
         if !reads_ranges {
@@ -191,7 +211,8 @@ impl Window {
         let (used, room) = (shared.store.bytes(), shared.room());
         self.is_full |= used >= room || len >= limit;
         if self.is_full {
-            shared.filling_since = None;
+            let is_poured = self.panes.iter().any(Pane::is_poured);
+            shared.filling_since = shared.filling_since.filter(|_| is_poured);
             shared.reads_at_once = false;
             return Vec::new();
         }
@@ -208,7 +229,7 @@ impl Window {
             // What has no order is read from its start each time.
             let most = if pane.has_order { FILL } else { usize::MAX };
             let enough = most.min(limit - len).min((room - used) / a_row).max(1);
-            pane.at_once = None;
+            (pane.at_once, pane.lost) = (None, Intervals::default());
             let piece = Piece { source: pane.id, interval, newest_first: true, enough, of: Vec::new() };
             let ticket = shared.ticket();
             pane.filling = Reading::Running(ticket);

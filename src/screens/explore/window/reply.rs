@@ -67,7 +67,7 @@ impl Explore {
         }
         match purpose {
             ReadPurpose::Fill(_) => {
-                pane.covers(part.covered, true);
+                pane.filled(part.covered);
                 pane.at_once = part.at_once.or(pane.at_once);
                 if let Some(end) = &part.end {
                     pane.filling = match end {
@@ -221,7 +221,7 @@ impl Explore {
         self.window.given_up += 1;
         let mut effects = Vec::new();
         for (pane, source) in self.window.panes.iter_mut().zip(&shared.sources) {
-            if pane.filling.is_running() {
+            if pane.filling.is_running() && !pane.is_poured() {
                 pane.filling = Reading::None;
                 effects.push(Effect::StopReading(ReadPurpose::Fill(pane.id)));
             }
