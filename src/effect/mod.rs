@@ -172,6 +172,8 @@ pub enum Effect {
     CountValues(Ticket, Box<ValuesQuery>),
     /// Query figures from the sources.
     Figures(Ticket, Box<FiguresQuery>),
+    /// Query the figures of the health screen from the sources, each answered by itself; without any, end that.
+    HealthFigures(Ticket, Vec<FiguresQuery>),
     /// Compare two exchanges.
     Compare(Ticket, Box<CompareRequest>),
     /// Evaluate a jq expression on a JSON text.

@@ -1,14 +1,35 @@
 //! Figures over all sources. A request that several sources know is counted once.
 
-use super::{MergedHistory, Sources, Work, Worth, corrected, outcomes, payloads_of};
+use super::{MergedHistory, Runtime, Sources, Work, Worth, corrected, outcomes, payloads_of};
+use crate::effect::{Reply, Ticket};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Expr, Field, Filter, Operand};
 use crosstail_core::model::{Activity, Names, SourceId, Timestamp};
-use crosstail_source::{FiguresQuery, Grouping, Groups, PageQuery, Source, SourceError};
+use crosstail_source::{FiguresQuery, Grouping, Groups, PageQuery, Priority, Source, SourceError};
 use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
 
 /// Activities per page.
 const PAGE: usize = 5000;
+
+impl Runtime {
+    pub(super) fn figures(&self, ticket: Ticket, work: Work, scope: CancellationToken, query: Box<FiguresQuery>) {
+        let (sources, names, context) = (Arc::clone(&self.sources), self.names.clone(), self.context());
+        self.spawn(scope, ticket, async move {
+            let result = answer(&sources, &work, &names, context, &query).await;
+            Reply::Figures(query, result)
+        });
+    }
+
+    /// Counts for the health screen; what was counted for it before, nobody waits for any more.
+    pub(super) fn health_figures(&mut self, ticket: Ticket, queries: Vec<FiguresQuery>) {
+        let scope = self.restart_scope(|this| &mut this.health);
+        for query in queries {
+            let work = self.work("count for health", Priority::View, &scope);
+            self.figures(ticket, work, scope.clone(), Box::new(query));
+        }
+    }
+}
 
 /// Figures of the activities that match a query. A single source aggregates in its store, and so does the largest of several where
 /// the others are smaller; otherwise several are joined here. With `problems`, counting goes on without those that fail.

@@ -119,6 +119,8 @@ pub struct Runtime {
     recall: Recall,
     /// Keeps what is to be remembered, once there is something.
     keeper: Option<Keeper>,
+    /// Cancels counting for health when it starts again, or when nobody looks.
+    health: CancellationToken,
     /// Cancels grouping when it starts again.
     grouping: CancellationToken,
     /// Cancels loading values for a purpose when others are wanted.
@@ -146,7 +148,7 @@ impl Runtime {
         let (pumped, from_sources) = mpsc::channel(QUEUE);
         let (replies, answers) = mpsc::channel(QUEUE);
         let cancel = CancellationToken::new();
-        let [loading, finding, evaluating, grouping, sampling, running, sending] =
+        let [loading, finding, evaluating, health, grouping, sampling, running, sending] =
             std::array::from_fn(|_| cancel.child_token());
         let counting = std::array::from_fn(|_| cancel.child_token());
         let runtime = Self {
@@ -167,6 +169,7 @@ impl Runtime {
             writers: Arc::default(),
             recall: Recall::default(),
             keeper: None,
+            health,
             grouping,
             valuing: HashMap::new(),
             sampling,
@@ -284,13 +287,10 @@ impl Runtime {
                 find::start(&self.sources, &self.replies, &work, &scope, ticket, &text, self.context());
             }
             Effect::Figures(ticket, query) => {
-                let work = self.work("count for health", Priority::View, &self.cancel);
-                let (sources, names, context) = (Arc::clone(&self.sources), self.names.clone(), self.context());
-                self.spawn(self.cancel.clone(), ticket, async move {
-                    let result = figures::answer(&sources, &work, &names, context, &query).await;
-                    Reply::Figures(query, result)
-                });
+                let work = self.work("count for a rule", Priority::View, &self.cancel);
+                self.figures(ticket, work, self.cancel.clone(), query);
             }
+            Effect::HealthFigures(ticket, queries) => self.health_figures(ticket, queries),
             Effect::Zone(zone) => self.zone = zone,
             Effect::EndJob(number) => self.jobs.cancel(number),
             Effect::CancelSearch => drop(self.restart_scope(|this| &mut this.finding)),

@@ -278,6 +278,33 @@ async fn a_topic_that_memory_cannot_hold_is_read_once() {
     driven.runtime.end().await;
 }
 
+/// What the health screen asks of the stores ends when it is left, and is asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_health_waits_for_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("small.sqlite");
+    random_database(&path, 5, 9000).await;
+    let mut driven = Driven::start(&path, EPOCH.plus_ms(9_010_000), Range::Everything, 1 << 20);
+    driven.idle().await;
+    let mut asked = |key: &str| {
+        let effects = driven.explorer.press(&look(), Stroke::named(key).expect("a key"));
+        let asked: Vec<usize> = effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::HealthFigures(_, queries) => Some(queries.len()),
+                _ => None,
+            })
+            .collect();
+        driven.carry_out(effects);
+        asked
+    };
+    let first = asked("h");
+    assert!(first.len() == 1 && first[0] > 0, "{first:?}");
+    assert_eq!(asked("esc"), [0], "it is ended");
+    assert_eq!(asked("h"), first, "and asked again");
+    driven.runtime.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_is_kept_and_everything_can_be_reached() {
     let folder = tempfile::tempdir().expect("a folder");

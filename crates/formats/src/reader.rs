@@ -5,7 +5,7 @@ use crate::format::{Format, Group};
 use crate::json::unreadable;
 use crate::line::{Open, Unwrapped};
 use crate::piece::Piece;
-use crate::read::{DEPTH, Form, Found, Surrounding, first_line, nowhere};
+use crate::read::{DEPTH, Form, Found, Surrounding, nowhere};
 use crate::registry::{Dialect, Formats};
 use crate::scan::Groups;
 use crate::table::{Columns, Row};
@@ -457,17 +457,6 @@ impl Reader {
             self.read(bytes, &own(at.id.clone()), &mut self.columns.clone(), None, &mut Vec::new());
         }
         kept.into_inner()
-    }
-
-    fn parts(&self, text: &str) -> Option<Vec<(usize, String)>> {
-        self.divide(text.trim_end_matches(['\r', '\n', '\0']))
-    }
-
-    /// The number of the record with a first line, in a frame in which several writers take turns.
-    pub fn number_of(&self, bytes: &[u8], is: impl Fn(&[u8]) -> bool) -> Option<usize> {
-        let text = decoding::text(bytes);
-        let first = |part: &str| first_line(part).0.len();
-        self.parts(&text)?.iter().position(|(_, part)| is(&part.as_bytes()[..first(part)]))
     }
 
     /// The name of a form, for people.

@@ -1,6 +1,8 @@
 //! Several writers that take turns in one frame.
 
+use crate::decoding;
 use crate::framing::Framer;
+use crate::read::first_line;
 use crate::reader::Reader;
 
 impl Reader {
@@ -26,5 +28,17 @@ impl Reader {
             at += line.len() + 1;
         }
         (parts.len() > 1).then_some(parts)
+    }
+
+    /// The same of a frame as it was read.
+    pub(crate) fn parts(&self, text: &str) -> Option<Vec<(usize, String)>> {
+        self.divide(text.trim_end_matches(['\r', '\n', '\0']))
+    }
+
+    /// The number of the record with a first line, in a frame in which several writers take turns.
+    pub fn number_of(&self, bytes: &[u8], is: impl Fn(&[u8]) -> bool) -> Option<usize> {
+        let text = decoding::text(bytes);
+        let first = |part: &str| first_line(part).0.len();
+        self.parts(&text)?.iter().position(|(_, part)| is(&part.as_bytes()[..first(part)]))
     }
 }

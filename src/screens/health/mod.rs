@@ -43,10 +43,11 @@ impl HealthScreen {
             return Vec::new();
         }
         let questions = self.figures.request_store_figures(shared.complete_from(), shared.now);
-        if !questions.is_empty() {
-            self.ticket = shared.ticket();
+        if questions.is_empty() {
+            return Vec::new();
         }
-        questions.into_iter().map(|query| Effect::Figures(self.ticket, Box::new(query))).collect()
+        self.ticket = shared.ticket();
+        vec![Effect::HealthFigures(self.ticket, questions)]
     }
 
     /// Opens the selected system.
@@ -132,7 +133,11 @@ impl Screen for HealthScreen {
         }
         match (action, self.system.take()) {
             (Action::BACK, Some(view)) => self.close_system(&view),
-            (Action::BACK, None) => shared.ask(Request::Close),
+            (Action::BACK, None) => {
+                shared.ask(Request::Close);
+                self.figures.forget_questions();
+                return Some(vec![Effect::HealthFigures(self.ticket, Vec::new())]);
+            }
             (Action::OPEN, Some(view)) => self.show_activities(&view, shared),
             (Action::OPEN, None) => self.open_system(shared),
             (Action::HEALTH, Some(_)) => return Some(self.opened(shared)),

@@ -32,6 +32,7 @@ struct StoreFigures {
     /// The time that the stores answer for.
     range: Option<Range<Timestamp>>,
     asked_at: Option<Timestamp>,
+    is_waiting: bool,
 }
 
 /// The figures of the health screen.
@@ -128,12 +129,19 @@ impl SlottedHealth {
             if complete_from.0 == i64::MIN || range.is_empty() {
                 past.range = None;
             } else if past.asked_at.is_none_or(|at| now.since_us(at) >= PAST_EVERY_US) {
-                past.asked_at = Some(now);
+                (past.asked_at, past.is_waiting) = (Some(now), true);
                 let grouping = Grouping { by: vec![Field::System], bucket_us: Some(slot_us), ..Grouping::default() };
                 questions.push(FiguresQuery { since: range.start, until: range.end.min(now), grouping });
             }
         }
         questions
+    }
+
+    /// Nobody waits for the stores any more: what they have not answered is asked again the next time.
+    pub fn forget_questions(&mut self) {
+        for past in self.past.iter_mut().filter(|past| past.is_waiting) {
+            (past.asked_at, past.is_waiting) = (None, false);
+        }
     }
 
     /// Sets the stores' answer to a query.
@@ -149,7 +157,7 @@ impl SlottedHealth {
         }
         let is_day_before = query.until <= now.plus_us(-DAY_US + self.slot_us()) && self.window_us() < DAY_US;
         let past = &mut self.past[usize::from(is_day_before)];
-        (past.slots, past.range) = (slots, Some(query.since..query.until));
+        (past.slots, past.range, past.is_waiting) = (slots, Some(query.since..query.until), false);
         self.computed_at = None;
     }
 
