@@ -2,7 +2,9 @@
 
 use crate::servers::{Kind, Server, kafka_tool, shared, unique_name};
 use crate::support::{PATIENCE, Running, collect, crosstail, crosstail_weighed, ids, lines, open};
+use crate::window::Driven;
 use crosstail_core::model::{Activity, Clock, HealthState, Metric, SourceId, Timestamp};
+use crosstail_engine::window::Range;
 use crosstail_source::{ErrorKind, Job, Jobs, PageQuery, Position, RelatedKey, Source, SourceEvent, for_all};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -411,6 +413,22 @@ async fn what_is_wanted_whole_is_read_once() {
     }
     let read = jobs.list()[0].rows;
     assert!(read < 2500, "{read} messages for 500 payloads");
+}
+
+/// Each page would read all of it: its records stand so near each other that any may be in several messages.
+#[tokio::test(flavor = "multi_thread")]
+async fn memory_is_filled_by_reading_a_topic_once() {
+    let Some(server) = shared(Kind::Kafka).await else { return };
+    let topic = topic_name("log-ingestion");
+    create(&server, &topic, 12, &[]).await;
+    produce(&producer(&server, "lz4"), &topic, (0..40_000).map(log));
+    let (url, budget) = (server.url(&topic), 3 << 20);
+    let mut driven = Driven::start(Path::new(&url), Clock::system().now(), Range::Everything, budget);
+    let read = driven.filled().await;
+    let (held, bytes) = (driven.explorer.shared.store.len(), driven.explorer.shared.store.bytes());
+    assert!(held > 5000 && held < 40_000 && bytes <= budget, "{held} held in {bytes} bytes");
+    // What librdkafka read beyond the end of a range counts.
+    assert!(read > 30_000 && read < 50_000, "{read} messages read of 40,000");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -104,6 +104,21 @@ impl Driven {
         self.until("nothing to be read", idle).await;
     }
 
+    /// Until nothing is read any more; returns how many records filling memory has read.
+    pub async fn filled(&mut self) -> u64 {
+        let (jobs, mut most) = (self.runtime.jobs().clone(), 0);
+        self.until("the source to be followed", |explorer| explorer.shared.sources[0].follows).await;
+        self.event(Event::Tick(self.clock.now()));
+        let idle = |explorer: &Explorer| {
+            let jobs = jobs.list();
+            let fills = jobs.iter().filter(|job| job.purpose == READ_HISTORY);
+            most = most.max(fills.map(|job| job.rows).sum::<u64>());
+            !explorer.stack.explore.is_reading(&explorer.shared)
+        };
+        self.until("nothing to be read", idle).await;
+        most
+    }
+
     /// What `query` finds, the newest first.
     pub async fn query(&self, filter: &str) -> Vec<Activity> {
         let context = Context { now: self.clock.now(), zone: chrono_tz::Tz::UTC };
@@ -247,31 +262,18 @@ async fn what_the_screen_says_is_what_query_finds_in_indices_and_topics() {
     }
 }
 
-/// Of a topic a page reads an hour. Memory is filled by reading it once: what is oldest is let go of, and is found in the topic.
+/// Of a topic that memory cannot hold it keeps the newest; the rest is found in the topic.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_topic_that_memory_cannot_hold_is_read_once() {
+async fn what_the_screen_says_of_a_topic_that_memory_cannot_hold_is_what_query_finds() {
     let (folder, names) = (tempfile::tempdir().expect("a folder"), Names::default());
     let rows = halves(&mut Rng::with_seed(5), 1, 9000);
     let Some(source) = Holder::Kafka.place(folder.path(), &names, "first", &rows[0]).await else { return };
-    let messages = source.1.plan(&PageQuery::all(1), &Job::default()).await.expect("a plan").rows.expect("known");
     let (length_ms, budget) = (9000 * 30_000, 3 << 20);
     let now = EPOCH.plus_ms(length_ms + 600_000);
     let mut driven = Driven::over(names, vec![source], now, Range::Everything, budget);
-    let (jobs, mut most, mut was_poured) = (driven.runtime.jobs().clone(), 0, false);
-    let follows = |explorer: &Explorer| explorer.shared.sources[0].follows;
-    driven.until("the topic to be followed", follows).await;
-    driven.event(Event::Tick(driven.clock.now()));
-    let idle = |explorer: &Explorer| {
-        let read = jobs.list().iter().filter(|job| job.purpose == READ_HISTORY).map(|job| job.rows).sum::<u64>();
-        most = most.max(read);
-        was_poured |= explorer.shared.store.len() > 500 && explorer.stack.explore.is_reading(&explorer.shared);
-        !explorer.stack.explore.is_reading(&explorer.shared)
-    };
-    driven.until("nothing to be read", idle).await;
+    driven.filled().await;
     let (held, bytes) = (driven.explorer.shared.store.len(), driven.explorer.shared.store.bytes());
-    assert!(was_poured && held > 2000 && held < 8500 && bytes <= budget, "{held} held in {bytes} bytes");
-    // What librdkafka read beyond the end of a range counts.
-    assert!(most < messages + messages / 4, "{most} messages read of {messages}");
+    assert!(held > 2000 && held < 8500 && bytes <= budget, "{held} held in {bytes} bytes");
     let filters =
         ["", "status:failed", "system:SAP message:order", "-is:failure latency>2s", "corr:c-0003", "time:-2h..-90m"];
     agrees_with_query(&mut driven, &filters, length_ms, 6).await;
