@@ -203,14 +203,15 @@ impl Reading<'_> {
     /// than the pages would.
     async fn how(&self, piece: &Piece) -> (AtOnce, Interval) {
         let Interval { from, to } = piece.interval;
-        let spans = LAST_SPANS_US.map(|span| Interval::new(from.max(self.reader.context.now.plus_us(-span)), to));
-        for interval in std::iter::once(piece.interval).chain(spans) {
+        let parts = LAST_SPANS_US.map(|span| Interval::new(self.reader.context.now.plus_us(-span), to));
+        let parts = parts.into_iter().filter(|part| part.from > from && !part.is_empty());
+        for interval in std::iter::once(piece.interval).chain(parts) {
             let cost = self.source.plan(&self.query(interval, piece.newest_first), &self.job).await;
             let Some(rows) = cost.ok().and_then(|cost| cost.rows) else { break };
             if interval == piece.interval && rows <= piece.enough as u64 {
                 return (AtOnce::Whole, interval);
             }
-            if piece.newest_first && !interval.is_empty() && rows / PASSES <= piece.enough as u64 {
+            if piece.newest_first && rows / PASSES <= piece.enough as u64 {
                 return (AtOnce::Newest, interval);
             }
         }

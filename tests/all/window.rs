@@ -95,19 +95,16 @@ impl Driven {
     }
 
     pub async fn idle(&mut self) {
-        let ready = |explorer: &Explorer| {
-            explorer.shared.sources.iter().all(|source| source.follows && (source.reads_ranges || source.backfilled))
-        };
-        self.until("the sources to follow", ready).await;
-        self.event(Event::Tick(self.clock.now()));
-        let idle = |explorer: &Explorer| !explorer.stack.explore.is_reading(&explorer.shared);
-        self.until("nothing to be read", idle).await;
+        self.filled().await;
     }
 
     /// Until nothing is read any more; returns how many records filling memory has read.
     pub async fn filled(&mut self) -> u64 {
+        let ready = |explorer: &Explorer| {
+            explorer.shared.sources.iter().all(|source| source.follows && (source.reads_ranges || source.backfilled))
+        };
+        self.until("the sources to follow", ready).await;
         let (jobs, mut most) = (self.runtime.jobs().clone(), 0);
-        self.until("the source to be followed", |explorer| explorer.shared.sources[0].follows).await;
         self.event(Event::Tick(self.clock.now()));
         let idle = |explorer: &Explorer| {
             let jobs = jobs.list();

@@ -56,24 +56,11 @@ pub(super) fn request_hash(text: &str) -> u64 {
     foldhash::fast::FixedState::default().hash_one(text)
 }
 
-/// Decodes the frame at `offset`.
-pub(super) fn decode(
-    stream: &Stream,
-    offset: u64,
-    frame: &[u8],
-    before: &mut Before,
-    occurrences: &Occurrences,
-    rejects: Option<&mut Rejects<'_>>,
-    out: &mut Vec<Activity>,
-) {
-    decode_each(stream, offset, frame, before, occurrences, rejects, |activity, _| out.push(activity));
-}
-
 /// Where the text of a record begins, and how long it is: while both stay, nothing was added to it.
 pub(super) type Extent = (u64, usize);
 
 /// Decodes the frame at `offset`; gives each activity with where its own text is, where that is known.
-pub(super) fn decode_each(
+pub(super) fn decode(
     stream: &Stream,
     offset: u64,
     frame: &[u8],

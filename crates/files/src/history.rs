@@ -131,7 +131,6 @@ pub(super) fn fill_back(
             let stream = &streams[task.stream];
             let mut batch: Vec<Activity> = Vec::with_capacity(BATCH);
             let mut before = Before::nothing(stream);
-            let mut aside = Vec::new();
             let send = |mut batch: Vec<Activity>| {
                 for activity in &mut batch {
                     shared.runs.settle(activity);
@@ -142,11 +141,11 @@ pub(super) fn fill_back(
             };
             let read = run(shared, stream, task, &mut buffer, |offset, frame, own| {
                 if !own {
-                    decode(stream, offset, frame, &mut before, &Occurrences::default(), None, &mut aside);
-                    aside.clear();
-                    return;
+                    return decode(stream, offset, frame, &mut before, &Occurrences::default(), None, |_, _| {});
                 }
-                decode(stream, offset, frame, &mut before, &shared.occurrences, None, &mut batch);
+                decode(stream, offset, frame, &mut before, &shared.occurrences, None, |activity, _| {
+                    batch.push(activity);
+                });
                 if batch.len() >= BATCH {
                     send(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
                 }
@@ -236,9 +235,7 @@ fn scan(shared: &FileContext, query: &PageQuery, key: String, job: &Job) -> Resu
             let mut before = Before::nothing(stream);
             let read = run(shared, stream, task, buffer, |offset, frame, own| {
                 if !own {
-                    decode(stream, offset, frame, &mut before, &Occurrences::default(), None, &mut decoded);
-                    decoded.clear();
-                    return;
+                    return decode(stream, offset, frame, &mut before, &Occurrences::default(), None, |_, _| {});
                 }
                 let at = LineRef { stream: saturating_u32(task.stream), offset, length: saturating_u32(frame.len()) };
                 let mut rejected = None;
@@ -248,7 +245,7 @@ fn scan(shared: &FileContext, query: &PageQuery, key: String, job: &Job) -> Resu
                     rejects
                 };
                 let early: Option<&mut Rejects<'_>> = if stream.holds_records() { None } else { Some(&mut rejects) };
-                decode(stream, offset, frame, &mut before, &occurrences, early, &mut decoded);
+                decode(stream, offset, frame, &mut before, &occurrences, early, |activity, _| decoded.push(activity));
                 if let Some(request) = rejected {
                     gathered.parts.reject(request, at);
                 }
@@ -384,7 +381,9 @@ fn read_again(streams: &[Stream], line: &KeptLine, id: Option<&Id>) -> Option<Ac
     let bytes = stream.frame_at(line.at.offset, line.at.length).ok()?;
     let mut out = Vec::new();
     let mut before = Before::nothing(stream);
-    decode(stream, line.at.offset, &bytes, &mut before, &Occurrences::default(), None, &mut out);
+    decode(stream, line.at.offset, &bytes, &mut before, &Occurrences::default(), None, |activity, _| {
+        out.push(activity);
+    });
     let index = id.and_then(|id| out.iter().position(|activity| activity.id == *id)).unwrap_or(0);
     (index < out.len()).then(|| out.swap_remove(index))
 }

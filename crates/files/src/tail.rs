@@ -1,6 +1,6 @@
 //! A file that is followed: how much of it has been read, and what has been delivered of the record that is open.
 
-use super::decode::{Before, Extent, Occurrences, decode_each};
+use super::decode::{Before, Extent, Occurrences, decode};
 use super::stream::Stream;
 use crosstail_core::model::Activity;
 use crosstail_core::number::saturating_usize;
@@ -73,10 +73,10 @@ impl Tail {
         let Self { stream, before, delivered, .. } = self;
         let occurrences = Occurrences::default();
         frames.push(&stream.reader, &bytes[skipped..], |at, frame| {
-            decode_each(stream, at, frame, before, &occurrences, None, |_, _| {});
+            decode(stream, at, frame, before, &occurrences, None, |_, _| {});
         });
         for (at, frame) in frames.open(&stream.reader) {
-            decode_each(stream, at, frame, before, &occurrences, None, |_, extent| delivered.extend(extent));
+            decode(stream, at, frame, before, &occurrences, None, |_, extent| delivered.extend(extent));
         }
         self.frames = frames;
     }
@@ -102,7 +102,7 @@ impl Tail {
         let Self { stream, frames, before, shown, delivered, .. } = self;
         frames.push(&stream.reader, bytes, |offset, frame| {
             if offset + frame.len() as u64 > *shown {
-                decode_each(stream, offset, frame, before, occurrences, None, |activity, extent| {
+                decode(stream, offset, frame, before, occurrences, None, |activity, extent| {
                     all.extend(is_new(delivered, extent).then_some(activity));
                 });
             }
@@ -122,7 +122,7 @@ impl Tail {
         for (offset, frame) in frames.open(&stream.reader) {
             if offset + frame.len() as u64 > *shown {
                 let mut extents = Vec::new();
-                decode_each(stream, offset, frame, before, occurrences, None, |activity, extent| {
+                decode(stream, offset, frame, before, occurrences, None, |activity, extent| {
                     all.extend(is_new(delivered, extent).then_some(activity));
                     extents.extend(extent);
                 });

@@ -29,7 +29,7 @@ pub(super) struct Pane {
     pub(super) reads: bool,
     /// Whether a page of it costs what it holds.
     has_order: bool,
-    /// Whether it is read whole while it is filled, as far as that is known.
+    /// How it is read while it is filled, as far as that is known.
     pub(super) at_once: Option<AtOnce>,
     /// What of it was given up meanwhile.
     lost: Intervals,
@@ -92,8 +92,8 @@ impl Pane {
 
     /// Whether memory will hold everything of it once it is filled: until then, whatever is asked of it would read the same again.
     pub(super) fn is_read_at_once(&self) -> bool {
-        let is_whole = !matches!(self.at_once, Some(AtOnce::No | AtOnce::Newest));
-        self.reads && !self.has_order && self.filling.is_running() && is_whole
+        let may_be_whole = matches!(self.at_once, None | Some(AtOnce::Whole));
+        self.reads && !self.has_order && self.filling.is_running() && may_be_whole
     }
 
     /// Whether it is read once to fill memory. That goes on where memory is full: what is oldest goes, and newer may come.
