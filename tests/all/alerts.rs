@@ -180,9 +180,11 @@ async fn health_of_memory_and_store_has_no_step() {
     assert_ne!(figures(&mut part), figures(&mut whole), "memory alone does not know it");
     assert!(!asked.is_empty());
     for effect in asked {
-        let Effect::Figures(ticket, query) = effect else { panic!("{effect:?}") };
-        let groups = figures_of(&sources, &Work::command("test"), &names, part.shared.context(), &query).await;
-        let _ = part.update(Event::Reply(ticket, Reply::Figures(query, groups)));
+        let Effect::HealthFigures(ticket, queries) = effect else { panic!("{effect:?}") };
+        for query in queries {
+            let groups = figures_of(&sources, &Work::command("test"), &names, part.shared.context(), &query).await;
+            let _ = part.update(Event::Reply(ticket, Reply::Figures(Box::new(query), groups)));
+        }
     }
     let _ = part.update(Event::Tick(now));
     assert_eq!(figures(&mut part), figures(&mut whole));
