@@ -105,7 +105,8 @@ async fn count(cluster: &Elasticsearch, resolved: ResolvedIndices, query: &PageQ
 /// Stores the readers for the next page. Those that are not needed any more are dropped.
 fn finish(cluster: &Elasticsearch, readers: Vec<Reader>, query: &PageQuery, page: Page) -> Page {
     if let Some(next) = &page.next {
-        drop(cluster.waiting.keep(query, next, readers));
+        let bytes = readers.iter().map(Reader::bytes).sum();
+        cluster.waiting.keep(query, next, readers, bytes);
     }
     page
 }

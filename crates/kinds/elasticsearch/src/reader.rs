@@ -12,6 +12,7 @@ use crosstail_core::model::{Activity, Id, Names, Payload, Timestamp};
 use crosstail_core::number::truncated_i64;
 use crosstail_core::schema::Target;
 use crosstail_record::write::cluster::Method;
+use crosstail_source::read_ahead::weight;
 use crosstail_source::{Cursor, Job, PageQuery, Priority, caught, cleanup};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -309,11 +310,12 @@ impl Reader {
 
     /// About what the texts of the activities that wait take, in bytes.
     fn ready_bytes(&self) -> usize {
-        let texts = |activity: &Activity| {
-            let of = [&activity.message, &activity.error, &activity.url, &activity.tags];
-            of.into_iter().flatten().map(|text| text.len()).sum::<usize>()
-        };
-        self.ready.iter().map(texts).sum()
+        self.ready.iter().map(weight).sum()
+    }
+
+    /// About what it holds, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.ready_bytes() + self.held.values().map(|(activity, _)| weight(activity)).sum::<usize>()
     }
 
     /// Releases the activities that no unread one can precede; all of them where no unread document has a time.

@@ -7,6 +7,7 @@ use super::topics::{Offsets, Topic, ends};
 use super::{Error, Kafka};
 use crosstail_core::filter::{NamedRecord, Predicate};
 use crosstail_core::model::{Activity, Id, Names, Payload, Timestamp};
+use crosstail_source::read_ahead::{ACTIVITY, weight};
 use crosstail_source::{
     Batches, Cost, Cursor, Grouping, Groups, Job, Page, PageQuery, PushDown, Related, RelatedKey, Sink, SourceEvent,
 };
@@ -27,8 +28,6 @@ const MOST_AHEAD: usize = 20_000;
 const AHEAD_BYTES: usize = 16 << 20;
 /// Messages of a partition that are further apart than this are read by themselves, in offsets.
 const APART: i64 = 500;
-/// About what an activity takes without its texts, in bytes.
-const ACTIVITY: usize = 700;
 /// Related activities are looked for within this time of an activity, in microseconds.
 const AROUND_US: i64 = 3_600_000_000;
 
@@ -75,11 +74,6 @@ struct Kept<'a> {
     bytes: usize,
     /// Whether some were let go, because there were too many.
     crowded: bool,
-}
-
-fn weight(activity: &Activity) -> usize {
-    let texts = [&activity.message, &activity.error, &activity.url, &activity.tags, &activity.operation];
-    ACTIVITY + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
 }
 
 impl Kept<'_> {
@@ -146,7 +140,8 @@ pub(super) fn page(kafka: &Kafka, job: &Job, query: &PageQuery, after: Option<&C
     }
     let next = items.last().filter(|_| !ahead.rest.is_empty()).map(Cursor::after);
     if let Some(next) = &next {
-        kafka.waiting.keep(query, next, ahead);
+        let bytes = ahead.each * ahead.rest.len();
+        kafka.waiting.keep(query, next, ahead, bytes);
     }
     let here = query.filter.clauses().len();
     Ok(Page { items, next, push_down: PushDown { in_store: 0, local: here } })

@@ -162,12 +162,27 @@ impl ReadTransaction {
 
     /// Runs a query with its bind parameters.
     pub(crate) async fn fetch(&mut self, sql: Sql) -> Result<Vec<MySqlRow>, sqlx::Error> {
+        let mut rows = Vec::new();
+        self.fetch_each(sql, |row| {
+            rows.push(row);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// Like [`Self::fetch`], and passes each row on as it arrives. After an error of `taken`, the others are passed over.
+    pub(crate) async fn fetch_each(
+        &mut self,
+        sql: Sql,
+        taken: impl FnMut(MySqlRow) -> Result<(), sqlx::Error>,
+    ) -> Result<(), sqlx::Error> {
         let text = sql.render(Placeholders::Question);
         self.job.runs(&text);
         let job = self.job.clone();
         if text.starts_with("SHOW ") {
             // MySQL does not prepare every kind of SHOW.
-            all(self.on()?, sqlx::raw_sql(AssertSqlSafe(text)), &job).await
+            each(self.on()?, sqlx::raw_sql(AssertSqlSafe(text)), &job, taken).await
         } else {
             let mut query = sqlx::query(AssertSqlSafe(text));
             for bind in sql.binds {
@@ -179,7 +194,7 @@ impl ReadTransaction {
                     Bind::Texts(list) => query.bind(list.join(",")),
                 };
             }
-            all(self.on()?, query, &job).await
+            each(self.on()?, query, &job, taken).await
         }
     }
 
@@ -193,20 +208,23 @@ impl ReadTransaction {
     }
 }
 
-/// The rows of a query. The driver would collect as many as a server sends.
-async fn all<'q>(
+/// Passes on the rows of a query. The driver would collect as many as a server sends.
+async fn each<'q>(
     on: &mut MySqlConnection,
     query: impl Execute<'q, MySql> + 'q,
     job: &Job,
-) -> Result<Vec<MySqlRow>, sqlx::Error> {
-    let (mut arriving, mut rows, mut answer) = (on.fetch(query), Vec::new(), Answer::default());
+    mut taken: impl FnMut(MySqlRow) -> Result<(), sqlx::Error>,
+) -> Result<(), sqlx::Error> {
+    let (mut arriving, mut answer, mut read) = (on.fetch(query), Answer::default(), Ok(()));
     while let Some(row) = arriving.try_next().await? {
         let bytes = weight(&row);
         job.count(1, bytes);
         answer.count(bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        rows.push(row);
+        if read.is_ok() {
+            read = taken(row);
+        }
     }
-    Ok(rows)
+    read
 }
 
 /// Bytes of a row as it arrived.

@@ -66,7 +66,14 @@ pub(crate) async fn rows(
 ) -> Result<Vec<Record>, sqlx::Error> {
     let mut sql = Sql::raw(mapping.select_of(what));
     sql.append("", rest);
-    reading.fetch(sql).await?.iter().map(|row| mapping.record(row, what)).collect()
+    let mut records = Vec::new();
+    reading
+        .fetch_each(sql, |row| {
+            records.push(mapping.record(&row, what)?);
+            Ok(())
+        })
+        .await?;
+    Ok(records)
 }
 
 /// Rows; where a value of one cannot be computed, the others are read without it, and it comes with what can be read of it

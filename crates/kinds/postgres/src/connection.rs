@@ -198,6 +198,21 @@ impl ReadTransaction {
 
     /// Runs a query with its bind parameters; the statement is unnamed, as a pooler needs it.
     pub(super) async fn fetch(&mut self, sql: Sql) -> Result<Vec<PgRow>, sqlx::Error> {
+        let mut rows = Vec::new();
+        self.fetch_each(sql, |row| {
+            rows.push(row);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// Like [`Self::fetch`], and passes each row on as it arrives. After an error of `taken`, the others are passed over.
+    pub(super) async fn fetch_each(
+        &mut self,
+        sql: Sql,
+        taken: impl FnMut(PgRow) -> Result<(), sqlx::Error>,
+    ) -> Result<(), sqlx::Error> {
         let text = sql.render(Placeholders::Numbered);
         self.job.runs(&text);
         let mut query = sqlx::query(AssertSqlSafe(text)).persistent(false);
@@ -210,12 +225,18 @@ impl ReadTransaction {
             };
         }
         let job = self.job.clone();
-        all(self.on()?, query, |bytes| job.count(1, bytes)).await
+        each(self.on()?, query, |bytes| job.count(1, bytes), taken).await
     }
 
     /// The rows of a query that reads no records.
     pub(super) async fn all<'q>(&mut self, query: impl Execute<'q, Postgres> + 'q) -> Result<Vec<PgRow>, sqlx::Error> {
-        all(self.on()?, query, |_| {}).await
+        let mut rows = Vec::new();
+        let take = |row| {
+            rows.push(row);
+            Ok(())
+        };
+        each(self.on()?, query, |_| {}, take).await?;
+        Ok(rows)
     }
 
     /// Ends the transaction and returns the connection to the pool.
@@ -228,20 +249,23 @@ impl ReadTransaction {
     }
 }
 
-/// The rows of a query; `counted` is told the bytes of each. The driver would collect as many as a server sends.
-async fn all<'q>(
+/// Passes on the rows of a query; `counted` is told the bytes of each. The driver would collect as many as a server sends.
+async fn each<'q>(
     on: &mut PgConnection,
     query: impl Execute<'q, Postgres> + 'q,
     counted: impl Fn(usize),
-) -> Result<Vec<PgRow>, sqlx::Error> {
-    let (mut arriving, mut rows, mut answer) = (on.fetch(query), Vec::new(), Answer::default());
+    mut taken: impl FnMut(PgRow) -> Result<(), sqlx::Error>,
+) -> Result<(), sqlx::Error> {
+    let (mut arriving, mut answer, mut read) = (on.fetch(query), Answer::default(), Ok(()));
     while let Some(row) = arriving.try_next().await? {
         let bytes = (0..row.len()).map(|index| size(&row, index)).sum();
         counted(bytes);
         answer.count(bytes).map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-        rows.push(row);
+        if read.is_ok() {
+            read = taken(row);
+        }
     }
-    Ok(rows)
+    read
 }
 
 /// Bytes of a value as it arrived.

@@ -170,11 +170,16 @@ pub(super) async fn read(reader: Reader<'_>, wanted: &Wanted<'_>) -> Result<(Vec
 }
 
 async fn rows(reader: Reader<'_>, mapping: &Mapping, sql: Sql, extra: &str) -> Result<Vec<Record>, sqlx::Error> {
-    let mut reading = reader.read().await?;
-    let rows = reading.fetch(sql).await?;
-    reading.end().await?;
     let extra = (!extra.is_empty()).then(|| mapping.width());
-    rows.iter().map(|row| mapping.record(row, extra)).collect()
+    let (mut reading, mut records) = (reader.read().await?, Vec::new());
+    reading
+        .fetch_each(sql, |row| {
+            records.push(mapping.record(&row, extra)?);
+            Ok(())
+        })
+        .await?;
+    reading.end().await?;
+    Ok(records)
 }
 
 /// A row's key, version and time.

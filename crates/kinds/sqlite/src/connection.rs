@@ -4,6 +4,7 @@ use super::access::{Access, FileId};
 use crosstail_core::number::saturating_usize;
 use crosstail_source::sql::{Bind, Placeholders, Sql};
 use crosstail_source::{Job, Scheduler, Turn};
+use futures_util::TryStreamExt as _;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, Sqlite};
@@ -123,6 +124,22 @@ impl Reading<'_> {
 
     /// Runs a query with its bind parameters.
     pub(super) async fn fetch(&mut self, sql: Sql) -> Result<Vec<SqliteRow>, sqlx::Error> {
+        let mut rows = Vec::new();
+        self.fetch_each(sql, |row| {
+            rows.push(row);
+            Ok(())
+        })
+        .await?;
+        Ok(rows)
+    }
+
+    /// Runs a query with its bind parameters, and passes each row on as it arrives. After an error of `each`, the others
+    /// are passed over.
+    pub(super) async fn fetch_each(
+        &mut self,
+        sql: Sql,
+        mut each: impl FnMut(SqliteRow) -> Result<(), sqlx::Error>,
+    ) -> Result<(), sqlx::Error> {
         let text = sql.render(Placeholders::Question);
         self.job.runs(&text);
         let mut query = sqlx::query(AssertSqlSafe(text));
@@ -134,8 +151,14 @@ impl Reading<'_> {
                 Bind::Texts(list) => query.bind(list.join(",")),
             };
         }
-        let rows = query.fetch_all(&mut *self.connection).await?;
-        self.job.count(rows.len(), 0);
-        Ok(rows)
+        let mut arriving = query.fetch(&mut *self.connection);
+        let mut read = Ok(());
+        while let Some(row) = arriving.try_next().await? {
+            self.job.count(1, 0);
+            if read.is_ok() {
+                read = each(row);
+            }
+        }
+        read
     }
 }

@@ -140,8 +140,14 @@ async fn rows(
 ) -> Result<Vec<Record>, sqlx::Error> {
     let mut sql = Sql::raw(mapping.select(extra));
     sql.append("", rest);
-    let rows = reading.fetch(sql).await?;
-    rows.iter().map(|row| mapping.record(row, extra.len())).collect()
+    let mut records = Vec::new();
+    reading
+        .fetch_each(sql, |row| {
+            records.push(mapping.record(&row, extra.len())?);
+            Ok(())
+        })
+        .await?;
+    Ok(records)
 }
 
 struct Head {
