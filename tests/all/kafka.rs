@@ -1,7 +1,7 @@
 //! Kafka: what the conformance suite does not ask.
 
 use crate::servers::{Kind, Server, kafka_tool, shared, unique_name};
-use crate::support::{PATIENCE, Running, collect, crosstail, crosstail_weighed, ids, lines, open};
+use crate::support::{PATIENCE, Running, collect, crosstail, crosstail_weighed, ids, lines, open, wait_for};
 use crate::window::Driven;
 use crosstail_core::model::{Activity, Clock, HealthState, Metric, SourceId, Timestamp};
 use crosstail_engine::window::Range;
@@ -30,14 +30,21 @@ pub fn admin(server: &Server) -> AdminClient<DefaultClientContext> {
     ClientConfig::new().set("bootstrap.servers", format!("127.0.0.1:{}", server.port)).create().expect("a client")
 }
 
-/// Makes a topic.
+/// Makes a topic, and waits until the broker, which hears of it from the controller, tells others of it.
 pub async fn create(server: &Server, topic: &str, partitions: i32, settings: &[(&str, &str)]) {
     let mut new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
     for (name, value) in settings {
         new = new.set(name, value);
     }
-    let made = admin(server).create_topics([&new], &AdminOptions::new()).await.expect("asked");
+    let admin = admin(server);
+    let made = admin.create_topics([&new], &AdminOptions::new()).await.expect("asked");
     assert!(made.iter().all(Result::is_ok), "{made:?}");
+    let is_told = || {
+        let known = admin.inner().fetch_metadata(Some(topic), PATIENCE).expect("asked");
+        let parts = known.topics().first().map(|topic| topic.partitions()).unwrap_or_default();
+        parts.len() == partitions as usize && parts.iter().all(|part| part.error().is_none() && part.leader() >= 0)
+    };
+    wait_for("the topic to be known", is_told);
 }
 
 /// A producer with a compression.
