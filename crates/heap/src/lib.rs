@@ -11,11 +11,11 @@ const ARENAS: libc::c_int = 2;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const GIVEN_BACK: libc::c_int = 1 << 20;
 
-/// How often it is looked whether much is kept, and how many pages more than after the last time are much: 24 MB of pages of 4 KB.
+/// How often it is looked whether much is kept, and how many pages more than after the last time are much: 8 MB of pages of 4 KB.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+const EVERY: std::time::Duration = std::time::Duration::from_millis(500);
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
-const MUCH: u64 = 6144;
+const MUCH: u64 = 2048;
 
 /// Makes the allocator keep little. To be called once, before there are threads: what they have by then stays theirs. Does nothing
 /// where the allocator is not glibc's.
