@@ -134,8 +134,11 @@ pub(super) async fn open(args: &DemoArgs, mut config: Config, log: Log) -> Resul
         let job = Job::new("the demonstration writes its history: figures grow", Priority::View);
         let writing = shared.jobs.begin(source.id, job);
         tokio::spawn(async move {
-            let _ = history_written.await;
-            drop(writing);
+            // Who leaves does not wait for it.
+            tokio::select! {
+                _ = history_written => {}
+                () = writing.cancelled() => {}
+            }
         });
     }
     opened.explorer.stack.offer_tour();
@@ -287,6 +290,22 @@ mod tests {
     use super::*;
     use crate::cli::args::{Cli, Command};
     use clap::Parser as _;
+
+    /// Screen and runtime have one list of jobs, and who leaves does not wait for the history.
+    #[tokio::test]
+    async fn it_is_told_that_the_history_is_being_written() {
+        let Some(Command::Demo(args)) = Cli::parse_from(["crosstail", "demo"]).command else {
+            panic!("a demonstration")
+        };
+        let (opened, demo) = open(&args, Config::default(), Log::default()).await.expect("a demonstration");
+        let (jobs, shown) = (opened.runtime.jobs().clone(), opened.explorer.shared.jobs.clone());
+        for jobs in [&jobs, &shown] {
+            assert!(jobs.list().iter().any(|job| job.purpose.contains("writes its history")));
+        }
+        opened.runtime.end().await;
+        assert!(jobs.list().is_empty());
+        demo.end().await;
+    }
 
     #[test]
     fn the_first_page_opens_the_usual_demonstration() {

@@ -268,6 +268,7 @@ pub(super) fn explorer_over(
         effects.extend(explorer.update(Event::Open(text.clone(), look.tab)));
     }
     let (mut runtime, incoming) = Runtime::new(sources, names, clock, zone);
+    runtime.set_jobs(explorer.shared.jobs.clone());
     runtime.set_alert_writers(writers);
     runtime.set_recall(recall);
     runtime.set_send_secrets(secrets);

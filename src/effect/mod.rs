@@ -54,6 +54,9 @@ pub type Ticket = u64;
 /// The tables of a source, or why it does not say.
 pub type TablesOf = (SourceId, Result<Vec<TableOffer>, String>);
 
+/// What figures say that nobody waits for any more, instead of why they failed.
+pub const CANCELLED: &str = "cancelled";
+
 /// The answer to an effect.
 #[derive(Debug)]
 pub enum Reply {

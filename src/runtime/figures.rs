@@ -1,11 +1,11 @@
 //! Figures over all sources. A request that several sources know is counted once.
 
 use super::{MergedHistory, Runtime, Sources, Work, Worth, corrected, outcomes, payloads_of};
-use crate::effect::{Reply, Ticket};
+use crate::effect::{CANCELLED, Reply, Ticket};
 use anyhow::Result;
 use crosstail_core::filter::{Context, Expr, Field, Filter, Operand};
 use crosstail_core::model::{Activity, Names, SourceId, Timestamp};
-use crosstail_source::{FiguresQuery, Grouping, Groups, PageQuery, Priority, Source, SourceError};
+use crosstail_source::{ErrorKind, FiguresQuery, Grouping, Groups, PageQuery, Priority, Source, SourceError};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -170,5 +170,9 @@ pub async fn answer(
     // An alert about a system is not an activity of the system.
     let filter = Filter::parse("-kind:alert").map_err(|error| error.to_string())?;
     let query = PageQuery { filter, context, since, until, ..PageQuery::all(PAGE) };
-    figures(sources, work, names, query, &asked.grouping, None).await.map_err(|error| format!("{error:#}"))
+    let counted = figures(sources, work, names, query, &asked.grouping, None).await;
+    counted.map_err(|error| match error.downcast_ref::<SourceError>() {
+        Some(error) if error.kind == ErrorKind::Cancelled => CANCELLED.to_owned(),
+        _ => format!("{error:#}"),
+    })
 }

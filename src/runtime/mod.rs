@@ -221,6 +221,10 @@ impl Runtime {
     pub async fn end(mut self) {
         self.cancel.cancel();
         self.kept().await;
+        // Also what others have begun, as the demonstration.
+        for job in self.jobs.list() {
+            self.jobs.cancel(job.number);
+        }
         let begun = tokio::time::Instant::now();
         while !self.jobs.list().is_empty() && begun.elapsed() < END {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -361,6 +365,7 @@ impl Runtime {
         let replies = self.replies.clone();
         tokio::spawn(async move {
             tokio::select! {
+                biased;
                 () = scope.cancelled() => {}
                 done = caught(work) => {
                     // A mistake of ours, or of a library, costs this piece of work.

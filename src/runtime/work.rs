@@ -1,11 +1,18 @@
 //! One piece of work and its jobs.
 
-use super::Answer;
+use super::{Answer, Runtime};
 use crosstail_core::model::SourceId;
 use crosstail_source::{Job, Jobs, Priority};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+
+impl Runtime {
+    /// Lists its jobs where those of the screen are: there is one list of them.
+    pub fn set_jobs(&mut self, jobs: Jobs) {
+        self.jobs = jobs;
+    }
+}
 
 /// One piece of work: begins a job for each source that it asks.
 #[derive(Clone)]

@@ -45,7 +45,7 @@ pub async fn run(opened: Opened, clock: Clock, reopen: &mut dyn Reopen) -> Resul
     let keymap = Keymap::load(super::vocabulary()).map_err(anyhow::Error::msg)?;
     let background = Background::of(&|name| std::env::var(name).ok());
     let theme = Theme::load(background.theme(&explorer.shared.settings.theme), depth).map_err(anyhow::Error::msg)?;
-    prepare(&mut explorer, &runtime);
+    explorer.shared.settings.themes = Theme::names();
     terminal::enter().context("no terminal; the commands query, tail, stats and show work without one")?;
     let (inputs, mut input) = mpsc::channel(256);
     terminal::listen(inputs)?;
@@ -99,12 +99,6 @@ fn panic_if_asked() {
     } else {
         assert!(asked.is_empty(), "asked to panic, by a test");
     }
-}
-
-/// What an explorer knows of its surroundings.
-fn prepare(explorer: &mut Explorer, runtime: &Runtime) {
-    explorer.shared.jobs = runtime.jobs().clone();
-    explorer.shared.settings.themes = Theme::names();
 }
 
 struct Frontend {
@@ -223,7 +217,7 @@ impl Frontend {
     /// Goes on with another explorer, on the same terminal.
     async fn read_anew(&mut self, explorer: Box<Explorer>, runtime: Runtime) {
         self.explorer = explorer;
-        prepare(&mut self.explorer, &runtime);
+        self.explorer.shared.settings.themes = Theme::names();
         runtime.start(self.explorer.shared.settings.history_limit);
         std::mem::replace(&mut self.runtime, runtime).end().await;
         self.resize();

@@ -6,7 +6,7 @@ use crosstail::action::Action;
 use crosstail::effect::Effect;
 use crosstail::screens::{Event, vocabulary};
 use crosstail::tui::{Context, Stroke};
-use crosstail_core::model::SourceId;
+use crosstail_core::model::{Activity, Id, SourceId};
 use crosstail_source::pump::{PumpEvent, SourceState};
 
 #[test]
@@ -132,6 +132,96 @@ fn a_value_that_the_filter_has_is_said_to_be_there() {
     assert!(filter.starts_with("system:"), "{filter}");
     stage.press(&["enter"]);
     assert!(stage.picture().contains("the filter says so already"), "{}", stage.picture());
+}
+
+/// An activity has one system: another one takes the place of the first, or nothing would be left.
+#[test]
+fn another_value_of_a_facet_takes_the_place_of_the_first() {
+    let mut stage = Stage::new(120, 36, "dark");
+    let filter = |stage: &Stage| stage.explorer.shared.filter.text().to_owned();
+    stage.press(&["tab", "enter"]);
+    let first = filter(&stage);
+    stage.press(&["down", "enter"]);
+    let second = filter(&stage);
+    assert!(second.starts_with("system:") && second != first && !second.contains(' '), "{first}, {second}");
+    assert!(!stage.explorer.shared.store.rows().is_empty(), "{second}");
+    stage.press(&["-"]);
+    assert_eq!(filter(&stage), format!("-{second}"), "it was kept");
+    stage.press(&["up", "-"]);
+    assert_eq!(filter(&stage), format!("-{second} -{first}"), "several are excluded");
+    stage.press(&["enter"]);
+    assert_eq!(filter(&stage), first);
+}
+
+/// What is typed is the range, and the prompt says which one there is.
+#[test]
+fn a_range_is_typed_from_its_beginning() {
+    let mut stage = Stage::new(120, 36, "dark");
+    stage.press(&["T", "2", "h", "enter", "T"]);
+    assert!(stage.picture().contains("range of time, now last 2 h"), "{}", stage.picture());
+    stage.press(&["1", "h", "enter"]);
+    assert_eq!(stage.explorer.shared.range.text(), "1h");
+}
+
+#[test]
+fn what_is_not_compared_with_failures_is_not_said_to_be() {
+    let mut stage = Stage::new(160, 40, "dark");
+    stage.press(&["1", "c"]);
+    let picture = stage.picture();
+    let says = picture.contains("is:failure from ") && picture.contains(" that have not failed, of everything");
+    assert!(says && !picture.contains("from the other"), "{picture}");
+}
+
+/// What a source delivers of its past is not newer.
+#[test]
+fn only_what_begins_later_is_newer() {
+    let mut stage = Stage::new(160, 40, "dark");
+    stage.press(&["up"]);
+    let deliver = |stage: &mut Stage, begun: &[i64]| {
+        let one = |ms: &i64| Activity::new(Id::Text(format!("at-{ms}").into()), EPOCH.plus_ms(*ms));
+        let items = begun.iter().map(one).collect();
+        stage.event(Event::Pump(PumpEvent::Batch { source: SourceId(0), items, live: false }));
+    };
+    deliver(&mut stage, &[5, 10_000]);
+    assert!(!stage.picture().contains("newer since"), "{}", stage.picture());
+    deliver(&mut stage, &[15, 1_255_000]);
+    assert!(stage.picture().contains(" 1 newer since"), "{}", stage.picture());
+}
+
+/// Large numbers of completions are written as everywhere else.
+#[test]
+fn completions_separate_thousands() {
+    let mut stage = Stage::new(120, 36, "dark");
+    let one = |n: i64| {
+        let mut call = Activity::new(Id::Text(format!("n-{n}").into()), EPOCH.plus_ms(n));
+        call.system = Some("Zoho".into());
+        call
+    };
+    let items = (0..1500).map(one).collect();
+    stage.event(Event::Pump(PumpEvent::Batch { source: SourceId(0), items, live: false }));
+    stage.press(&["/", "s", "y", "s", "t", "e", "m", ":"]);
+    let picture = stage.picture();
+    assert!(picture.contains("1,514 ") && !picture.contains("1514"), "{picture}");
+}
+
+#[test]
+fn a_source_that_cannot_be_read_is_not_followed_and_not_said_to_be_empty() {
+    let mut stage = Stage::new(160, 40, "dark");
+    stage.press(&["T"]);
+    stage.write("2020-01-01..2020-01-02", 0);
+    stage.press(&["enter"]);
+    stage.explorer.count(true);
+    // Of the first line, the sources' state.
+    let says = |stage: &Stage| {
+        let picture = stage.picture();
+        let below = picture.lines().skip(1).any(|line| line.contains("not read"));
+        (picture.contains("no activity in this range"), below, picture.contains("▶ following"))
+    };
+    assert_eq!(says(&stage), (true, false, true), "{}", stage.picture());
+    let failed = SourceState::Failed { error: "refused".to_owned() };
+    stage.event(Event::Pump(PumpEvent::State(SourceId(0), failed)));
+    stage.explorer.count(true);
+    assert_eq!(says(&stage), (false, true, false), "{}", stage.picture());
 }
 
 /// `+` and `-` act on the line of the list, which a detail may cover.

@@ -5,7 +5,7 @@ use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{PATIENCE, Running, collect, crosstail, crosstail_weighed, ids, lines, open, undated_add_up};
 use crate::tables::{Following, source_at};
 use bson::{Bson, DateTime, Document, doc};
-use crosstail_core::filter::{Context, Filter};
+use crosstail_core::filter::{Context, Field, Filter, NamedRecord};
 use crosstail_core::model::{Activity, Clock, Status, Timestamp};
 use crosstail_source::{Grouping, Job, PageQuery, RelatedKey, Source, SourceEvent};
 use mongodb::Collection;
@@ -712,4 +712,190 @@ async fn dates_of_no_year_and_endless_durations_cost_themselves() {
     }
     let groups = source.aggregate(&PageQuery::all(10), &Grouping::default(), &Job::default()).await.expect("figures");
     assert_eq!(groups.values().map(|figures| figures.latencies.count()).sum::<u64>(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_documents_a_day_than_are_remembered_are_not_new() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let database = unique_name();
+    let handle = server.mongo_client().await.database(&database);
+    let raw = handle.collection::<Document>("raw");
+    let now = Clock::system().now();
+    // Some of the old ones are open, and one of them ends.
+    let old = (0..5000_i64).map(|n| {
+        let mut one = request(n, DateTime::from_millis(now.0 / 1000 - n * 17_000));
+        if n % 1000 == 999 {
+            one.insert("status", "IN_PROGRESS");
+        }
+        one
+    });
+    raw.insert_many(old).await.expect("inserted");
+    // Those without a time are remembered, too.
+    raw.insert_many((5000..5020).map(|n| request(n, Bson::Null))).await.expect("inserted");
+    handle.run_command(doc! { "create": "integration_logs", "viewOn": "raw", "pipeline": [] }).await.expect("a view");
+    let names = crosstail_core::model::Names::default();
+    let id = crosstail_core::model::SourceId(0);
+    let source = crosstail_mongodb::MongodbSource::new("test", id, names, &server.url(&database), None);
+    let source: Arc<dyn Source> = Arc::new(source.expect("a source").remembering(1000));
+    let position = source.position(&Job::default()).await.expect("a position");
+    let (sink, mut updates) = crosstail_source::Sink::channel(100);
+    let following = Arc::clone(&source);
+    let task = tokio::spawn(async move { following.follow(position, &sink, &Job::default()).await });
+    raw.insert_many((9000..9005).map(|n| request(n, DateTime::now()))).await.expect("inserted");
+    let (mut found, mut notices) = (Vec::new(), Vec::new());
+    loop {
+        let event = tokio::time::timeout(PATIENCE, updates.recv()).await.expect("it catches up");
+        match event.expect("following goes on") {
+            SourceEvent::Batch(batch, _) => found.extend(batch),
+            SourceEvent::Notice(text) => notices.push(text),
+            _ => break,
+        }
+    }
+    let ended = doc! { "$set": { "status": "SUCCESS" } };
+    raw.update_one(doc! { "request_id": "r-4999" }, ended).await.expect("updated");
+    let has_ended = |found: &[Activity]| found.iter().any(|one| one.id.to_string() == "r-4999");
+    let (more, told) = collect(&mut updates, has_ended).await;
+    found.extend(more);
+    notices.extend(told);
+    // Some rounds of the first two tiers, with more that is new.
+    for n in 9005..9010 {
+        raw.insert_one(request(n, DateTime::now())).await.expect("inserted");
+        let until = tokio::time::Instant::now() + std::time::Duration::from_millis(2500);
+        while let Ok(event) = tokio::time::timeout_at(until, updates.recv()).await {
+            match event.expect("following goes on") {
+                SourceEvent::Batch(batch, _) => found.extend(batch),
+                SourceEvent::Notice(text) => notices.push(text),
+                _ => {}
+            }
+        }
+    }
+    let new: Vec<String> = (9000..9010).map(|n| format!("r-{n}")).collect();
+    assert_eq!(ids(&found), [&["r-4999".to_owned()][..], &new[..]].concat());
+    let said = notices.iter().filter(|text| text.contains("more documents a day than are remembered")).count();
+    assert_eq!(said, 1, "{notices:?}");
+    task.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collation_of_a_collection_changes_no_answer() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let collation = || doc! { "locale": "en", "strength": 2 };
+    for is_view in [false, true] {
+        let database = unique_name();
+        let handle = server.mongo_client().await.database(&database);
+        let create = if is_view {
+            doc! { "create": "integration_logs", "viewOn": "raw", "pipeline": [], "collation": collation() }
+        } else {
+            doc! { "create": "integration_logs", "collation": collation() }
+        };
+        handle.run_command(create).await.expect("created");
+        let collection = handle.collection::<Document>(if is_view { "raw" } else { "integration_logs" });
+        let now = Timestamp(Clock::system().now().0 / 1000 * 1000);
+        let documents = (0..120_i64).map(|n| {
+            let at = now.plus_ms(-n * 1000);
+            // Some times are texts.
+            let time = if n % 7 == 0 { Bson::String(at.rfc3339()) } else { DateTime::from_millis(at.0 / 1000).into() };
+            let mut one = request(n, time);
+            one.insert("system_code", ["SAP", "sap", "Zoho", "\u{e4}rzte"][usize::try_from(n % 4).expect("small")]);
+            one.insert("correlation_id", format!("{}-{}", if n % 2 == 0 { "C" } else { "c" }, n / 2));
+            one
+        });
+        collection.insert_many(documents).await.expect("inserted");
+        for key in ["started_at", "system_code", "correlation_id"] {
+            let index = mongodb::IndexModel::builder().keys(doc! { key: -1 }).build();
+            collection.create_index(index).await.expect("an index");
+        }
+        let (names, source) = open(&[server.url(&database)]);
+        let all = pages(&source, &PageQuery::all(7)).await;
+        assert_eq!(all.len(), 120);
+        let context = Context { now, zone: chrono_tz::Tz::UTC };
+        for text in [
+            "system:SAP",
+            "system=SAP",
+            "system!=SAP",
+            "-system=sap",
+            "system:zo*",
+            "system>\"a\"",
+            "system<\"b\"",
+            "system:(SAP, Zoho) status:failed",
+            "corr=C-3",
+            "corr:c-3",
+            "-corr=c-3",
+            "request=R-7",
+            "status:failed",
+            "-status:failed",
+            "system=sap time:-60s",
+        ] {
+            let Ok(filter) = Filter::parse(text) else { panic!("{text}") };
+            let predicate = filter.predicate(&context);
+            let kept = |activity: &&Activity| predicate.keeps(&NamedRecord { activity, names: &names, payload: None });
+            let expected: Vec<Activity> = all.iter().filter(kept).cloned().collect();
+            for newest_first in [true, false] {
+                let query = PageQuery { filter: filter.clone(), context, newest_first, ..PageQuery::all(9) };
+                assert_eq!(ids(&pages(&source, &query).await), ids(&expected), "{text}, view: {is_view}");
+                assert_eq!(count(&source, &query).await, expected.len() as u64, "{text}, view: {is_view}");
+            }
+        }
+        let by_system = Grouping::by(Field::System);
+        let groups = source.aggregate(&PageQuery::all(100), &by_system, &Job::default()).await.expect("figures");
+        assert_eq!(groups.values().map(|figures| figures.count).collect::<Vec<_>>(), [30; 4], "view: {is_view}");
+        let key = RelatedKey::correlation("C-3");
+        assert_eq!(source.related(&key, 10, &Job::default()).await.expect("found").activities.len(), 1);
+        for one in all.iter().take(3) {
+            source.payload(&one.id, &one.places[0].locator, &Job::default()).await.expect("its payload");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn digits_with_zeros_before_them_are_no_number() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let database = unique_name();
+    let documents = (0..21_i64).map(|n| {
+        let mut one = request(n, DateTime::now());
+        // The number comes first, and often.
+        one.insert("correlation_id", if n == 20 { Bson::from("007") } else { Bson::Int32(7) });
+        one
+    });
+    logs(&server, &database).await.insert_many(documents).await.expect("inserted");
+    let (_, source) = open(&[server.url(&database)]);
+    for (id, limit, count) in [("007", 3, 1), ("7", 30, 20), ("7", 3, 3), ("07", 3, 0)] {
+        let key = RelatedKey::correlation(id);
+        let found = source.related(&key, limit, &Job::default()).await.expect("found").activities;
+        assert_eq!(found.len(), count, "{id}: {:?}", ids(&found));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_one_instant_are_paged() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let database = unique_name();
+    let calls = server.mongo_client().await.database(&database).collection::<Document>("calls");
+    let schema = crate::tables::calls("stores = ['mongodb']\n").replace("id = 'id'", "id = '_id'");
+    let schema = schema.replace("duration = 'ms'", "duration = 'ms'\nmessage = 'body'");
+    let at = DateTime::now();
+    let one = |n: i32, body: &str| doc! { "_id": format!("k-{n:05}"), "at": at, "sys": "SAP", "st": "ok", "ms": 5, "body": body };
+    let body = "0123456789".repeat(100);
+    calls.insert_many((0..6000).map(|n| one(n, &body))).await.expect("inserted");
+    let source = source_at(server.url(&database), &schema);
+    for newest_first in [true, false] {
+        let all = pages(&source, &PageQuery { newest_first, ..PageQuery::all(500) }).await;
+        let keys: Vec<_> = all.iter().map(|one| one.id.to_string()).collect();
+        assert_eq!(keys.len(), 6000);
+        assert!(keys.windows(2).all(|two| if newest_first { two[0] > two[1] } else { two[0] < two[1] }), "each once");
+    }
+    // More than an answer may have.
+    calls.delete_many(doc! {}).await.expect("deleted");
+    let body = "0123456789".repeat(10_000);
+    for part in 0..14 {
+        calls.insert_many((0..100).map(|n| one(part * 100 + n, &body))).await.expect("inserted");
+    }
+    let query = PageQuery { newest_first: false, ..PageQuery::all(500) };
+    let first = source.page(&query, None, &Job::default()).await.expect("a page");
+    let second = source.page(&query, first.next.as_ref(), &Job::default()).await.expect("a page");
+    let keys: Vec<_> = first.items.iter().chain(&second.items).map(|one| one.id.to_string()).collect();
+    assert!(first.items.len() < 500 && !second.items.is_empty(), "{} and {}", first.items.len(), second.items.len());
+    let expected = (0..).map(|n| format!("k-{n:05}")).take(keys.len());
+    assert!(keys.iter().zip(expected).all(|(key, expected)| key.contains(&expected)), "none is left out: {keys:?}");
+    calls.drop().await.expect("dropped");
 }

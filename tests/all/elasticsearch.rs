@@ -4,7 +4,7 @@ use crate::servers::{Kind, Server, shared, unique_name};
 use crate::support::{Running, collect, ids, open};
 use crosstail_core::filter::Filter;
 use crosstail_core::model::{Clock, Level, Status, Timestamp};
-use crosstail_source::{ErrorKind, Job, PageQuery, Source, for_each};
+use crosstail_source::{ErrorKind, Grouping, Job, PageQuery, RelatedKey, Source, for_each};
 use serde_json::{Value, json};
 use std::collections::HashSet;
 use std::path::Path;
@@ -150,6 +150,131 @@ async fn full_text_where_a_field_is_text_and_exact_where_it_is_keyword() {
     assert_eq!(payload.metadata["geo_location"]["lat"], 52.5);
     assert_eq!(activity.tags.as_deref(), Some("orders, billing"));
     assert_eq!(activity.places[0].table(&names).as_deref(), Some("engineering_logs*"));
+}
+
+/// The analyser that an index has by default leaves other words in it than stand in the text: not those that are in every text.
+#[tokio::test(flavor = "multi_thread")]
+async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_say() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let base = index_name("analysed");
+    let default = |name: &str, kind: &str| json!({ "analysis": { "analyzer": { name: { "type": kind } } } });
+    let text = json!({ "type": "text" });
+    let both = json!({ "type": "text", "fields": { "keyword": { "type": "keyword", "ignore_above": 12 } } });
+    let now = Clock::system().now();
+    let mut lines = Vec::new();
+    for (name, settings, message) in [
+        ("plain", json!({}), &text),
+        ("stopped", default("default", "stop"), &text),
+        ("both", default("default", "stop"), &both),
+        ("sought", default("default_search", "keyword"), &text),
+    ] {
+        let index = format!("{base}-{name}");
+        let fields = json!({
+            "@timestamp": { "type": "date" }, "service": { "type": "keyword" }, "message": message, "correlation_id": text,
+        });
+        create(&server, &index, json!({ "settings": settings, "mappings": { "properties": fields } })).await;
+        for (n, said) in [(0, "payment refused by the partners"), (1, "refused"), (2, "order sent")] {
+            lines.push(add(
+                &index,
+                json!({
+                    "@timestamp": now.plus_ms(n).rfc3339(), "service": "sap", "message": said,
+                    "correlation_id": format!("C-{name}-{n}"),
+                }),
+            ));
+        }
+    }
+    bulk(&server, &lines).await;
+    refresh(&server, &format!("{base}-*")).await;
+    // Whether the index answers: by its words where they are those of the text, else by full values where it has them.
+    let cases = [("plain", 1, 1), ("stopped", 1, 0), ("both", 1, 1), ("sought", 1, 1), ("*", 4, 1)];
+    for (name, indices, in_store) in cases {
+        let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
+        for (filter, found) in [("message:refused", 2), ("message:\"refused by\"", 1), ("message:partners", 1)] {
+            let (ids, pushed) = answer(source.as_ref(), filter).await;
+            assert_eq!((ids.len(), pushed), (found * indices, in_store), "{name}: {filter}");
+        }
+        assert_eq!(answer(source.as_ref(), "-message:refused").await.0.len(), indices, "{name}");
+    }
+    // What splits a search is not what split the text.
+    for name in ["plain", "stopped", "both", "sought"] {
+        let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
+        let related = source.related(&RelatedKey::correlation(format!("C-{name}-1")), 100, &Job::default()).await;
+        assert_eq!(related.expect("found").activities.len(), 1, "{name}");
+    }
+}
+
+/// What the index left out, the document has all the same: a text that is too long, what is no number, a field for which there was no
+/// room.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_index_ignored_is_found_and_counted() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let base = index_name("ignored");
+    let fields = json!({
+        "@timestamp": { "type": "date" }, "service": { "type": "keyword" },
+        "url": { "type": "keyword", "ignore_above": 1024 },
+        "status_code": { "type": "integer", "ignore_malformed": true },
+        "correlation_id": { "type": "keyword", "ignore_above": 8 },
+    });
+    create(&server, &format!("{base}-values"), json!({ "mappings": { "properties": fields } })).await;
+    let fields = json!({
+        "@timestamp": { "type": "date" }, "service": { "type": "keyword" }, "message": { "type": "text" },
+    });
+    let limit = json!({ "index.mapping.total_fields": { "limit": 4, "ignore_dynamic_beyond_limit": true } });
+    create(&server, &format!("{base}-room"), json!({ "settings": limit, "mappings": { "properties": fields } })).await;
+    let now = Clock::system().now();
+    let documents = |name: &str, all: &[Value]| -> Vec<(Value, Value)> {
+        let one = |(n, document): (i64, &Value)| {
+            let mut document = document.clone();
+            document["@timestamp"] = json!(now.plus_ms(n).rfc3339());
+            document["service"] = json!("sap");
+            add(&format!("{base}-{name}"), document)
+        };
+        (0..).zip(all).map(one).collect()
+    };
+    let long = format!("/orders/needle{}", "x".repeat(2000));
+    let values = [
+        json!({ "url": "/orders", "status_code": 200 }),
+        json!({ "url": long, "status_code": 502 }),
+        json!({ "status_code": "502 Bad Gateway", "correlation_id": "longer than eight" }),
+        json!({ "correlation_id": "short" }),
+    ];
+    bulk(&server, &documents("values", &values)).await;
+    let lost = json!({ "message": "sent", "url": "/lost/7", "http": { "status": 503 } });
+    let room = [lost, json!({ "message": "sent" })];
+    bulk(&server, &documents("room", &room)).await;
+    refresh(&server, &format!("{base}-*")).await;
+    for (name, filter, found) in [
+        ("values", "url:*", 2),
+        ("values", "url:*needle*", 1),
+        ("values", "http:*", 3),
+        ("values", "http:502", 2),
+        ("values", "http>=500", 2),
+        ("values", "status:failed", 2),
+        ("values", "corr:*", 2),
+        ("room", "url:*", 1),
+        ("room", "url:*lost*", 1),
+        ("room", "http:503", 1),
+        ("room", "status:failed", 1),
+    ] {
+        let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
+        let (ids, _) = answer(source.as_ref(), filter).await;
+        assert_eq!(ids.len(), found, "{name}: {filter}");
+        // Turned round, it is everything else, and evaluated here.
+        let all = if name == "room" { room.len() } else { values.len() };
+        let (ids, in_store) = answer(source.as_ref(), &format!("NOT {filter}")).await;
+        assert_eq!((ids.len(), in_store), (all - found, 0), "{name}: NOT {filter}");
+    }
+    for (name, failed) in [("values", 2), ("room", 1)] {
+        let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
+        let groups = source.aggregate(&PageQuery::all(100), &Grouping::default(), &Job::default()).await;
+        let counted: u64 = groups.expect("figures").values().map(|figures| figures.failed).sum();
+        assert_eq!(counted, failed, "{name}");
+    }
+    let (_, source) = open(&[server.url(&format!("{base}-values"))]);
+    for key in ["longer than eight", "short"] {
+        let related = source.related(&RelatedKey::correlation(key), 100, &Job::default()).await.expect("found");
+        assert_eq!(related.activities.len(), 1, "{key}");
+    }
 }
 
 /// Two writers, refreshes as they come, times up to a day late: every document once.

@@ -302,7 +302,9 @@ async fn random_filters_answer_alike_in_elasticsearch_over_parts_and_here() {
 }
 
 /// Clauses that mean something in the indices of the documents.
-const ELASTICSEARCH: [&str; 12] = [
+const ELASTICSEARCH: [&str; 14] = [
+    "actor:*",
+    "actor:night",
     "kind:alert attempt>=2",
     "tag:billing",
     "level:error",
@@ -324,6 +326,11 @@ async fn random_filters_answer_alike_in_elasticsearch_and_here() {
     let own = unique_name().replace('_', "-");
     let (logs, alerts) = (format!("engineering_logs-{own}"), format!("engineering_alerts-{own}"));
     elasticsearch::create(&server, &logs, elasticsearch::logs_index()).await;
+    // Its texts are there without some words, and long names not at all.
+    let stopped = json!({ "analysis": { "analyzer": { "default": { "type": "stop" } } } });
+    let names = json!({ "resolved_by": { "type": "keyword", "ignore_above": 8 } });
+    let definition = json!({ "settings": stopped, "mappings": { "properties": names } });
+    elasticsearch::create(&server, &alerts, definition).await;
     let mut rng = Rng::with_seed(41);
     let mut lines = Vec::new();
     let long = "a long word ".repeat(40);
@@ -358,6 +365,7 @@ async fn random_filters_answer_alike_in_elasticsearch_and_here() {
             "description": one(&mut rng, &["duplicate key", "timeout"]), "severity": one(&mut rng, &["LOW", "HIGH", "CRITICAL"]),
             "status": one(&mut rng, &["OPEN", "RESOLVED", "CLOSED"]), "source_id": one(&mut rng, &["SAP", "Zoho"]),
             "triggered_at": EPOCH.plus_ms(index * 4000).rfc3339(), "escalation_level": rng.u8(0..4),
+            "resolved_by": one(&mut rng, &["nina", "somebody of the night shift"]),
         })));
     }
     elasticsearch::bulk(&server, &lines).await;

@@ -117,7 +117,8 @@ fn a_rare_value_is_seen_where_it_is_drawn() {
     stage.act(&[Action::TOP]);
     assert!(!stage.picture().contains(" http"), "{}", stage.picture());
     let row = stage.explorer.shared.store.find(&Id::Text("l22501".into())).expect("held");
-    stage.explorer.stack.explore.list.stop_at(row);
+    let store = &stage.explorer.shared.store;
+    stage.explorer.stack.explore.list.stop_at(store, row);
     assert!(stage.picture().contains(" http") && stage.picture().contains(" 418"), "{}", stage.picture());
 }
 

@@ -219,6 +219,28 @@ async fn offsets_that_expired_are_told_and_reading_goes_on() {
     assert!(gone.contains("has expired"), "{gone}");
 }
 
+/// History is read towards what a topic drops first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_drops_its_oldest_while_it_is_read_is_read_on() {
+    let Some(server) = shared(Kind::Kafka).await else { return };
+    let topic = topic_name("log-processing");
+    create(&server, &topic, 1, &[]).await;
+    produce(&producer(&server, "lz4"), &topic, (0..40_000).map(log));
+    let (_, source) = open(&[server.url(&topic)]);
+    let (to, mut batches) = mpsc::channel(1);
+    let reading = tokio::spawn(async move { source.scan(&PageQuery::all(1000), &to, &Job::default()).await });
+    let mut found = batches.recv().await.expect("the newest");
+    let mut offsets = TopicPartitionList::new();
+    offsets.add_partition_offset(&topic, 0, Offset::Offset(20_000)).expect("added");
+    admin(&server).delete_records(&offsets, &AdminOptions::new()).await.expect("deleted");
+    while let Some(batch) = batches.recv().await {
+        found.extend(batch);
+    }
+    reading.await.expect("joined").expect("what is left is read");
+    let found = ids(&found);
+    assert!((20_000..40_000).all(|n| found.contains(&format!("log-{n}"))), "{} are there", found.len());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_and_passwords() {
     let Some(server) = shared(Kind::Kafka).await else { return };

@@ -137,6 +137,25 @@ async fn a_row_that_began_long_ago_changes_in_place() {
     running.until("the old row to change", |running| failed(running) == 2).await;
 }
 
+/// More rows without a time than one query reads, in one transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_rows_without_a_time_are_all_seen() {
+    let Some(server) = shared(Kind::Postgres).await else { return };
+    let database = server.postgres_database(&["integration-activity"]).await;
+    let mut connection = server.postgres_connection(&database).await;
+    run(&mut connection, "ALTER TABLE integration_activity_log ALTER COLUMN created_at DROP NOT NULL").await;
+    let (names, source) = open(&[server.url(&database)]);
+    let mut running = Running::start(&names, source);
+    running.live().await;
+    run(
+        &mut connection,
+        "INSERT INTO integration_activity_log (id, status, activity_type, created_at) SELECT gen_random_uuid(), \
+        'success', 'sync_import', NULL FROM generate_series(1, 5000) n",
+    )
+    .await;
+    running.until("all of them", |running| running.store.len() == 5000).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_written_with_an_old_time_while_nobody_listened_is_seen() {
     let Some(server) = shared(Kind::Postgres).await else { return };

@@ -4,7 +4,7 @@ use crate::support::{PATIENCE, Running, crosstail, lines};
 use crate::tables::{Following, calls, digits_are_read_or_told, distinct, followed, pages, source_at};
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::{Activity, Clock};
-use crosstail_source::{Grouping, Job, PageQuery, Source, SourceEvent};
+use crosstail_source::{Grouping, Job, PageQuery, RelatedKey, Source, SourceEvent};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _};
@@ -239,6 +239,143 @@ async fn what_is_written_while_rows_are_read_again_is_told() {
     });
     running.until("every row", |running| running.store.len() == rows).await;
     writing.await.expect("no panic");
+}
+
+/// Rows of a system, numbered from one number on.
+fn fill(table: &str, first: i64, rows: i64, system: &str) -> String {
+    format!(
+        "INSERT INTO {table} {NUMBERS} {rows}) SELECT {first} + i - 1, 1700000000 + {first} + i, '{system}', 'ok', i FROM r;"
+    )
+}
+
+/// What is told until some rows of a system have come, and a little longer.
+async fn told(following: &mut Following, name: &str, count: usize) -> Vec<Activity> {
+    let mut all = Vec::new();
+    let mut end = tokio::time::Instant::now() + PATIENCE;
+    let mut is_enough = false;
+    while let Ok(Some(event)) = tokio::time::timeout_at(end, following.updates.recv()).await {
+        if let SourceEvent::Batch(batch, _) = event {
+            all.extend(batch);
+        }
+        if !is_enough && system(&all, name) >= count {
+            is_enough = true;
+            end = tokio::time::Instant::now() + Duration::from_secs(1);
+        }
+    }
+    all
+}
+
+/// Numbers of rows grow only where nothing else is said: programs number rows themselves, and SQLite gives the numbers of the
+/// newest rows again when these are deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn new_rows_of_sqlite_that_have_lower_numbers_are_told() {
+    const NEW: &str = "INSERT INTO calls (id, at, sys, st, ms) VALUES";
+    let make = "CREATE TABLE calls (id INTEGER PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER);";
+    let index = "CREATE INDEX calls_at ON calls (at);";
+    let even = format!("{} UPDATE calls SET id = id * -2; UPDATE calls SET id = -id;", fill("calls", 1, 3000, "old"));
+    let one = |id: i64| format!("({id}, 1790000000, 'new', 'ok', 1)");
+    for (what, filled, change, count) in [
+        ("numbers of the program", fill("calls", 2000, 1, "old"), format!("{NEW} {}, {}", one(1000), one(1999)), 2),
+        (
+            "a number in the middle, where an index has the order of the time",
+            format!("{index} {even}"),
+            format!("{NEW} {}, {}", one(101), one(3001)),
+            2,
+        ),
+        (
+            "numbers below all",
+            fill("calls", 10_000, 3000, "old"),
+            format!("{NEW} {}, {}, {}", one(-5), one(5), one(9999)),
+            3,
+        ),
+        (
+            "fewer rows in the place of all",
+            fill("calls", 1, 1000, "old"),
+            format!("DELETE FROM calls; {}", fill("calls", 1, 600, "new")),
+            600,
+        ),
+        (
+            "fewer rows in the place of more than are remembered",
+            fill("calls", 1, 3000, "old"),
+            format!("DELETE FROM calls; {}", fill("calls", 1, 600, "new")),
+            600,
+        ),
+        (
+            "the numbers of rows that are gone",
+            fill("calls", 1, 3000, "old"),
+            format!("DELETE FROM calls WHERE id > 2400; {}", fill("calls", 2401, 20, "new")),
+            20,
+        ),
+    ] {
+        let file = File::open(&format!("{make} {filled}"), &calls("time_unit = 's'\n")).await;
+        let mut following = Following::begin(&file.source()).await;
+        file.run(&format!("BEGIN; {change}; COMMIT")).await;
+        let all = told(&mut following, "new", count).await;
+        assert_eq!((system(&all, "new"), system(&all, "old")), (count, 0), "{what}");
+        following.cancel.cancel();
+        following.errors.await.expect("joined");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_of_a_queue_of_sqlite_that_gets_the_first_number_again_is_told() {
+    let make = "CREATE TABLE calls (id INTEGER PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER);";
+    let file = File::open(&format!("{make} {}", fill("calls", 1, 5, "old")), &calls("time_unit = 's'\n")).await;
+    let mut following = Following::begin(&file.source()).await;
+    // A row that changes says when the others are known to be gone.
+    file.run("BEGIN; DELETE FROM calls WHERE id <= 3; UPDATE calls SET sys = 'seen' WHERE id = 5; COMMIT").await;
+    let all = told(&mut following, "seen", 1).await;
+    assert_eq!((system(&all, "seen"), system(&all, "old")), (1, 0));
+    let insert = "INSERT INTO calls (at, sys, st, ms) VALUES (1790000000, 'new', 'ok', 1)";
+    file.run(&format!("BEGIN; DELETE FROM calls; {insert}; COMMIT")).await;
+    let all = told(&mut following, "new", 1).await;
+    assert_eq!((all.len(), system(&all, "new")), (1, 1));
+    following.cancel.cancel();
+    following.errors.await.expect("joined");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_sqlite_that_come_into_view_are_not_told() {
+    let columns = "at INTEGER, sys TEXT, st TEXT, ms INTEGER";
+    let table = |table: &str| format!("CREATE TABLE {table} (id INTEGER PRIMARY KEY, {columns});");
+    let (numbered, viewed) = (table("calls"), table("base"));
+    for (make, write, rows, left) in [
+        (format!("{numbered} CREATE INDEX calls_at ON calls (at);"), "calls", 3000, 2900),
+        // More than is remembered.
+        (numbered, "calls", 3000, 500),
+        (format!("CREATE TABLE calls (id INTEGER PRIMARY KEY, {columns}) WITHOUT ROWID;"), "calls", 20_500, 20_400),
+        (format!("{viewed} CREATE VIEW calls AS SELECT * FROM base;"), "base", 20_500, 20_400),
+    ] {
+        let fill_up = fill(write, 1, rows, "old");
+        let file = File::open(&format!("{make} {fill_up}"), &calls("time_unit = 's'\n")).await;
+        let mut following = Following::begin(&file.source()).await;
+        let insert = format!("INSERT INTO {write} VALUES (50000, 4000000000, 'new', 'ok', 1)");
+        file.run(&format!("BEGIN; DELETE FROM {write} WHERE id > {left}; {insert}; COMMIT")).await;
+        let all = told(&mut following, "new", 1).await;
+        assert_eq!((system(&all, "new"), system(&all, "old")), (1, 0), "{make} {left}");
+        following.cancel.cancel();
+        following.errors.await.expect("joined");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn related_rows_of_sqlite_are_found_by_each_path_of_the_id_as_it_is_spelt() {
+    // Rows that have another id, and come before the one that is looked for.
+    let make = format!(
+        "CREATE TABLE calls (id INTEGER PRIMARY KEY, at INTEGER, sys TEXT, st TEXT, ms INTEGER, corr TEXT, trace TEXT COLLATE NOCASE); \
+         INSERT INTO calls VALUES (1, 1700000000, 'first', 'ok', 1, 'abc', NULL); \
+         INSERT INTO calls {NUMBERS} 20) SELECT 1 + i, 1700000001, 'spelt', 'ok', 1, NULL, 'ABC' FROM r; \
+         INSERT INTO calls VALUES (30, 1700000002, 'another', 'ok', 1, 'other', 'abc'), (31, 1700000003, 'second', 'ok', 1, NULL, 'abc')"
+    );
+    let schema =
+        calls("time_unit = 's'\n").replace("duration = 'ms'", "duration = 'ms'\ncorrelation_id = ['corr', 'trace']");
+    let file = File::open(&make, &schema).await;
+    let source = file.source();
+    for limit in [2, 100] {
+        let found = source.related(&RelatedKey::correlation("abc"), limit, &Job::default()).await.expect("found");
+        let systems: Vec<_> = found.activities.iter().filter_map(|one| one.system.as_deref()).collect();
+        assert_eq!(systems, ["first", "second"], "{limit}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

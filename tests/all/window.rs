@@ -4,7 +4,7 @@ use crate::halves::{Holder, Opened, halves};
 use crate::planner;
 use crate::support::{EPOCH, PATIENCE, open, random_database};
 use crosstail::action::Action;
-use crosstail::effect::{Effect, Reply, Ticket};
+use crosstail::effect::{CANCELLED, Effect, Reply, Ticket};
 use crosstail::runtime::{Incoming, Runtime};
 use crosstail::screens::{Event, Explorer, draw};
 use crosstail::tui::{Appearance, ColourDepth, Keymap, Stroke, Theme, text::count};
@@ -301,6 +301,21 @@ async fn who_leaves_health_waits_for_nothing() {
     assert!(first.len() == 1 && first[0] > 0, "{first:?}");
     assert_eq!(asked("esc"), [0], "it is ended");
     assert_eq!(asked("h"), first, "and asked again");
+    // That somebody has ended it is no error.
+    driven.press("esc");
+    let effects = driven.explorer.press(&look(), Stroke::named("h").expect("a key"));
+    let asked = effects.into_iter().find_map(|effect| match effect {
+        Effect::HealthFigures(ticket, queries) => Some((ticket, queries)),
+        _ => None,
+    });
+    let (ticket, queries) = asked.expect("a question");
+    for (problem, is_told) in [(CANCELLED, false), ("refused", true)] {
+        let reply = Reply::Figures(Box::new(queries[0].clone()), Err(problem.to_owned()));
+        driven.event(Event::Reply(ticket, reply));
+        let notice = driven.explorer.shared.notice.as_ref();
+        let told = notice.is_some_and(|notice| notice.text.contains("cannot load older figures"));
+        assert_eq!(told, is_told, "{problem}");
+    }
     driven.runtime.end().await;
 }
 

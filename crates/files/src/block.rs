@@ -3,9 +3,9 @@
 
 use crosstail_core::number::saturating_usize;
 use crosstail_formats::{Framer, Reader, without_nuls};
-use rustix::buffer::spare_capacity;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt as _;
 
 /// Size of a block in bytes.
 pub(super) const BLOCK: u64 = 1 << 19;
@@ -28,9 +28,7 @@ pub(super) fn frames(
     let end = end.min(limit);
     let back = if reader.only_json() { 1 } else { LOOK_BACK };
     let base = start.saturating_sub(back);
-    // The last record mostly ends within a step behind the block.
-    let length = (end.saturating_sub(base)).saturating_add(STEP as u64).min(limit.saturating_sub(base));
-    fill(file, base, saturating_usize(length), buffer)?;
+    fill(file, base, saturating_usize(end.saturating_sub(base)), buffer)?;
     let mut at = if base == 0 {
         0
     } else {
@@ -85,22 +83,19 @@ pub(super) fn frames(
     Ok(())
 }
 
-/// Reads so many bytes, fewer where the file ends. Nothing is written to the buffer before: zeros for a large file take as long as
-/// its lines.
 fn fill(file: &File, offset: u64, length: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+    // With room for the end of the last record: a growing buffer doubles.
     buffer.clear();
-    // A long record leaves a large buffer, and all of it would be read.
-    if buffer.capacity() > length * 2 {
-        *buffer = Vec::new();
-    }
-    buffer.reserve_exact(length);
-    while buffer.len() < length {
-        let at = offset + buffer.len() as u64;
-        if rustix::io::retry_on_intr(|| rustix::io::pread(file, spare_capacity(buffer), at))? == 0 {
-            break;
+    buffer.reserve_exact(length + STEP);
+    buffer.resize(length, 0);
+    let mut filled = 0;
+    while filled < length {
+        match file.read_at(&mut buffer[filled..], offset + filled as u64)? {
+            0 => break,
+            n => filled += n,
         }
     }
-    buffer.truncate(length);
+    buffer.truncate(filled);
     Ok(())
 }
 

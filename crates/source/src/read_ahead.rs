@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 /// Number of queries whose data is stored, at most, and about how many bytes it takes, all of them together. Nobody says
 /// that a query has no next page, so that what it left is here until others come.
 const CAPACITY: usize = 4;
-const BYTES: usize = 16 << 20;
+const BYTES: usize = 12 << 20;
 
 /// About what an activity takes without its texts, in bytes.
 pub const ACTIVITY: usize = 700;

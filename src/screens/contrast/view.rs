@@ -16,14 +16,19 @@ pub(super) fn render(screen: &ContrastScreen, canvas: &mut Canvas<'_>) {
     let (failed, rest) = (count(saturating_usize(contrast.these)), count(saturating_usize(contrast.others)));
     let chosen = screen.compared.as_ref().map_or_else(|| "failures".to_owned(), |filter| safe(filter));
     let part = safe(&screen.missing());
+    // Beside chosen failures there are others, which are not compared.
+    let (from, others) = match screen.compared {
+        Some(_) => (" from ", " that have not failed, of "),
+        None => (" from the other ", " of "),
+    };
     let head = [
         (" what tells ", theme.dim),
         (&*failed, theme.failure),
         (" ", theme.dim),
         (&*chosen, theme.dim),
-        (" from the other ", theme.dim),
+        (from, theme.dim),
         (&*rest, theme.success),
-        (" of ", theme.dim),
+        (others, theme.dim),
         (&*of, theme.title),
         (&part, theme.dim),
     ];

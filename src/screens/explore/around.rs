@@ -184,7 +184,7 @@ impl Explore {
         let row = shared.store.find(&id);
         if let Some(row) = row {
             self.list.pinned = None;
-            self.list.stop_at(row);
+            self.list.stop_at(&shared.store, row);
         }
         let mut effects = Vec::new();
         if shared.range != range {

@@ -397,7 +397,7 @@ impl Screen for Explore {
         if let News::Batch(Batch { delta, .. }) = news
             && !self.list.follow
         {
-            self.list.unseen += delta.added_to_view;
+            self.list.count_unseen(&shared.store, delta);
         }
         let mut effects = self.noted(news, shared);
         self.note_stale(news, shared);

@@ -75,10 +75,8 @@ impl Explore {
             Action::VIEW_BACK if self.around.is_some() => return self.leave_around(shared),
             Action::VIEW_BACK => return Some(self.walk_history(-1, shared)),
             Action::VIEW_FORWARD => return Some(self.walk_history(1, shared)),
-            Action::RANGE => {
-                let text = shared.range.text();
-                shared.ask(Request::Prompt(PromptKind::Range, text));
-            }
+            // Empty, as one is typed from its beginning; the prompt says which one there is.
+            Action::RANGE => shared.ask(Request::Prompt(PromptKind::Range, String::new())),
             Action::ZOOM_IN | Action::ZOOM_OUT => {
                 if let Some(effects) = self.reach(action == Action::ZOOM_OUT, shared) {
                     return Some(effects);
@@ -162,7 +160,7 @@ impl Explore {
         self.views.refiltered_at = shared.now;
         let effects = self.start_over(shared);
         self.list.settle(&shared.store, at);
-        self.list.unseen = 0;
+        self.list.forget_unseen(&shared.store);
         self.count(shared, true);
         effects
     }

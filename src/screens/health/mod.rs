@@ -10,7 +10,7 @@ use super::request::Request;
 use super::shared::Shared;
 use super::{Entry, Hint, ReportPart, Screen};
 use crate::action::Action;
-use crate::effect::{Effect, Reply, Ticket};
+use crate::effect::{CANCELLED, Effect, Reply, Ticket};
 use crate::ingest::{Batch, News};
 use crate::tui::Canvas;
 use crosstail_core::filter::quote;
@@ -182,6 +182,8 @@ impl Screen for HealthScreen {
             Reply::Figures(query, result) if ticket == self.ticket => {
                 match result {
                     Ok(groups) => self.figures.set_store_figures(&query, groups, shared.now),
+                    // Somebody has ended it, or asked for others.
+                    Err(problem) if problem == CANCELLED => {}
                     Err(problem) => shared.notify(format!("cannot load older figures: {problem}")),
                 }
                 Ok(Vec::new())

@@ -68,7 +68,7 @@ impl Screen for Prompt {
         Some(&mut self.field)
     }
 
-    fn view(&self, _shared: &Shared, canvas: &mut Canvas<'_>) {
-        view::render(self, canvas);
+    fn view(&self, shared: &Shared, canvas: &mut Canvas<'_>) {
+        view::render(self, shared, canvas);
     }
 }

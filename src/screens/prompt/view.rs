@@ -1,14 +1,20 @@
 //! The prompt for one line.
 
 use super::Prompt;
+use crate::screens::request::PromptKind;
+use crate::screens::shared::Shared;
 use crate::tui::Canvas;
 use crate::tui::dialog::dialog;
-use crate::tui::text::{fit, put, width};
+use crate::tui::text::{fit, put, safe, width};
 use crosstail_core::model::visible_line;
 
-pub(super) fn render(prompt: &Prompt, canvas: &mut Canvas<'_>) {
+pub(super) fn render(prompt: &Prompt, shared: &Shared, canvas: &mut Canvas<'_>) {
     let theme = &canvas.look.theme;
-    let title = format!(" {} · ⏎ · esc closes ", prompt.kind.title());
+    let now = match prompt.kind {
+        PromptKind::Range => format!(", now {}", fit(&safe(&shared.range.describe()), 40)),
+        _ => String::new(),
+    };
+    let title = format!(" {}{now} · ⏎ · esc closes ", prompt.kind.title());
     let inside = dialog(canvas, 90, 4, &title);
     let buf = &mut *canvas.buf;
     let room = inside.width.saturating_sub(4);

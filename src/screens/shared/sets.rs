@@ -72,6 +72,13 @@ impl Shared {
         and_clause(&filter, clause, negated)
     }
 
+    /// The filter with a clause, or its negation, in place of what it says of a field. What it excludes stays excluded beside a
+    /// negation.
+    pub(in crate::screens) fn filter_with_in_place_of(&self, field: Field, clause: &str, negated: bool) -> String {
+        let rest = self.filter.without(&[field], !negated);
+        and_clause(&Filter::parse(&rest).unwrap_or_default(), clause, negated)
+    }
+
     /// A set in words: its filter, and its time.
     pub(in crate::screens) fn describe_set(&self, set: &ReportRange) -> String {
         let filter = Filter::parse(&set.filter).unwrap_or_default().without(&[Field::Time], false);

@@ -138,7 +138,8 @@ async fn searched_and_exported(kind: Kind) {
             done = desk.run("export", &export).await;
         }
         assert!(done.status.success(), "{what}: {}", done.err);
-        // The fault is over, and leaves nothing behind.
+        // The fault is over, and leaves nothing behind. Where everything had ended before, there was no answer to tear.
+        stage.proxy.tear(false);
         stage.make_found().await;
         let after = desk.run("query", &query).await;
         assert!(after.status.success(), "{what}: {}", after.err);

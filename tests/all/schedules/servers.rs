@@ -14,7 +14,7 @@ pub(super) const FAULTS: &[&str] = &["killed", "cut", "slow", "dripping", "stopp
 
 pub(super) struct Stage {
     server: std::sync::Arc<Server>,
-    proxy: Proxy,
+    pub(super) proxy: Proxy,
     database: String,
     pub(super) written: u32,
 }
@@ -91,7 +91,7 @@ impl Stage {
                 self.proxy.silence(false);
             }
             "torn" => {
-                self.proxy.tear();
+                self.proxy.tear(true);
                 self.write(count).await;
             }
             "none" => {}

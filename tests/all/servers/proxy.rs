@@ -147,9 +147,9 @@ impl Proxy {
         self.weather.drips.store(drips, Ordering::Relaxed);
     }
 
-    /// Resets a connection in the middle of the next answer.
-    pub fn tear(&self) {
-        self.weather.tears.store(true, Ordering::Relaxed);
+    /// Whether a connection is reset in the middle of the next answer.
+    pub fn tear(&self, on: bool) {
+        self.weather.tears.store(on, Ordering::Relaxed);
     }
 }
 

@@ -124,7 +124,8 @@ impl<'a, 'n> Scanner<'a, 'n> {
         }
     }
 
-    fn array(&mut self, into: &mut Assembler<'a>) -> Result<(), usize> {
+    /// Passes over an array; returns how many values it has.
+    fn array(&mut self, into: &mut Assembler<'a>) -> Result<usize, usize> {
         self.expect(b'[')?;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -134,9 +135,11 @@ impl<'a, 'n> Scanner<'a, 'n> {
         if self.peek() == b']' {
             self.at += 1;
             self.depth -= 1;
-            return Ok(());
+            return Ok(0);
         }
+        let mut count = 0;
         loop {
+            count += 1;
             self.space();
             self.value(Found { node: None, rank: 0 }, into)?;
             self.space();
@@ -145,7 +148,7 @@ impl<'a, 'n> Scanner<'a, 'n> {
                 b']' => {
                     self.at += 1;
                     self.depth -= 1;
-                    return Ok(());
+                    return Ok(count);
                 }
                 _ => return Err(self.at),
             }
@@ -179,7 +182,18 @@ impl<'a, 'n> Scanner<'a, 'n> {
                 self.container(wanted, start, into);
             }
             b'[' => {
-                self.array(into)?;
+                let count = self.array(into)?;
+                // A list of one value is read as that value: stores do not tell the two apart, and search them alike.
+                let is_list = |node: &Node| node.targets.iter().any(|(target, _)| *target == Target::Tags);
+                if count == 1 && node.is_some_and(|node| !is_list(node)) {
+                    let end = std::mem::replace(&mut self.at, start + 1);
+                    self.space();
+                    // Lists in lists are no values, and would be read once for each.
+                    if self.peek() != b'[' {
+                        self.value(found, into)?;
+                    }
+                    self.at = end;
+                }
                 self.container(wanted, start, into);
             }
             b'-' | b'0'..=b'9' => {

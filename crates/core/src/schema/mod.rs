@@ -519,6 +519,23 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_one_value_is_that_value() {
+        let schema = Schema::find("json").expect("a schema");
+        let read = |text: &str| {
+            let mut assembler = Assembler::default();
+            super::json::scan(text, schema.tree(), &mut assembler).expect("JSON");
+            assembler.finish(&schema, crate::model::Id::parse("1"), crate::model::Timestamp::UNDATED)
+        };
+        let one =
+            read(r#"{"method": ["GET"], "status_code": [ 502 ], "error": [{"message": "refused"}], "message": ["m"]}"#);
+        assert_eq!(one.method.as_deref(), Some("GET"));
+        assert_eq!((one.http_status, one.status), (Some(502), Some(Status::Failed)));
+        assert_eq!((one.error.as_deref(), one.message.as_deref()), (Some("refused"), Some("m")));
+        let more = read(r#"{"method": ["GET", "PUT"], "url": [], "status_code": [[502]]}"#);
+        assert_eq!((more.method, more.url, more.http_status), (None, None, None));
+    }
+
+    #[test]
     fn the_built_in_schemas_compile() {
         for (name, text) in BUILT_IN {
             assert!(Schema::from_toml(text, name).is_ok(), "{name}: {:?}", Schema::from_toml(text, name));

@@ -3,8 +3,9 @@
 //! and the filter are evaluated locally, once per combination instead of once per document. Latencies are counted in
 //! the buckets of crosstail's own sketch (`range`): the digest of `percentiles` does not add up over sources.
 
+use super::clauses::{all, any, any_value, ignored, in_time, left_out, nothing};
 use super::connection::{TIME_LIMIT, found, in_path};
-use super::expression::{all, any, any_value, condition, in_time, nothing};
+use super::expression::condition;
 use super::fields::Type;
 use super::mapping::{Mapping, ResolvedIndices};
 use super::{Elasticsearch, Error};
@@ -59,8 +60,8 @@ struct Plan<'a> {
     residual: Predicate,
     condition: Value,
     counted: Vec<Counted>,
-    /// Fields whose index omits long values.
-    incomplete: Vec<String>,
+    /// What keeps the documents of which the index left out something that counts.
+    left_out: Vec<Value>,
     /// The field of the duration, and its unit in microseconds.
     duration: Option<(String, u64)>,
     figures: Vec<(&'static str, String)>,
@@ -107,35 +108,41 @@ impl<'a> Plan<'a> {
             residual,
             condition: all(conditions),
             counted: Vec::new(),
-            incomplete: Vec::new(),
+            left_out: Vec::new(),
             duration: None,
             figures: Vec::new(),
             bounded,
             error: None,
         };
         for target in targets {
+            plan.left_out.extend(without_room(mapping, target));
             if target == Column::Error && !fields.contains(&Field::Error) {
-                let paths = present(target).into_iter().map(|(_, path)| path);
-                let parts: Vec<(Value, Value)> = paths.map(|path| error_at(mapping, path)).collect::<Option<_>>()?;
+                let paths = || present(target).into_iter().map(|(_, path)| path);
+                let parts: Vec<(Value, Value)> = paths().map(|path| error_at(mapping, path)).collect::<Option<_>>()?;
+                // An object that was left out may have had this field, or not.
+                let around = |path: &str| json!({ "terms": { "_ignored": mapping.fields.around(path) } });
+                plan.left_out.extend(paths().map(around));
                 let (said, denied): (Vec<Value>, Vec<Value>) = parts.into_iter().unzip();
                 plan.error = (!said.is_empty()).then(|| (any(said), any(denied)));
                 continue;
             }
             for (rank, path) in present(target) {
                 let whole = mapping.fields.get(path).is_some_and(|field| field.kind == Type::Whole);
-                let (path, complete) = match mapping.fields.keyword(path) {
-                    Some((path, field)) => (path, field.complete),
-                    None if whole => (path.to_owned(), true),
+                let name = match mapping.fields.keyword(path) {
+                    Some((name, _)) => name,
+                    None if whole => path.to_owned(),
                     None => return None,
                 };
-                if !complete {
-                    plan.incomplete.push(path.clone());
-                }
-                plan.counted.push(Counted { path, target: (target, rank) });
+                plan.left_out.push(left_out(mapping, path, &name));
+                plan.counted.push(Counted { path: name, target: (target, rank) });
             }
         }
         if grouping.measures < Measures::All {
             return Some(plan);
+        }
+        for target in [Column::Duration, Column::CompletedAt, Column::Cpu, Column::Memory] {
+            plan.left_out.extend(without_room(mapping, target));
+            plan.left_out.extend(present(target).into_iter().map(|(_, path)| ignored(mapping, path)));
         }
         let number = |path: &str| mapping.fields.get(path).map(|field| field.kind);
         match (present(Column::Duration).as_slice(), present(Column::CompletedAt).is_empty()) {
@@ -248,7 +255,7 @@ impl<'a> Plan<'a> {
             if let Some(after) = &after {
                 composite["after"] = after.clone();
             }
-            let left_out = json!({ "filter": { "terms": { "_ignored": self.incomplete } } });
+            let left_out = json!({ "filter": any(self.left_out.clone()) });
             let denied = self.error.as_ref().filter(|_| has_error).map_or_else(nothing, |(_, denied)| denied.clone());
             let body = json!({
                 "size": 0, "track_total_hits": after.is_none(), "query": condition, "timeout": TIME_LIMIT,
@@ -338,6 +345,12 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// What keeps the documents of which the index had no room for a field that fills a target.
+fn without_room(mapping: &Mapping, target: Column) -> Vec<Value> {
+    let absent = mapping.paths(target).into_iter().filter(|path| mapping.fields.is_absent(path));
+    absent.map(|path| ignored(mapping, path)).collect()
+}
+
 /// What keeps the documents with something at a path of an error, and those of which that says that there is none; `None`
 /// where the index may not know.
 fn error_at(mapping: &Mapping, path: &str) -> Option<(Value, Value)> {
@@ -354,7 +367,8 @@ fn error_at(mapping: &Mapping, path: &str) -> Option<(Value, Value)> {
         (_, Some((full, _))) => any(vec![json!({ "term": { &full: "" } }), words(&full)]),
         // A text has more words than these, and then the documents are read.
         (Some(Type::Text), None) => words(path),
-        (Some(Type::Whole | Type::Double), _) => json!({ "term": { path: 0 } }),
+        // What is no number for the index may be a word for none.
+        (Some(Type::Whole | Type::Double), _) => any(vec![json!({ "term": { path: 0 } }), ignored(mapping, path)]),
         _ => return None,
     };
     Some((said, denied))

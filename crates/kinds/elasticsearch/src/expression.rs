@@ -2,6 +2,7 @@
 //! evaluated again locally, because a document's index and its source may differ (arrays, numbers as text, analysers).
 //! So a negated clause is only evaluated locally.
 
+use super::clauses::{all, any, any_value, exists, ignored, left_out, nothing};
 use super::fields::Type;
 use super::mapping::{Mapping, SLACK_MS};
 use crosstail_core::filter::{
@@ -15,44 +16,6 @@ use serde_json::{Value, json};
 
 /// Elasticsearch refuses longer regular expressions (`index.max_regex_length`), in characters.
 const LONGEST_REGEX: usize = 1000;
-
-/// A query that keeps what any of the parts keeps.
-pub(super) fn any(mut parts: Vec<Value>) -> Value {
-    // A schema has hundreds of paths of which an index maps a few, and the server limits the clauses of a query.
-    parts.retain(|part| *part != nothing());
-    match parts.len() {
-        0 => nothing(),
-        1 => parts.swap_remove(0),
-        _ => json!({ "bool": { "should": parts, "minimum_should_match": 1 } }),
-    }
-}
-
-/// A query that keeps what all of the parts keep.
-pub(super) fn all(mut parts: Vec<Value>) -> Value {
-    if parts.contains(&nothing()) {
-        return nothing();
-    }
-    match parts.len() {
-        0 => json!({ "match_all": {} }),
-        1 => parts.swap_remove(0),
-        _ => json!({ "bool": { "filter": parts } }),
-    }
-}
-
-/// A query for times within bounds in milliseconds, each with its operator; `None` without bounds. Documents without a time
-/// are kept if `undated`.
-pub(super) fn in_time(time: &str, bounds: &[(&str, i64)], undated: bool) -> Option<Value> {
-    if bounds.is_empty() {
-        return None;
-    }
-    let mut range = json!({ "format": "epoch_millis" });
-    for (operator, ms) in bounds {
-        range[*operator] = json!(ms);
-    }
-    let range = json!({ "range": { time: range } });
-    let lacking = || json!({ "bool": { "must_not": [{ "exists": { "field": time } }] } });
-    Some(if undated { any(vec![range, lacking()]) } else { range })
-}
 
 /// The clauses of a predicate that a query can express, and their number.
 pub(super) fn condition(mapping: &Mapping, predicate: &Predicate) -> (Vec<Value>, usize) {
@@ -132,20 +95,6 @@ fn leaf(mapping: &Mapping, leaf: &Comparator) -> Option<Value> {
     }
 }
 
-fn exists(path: &str) -> Value {
-    json!({ "exists": { "field": path } })
-}
-
-/// A query for every document that has something at a path; `None` where the index may not know.
-pub(super) fn any_value(mapping: &Mapping, path: &str) -> Option<Value> {
-    let fields = &mapping.fields;
-    if fields.is_absent(path) {
-        return Some(nothing());
-    }
-    let ignored = json!({ "term": { "_ignored": { "value": path } } });
-    fields.is_searchable(path).then(|| any(vec![exists(path), ignored]))
-}
-
 /// The paths that may hold a field's value; `None` where the value may also be derived from something else.
 fn sources(mapping: &Mapping, field: Field) -> Option<Vec<String>> {
     let definition = mapping.schema.definition();
@@ -170,8 +119,8 @@ fn present(mapping: &Mapping, field: Field) -> Option<Value> {
     let paths = sources(mapping, field)?;
     // A field that is not indexed may still be in the source.
     let said = |path: &String| mapping.fields.get(path).is_some() || mapping.fields.is_absent(path);
-    let mapped = paths.iter().filter(|path| !mapping.fields.is_absent(path));
-    paths.iter().all(said).then(|| any(mapped.map(|path| exists(path)).collect()))
+    let one = |path: &String| if said(path) { any_value(mapping, path) } else { None };
+    paths.iter().map(one).collect::<Option<_>>().map(any)
 }
 
 /// A pattern on the text of a field.
@@ -198,12 +147,13 @@ fn text(mapping: &Mapping, field: Field, pattern: &Pattern) -> Option<Value> {
 /// A pattern on the identity: the key of a document where it has no identity of its own.
 fn identity(mapping: &Mapping, pattern: &Pattern) -> Option<Value> {
     let wanted = TextMatch::of(pattern)?;
-    let mut paths = mapping.paths(Column::Id);
-    paths.retain(|path| !mapping.fields.is_absent(path));
+    let (absent, paths): (Vec<&str>, Vec<&str>) =
+        mapping.paths(Column::Id).into_iter().partition(|path| mapping.fields.is_absent(path));
     if paths.is_empty() {
         return None;
     }
     let mut parts = paths.iter().map(|path| text_at(mapping, path, &wanted)).collect::<Option<Vec<_>>>()?;
+    parts.extend(absent.iter().map(|path| ignored(mapping, path)));
     parts.push(json!({ "bool": { "must_not": paths.iter().map(|path| exists(path)).collect::<Vec<_>>() } }));
     Some(any(parts))
 }
@@ -228,13 +178,13 @@ impl<'a> TextMatch<'a> {
 /// A text at a path: by full values where they are indexed, else by the words of the text.
 fn text_at(mapping: &Mapping, path: &str, wanted: &TextMatch<'_>) -> Option<Value> {
     if mapping.fields.is_absent(path) {
-        return Some(nothing());
+        return Some(ignored(mapping, path));
     }
     let own = mapping.fields.get(path)?;
     if own.kind == Type::Text
         && let Some(query) = words_of(path, wanted)
     {
-        return Some(query);
+        return Some(any(vec![query, ignored(mapping, path)]));
     }
     let (name, keyword) = mapping.fields.keyword(path)?;
     let query = match wanted {
@@ -243,12 +193,12 @@ fn text_at(mapping: &Mapping, path: &str, wanted: &TextMatch<'_>) -> Option<Valu
         TextMatch::Order(op, text) => json!({ "range": { &name: { bound(*op)?: text } } }),
         TextMatch::Pieces(pieces) => json!({ "regexp": { &name: { "value": regex(pieces)? } } }),
     };
-    let left_out = json!({ "bool": { "must_not": [exists(&name)] } });
-    Some(if keyword.complete { query } else { any(vec![query, left_out]) })
-}
-
-pub(super) fn nothing() -> Value {
-    json!({ "match_none": {} })
+    let mut parts = vec![query, left_out(mapping, path, &name)];
+    if name == path && !keyword.complete {
+        // Before Elasticsearch 7.14, a text that is too long is not noted.
+        parts.push(json!({ "bool": { "must_not": [exists(&name)] } }));
+    }
+    Some(any(parts))
 }
 
 fn bound(op: Op) -> Option<&'static str> {
@@ -325,7 +275,7 @@ fn regex(pieces: &[GlobPiece]) -> Option<String> {
 /// An interval of numbers. Where the index truncates numbers to integers, the bounds are widened to integers.
 fn number(mapping: &Mapping, path: &str, interval: &Interval, (unit, whole): (Option<f64>, bool)) -> Option<Value> {
     if mapping.fields.is_absent(path) {
-        return Some(nothing());
+        return Some(ignored(mapping, path));
     }
     let kind = mapping.fields.get(path)?.kind;
     // Durations are compared in integers of microseconds.
@@ -344,18 +294,20 @@ fn number(mapping: &Mapping, path: &str, interval: &Interval, (unit, whole): (Op
     };
     limit("gte", low, -1.0);
     limit("lte", high, 1.0);
-    match kind {
-        Type::Whole | Type::Double if range.is_empty() => Some(exists(path)),
-        Type::Whole => Some(json!({ "range": { path: range } })),
-        Type::Double if !whole => Some(json!({ "range": { path: range } })),
-        _ => None,
-    }
+    let within = match kind {
+        Type::Whole | Type::Double if range.is_empty() => exists(path),
+        Type::Whole => json!({ "range": { path: range } }),
+        Type::Double if !whole => json!({ "range": { path: range } }),
+        _ => return None,
+    };
+    // What is no number for the index may have one for us (`502 Bad Gateway`).
+    Some(any(vec![within, ignored(mapping, path)]))
 }
 
 /// A time range on a date, which the index truncates to milliseconds.
 fn time(mapping: &Mapping, path: &str, range: &TimeRange) -> Option<Value> {
     if mapping.fields.is_absent(path) {
-        return Some(nothing());
+        return Some(ignored(mapping, path));
     }
     (mapping.fields.get(path)?.kind == Type::Date).then(|| {
         let mut bounds = serde_json::Map::new();
@@ -371,7 +323,8 @@ fn time(mapping: &Mapping, path: &str, range: &TimeRange) -> Option<Value> {
                 bounds.insert("lte".to_owned(), json!(end.0.div_euclid(1000)));
             }
         }
-        json!({ "range": { path: bounds } })
+        // What is no date for the index may be one for us.
+        any(vec![json!({ "range": { path: bounds } }), ignored(mapping, path)])
     })
 }
 
@@ -468,7 +421,70 @@ fn anywhere(mapping: &Mapping, pattern: &Pattern) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fields::Fields;
     use super::*;
+    use crosstail_core::model::Timestamp;
+
+    /// An index of which the settings are not known.
+    fn mapping() -> Mapping {
+        let (mut caps, mut properties) = (json!({ "indices": ["a"], "fields": {} }), json!({}));
+        for (path, of) in [
+            ("@timestamp", json!({ "type": "date" })),
+            ("url", json!({ "type": "keyword", "ignore_above": 1024 })),
+            ("status_code", json!({ "type": "integer", "ignore_malformed": true })),
+            ("message", json!({ "type": "text" })),
+        ] {
+            let kind = of["type"].as_str().unwrap_or_default().to_owned();
+            caps["fields"][path][kind] = json!({ "searchable": true, "aggregatable": true });
+            properties[path] = of;
+        }
+        let mappings = json!({ "a": { "mappings": { "properties": properties } } });
+        Mapping::of_fields(Fields::of(&caps, Some(&mappings), None))
+    }
+
+    /// Whether a query keeps the documents of which the index left out something at a path.
+    fn keeps_ignored(query: &Value, path: &str) -> bool {
+        let list = |at: &str| query.pointer(at).and_then(Value::as_array).into_iter().flatten();
+        list("/terms/_ignored").any(|name| name == path) || list("/bool/should").any(|part| keeps_ignored(part, path))
+    }
+
+    #[test]
+    fn what_the_index_left_out_is_kept() {
+        let mapping = mapping();
+        let asked = present(&mapping, Field::Url).expect("an index that knows");
+        assert!(keeps_ignored(&asked, "url"), "{asked}");
+        let asked = text_at(&mapping, "url", &TextMatch::Exact("/orders")).expect("a keyword");
+        assert!(keeps_ignored(&asked, "url"), "{asked}");
+        for (low, high) in [(502.0, 502.0), (f64::NEG_INFINITY, f64::INFINITY)] {
+            let interval = Interval { low, low_in: true, high, high_in: true };
+            let of = |path: &str| number(&mapping, path, &interval, (None, true)).expect("an integer, or none");
+            assert!(keeps_ignored(&of("status_code"), "status_code"), "{}", of("status_code"));
+            // There was no room for it, or for the object that it is in.
+            let beyond = of("http.status");
+            assert!(keeps_ignored(&beyond, "http.status") && keeps_ignored(&beyond, "http"), "{beyond}");
+        }
+        let since = TimeRange { start: Some(Timestamp(0)), end: None };
+        let asked = time(&mapping, "@timestamp", &since).expect("a date");
+        assert!(keeps_ignored(&asked, "@timestamp"), "{asked}");
+    }
+
+    #[test]
+    fn what_is_turned_round_is_evaluated_here() {
+        let clause = |negated: bool| {
+            let target = Operand::Field(Field::Url);
+            Predicate::Compare(Comparator { target, test: Matcher::Present, negated, or_absent: false })
+        };
+        let mapping = mapping();
+        assert!(superset(&mapping, &clause(false)).is_some());
+        assert_eq!(superset(&mapping, &clause(true)), None);
+        assert_eq!(superset(&mapping, &Predicate::Not(Box::new(clause(false)))), None);
+    }
+
+    #[test]
+    fn texts_of_an_unknown_analyser_are_evaluated_here() {
+        let wanted = TextMatch::Pieces(vec![GlobPiece::Any, GlobPiece::Text("refused".to_owned()), GlobPiece::Any]);
+        assert_eq!(text_at(&mapping(), "message", &wanted), None);
+    }
 
     #[test]
     fn regular_expressions_are_lucenes_and_know_no_case() {

@@ -10,6 +10,8 @@ pub(super) enum Type {
     Keyword,
     /// Text that the standard analyser splits into words in lower case.
     Text,
+    /// Text of another analyser: the index has other words (`refus` of `refused`), but a multi-field may have the full values.
+    Analysed,
     /// An integer.
     Whole,
     /// A double-precision number.
@@ -23,7 +25,7 @@ pub(super) enum Type {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Field {
     pub(super) kind: Type,
-    /// Whether every value is indexed; `ignore_above` omits long ones.
+    /// Whether every value is indexed, as far as the mapping says; `ignore_above` omits long ones.
     pub(super) complete: bool,
     /// Whether the index knows which documents have it.
     is_searchable: bool,
@@ -85,7 +87,7 @@ impl Fields {
         }
         let below = format!("{path}.");
         let range = self.known.range(below.clone()..).take_while(|(name, _)| name.starts_with(&below));
-        let text = self.known.get(path)?.kind == Type::Text;
+        let text = matches!(self.known.get(path)?.kind, Type::Text | Type::Analysed);
         range
             .filter(|(_, field)| text && field.kind == Type::Keyword)
             .map(|(name, field)| (name.clone(), *field))
@@ -148,25 +150,44 @@ impl Fields {
         self.below(path).filter(|(_, field)| field.kind == Type::Keyword).map(|(name, _)| name)
     }
 
+    /// The names under which an index notes (`_ignored`) that it left out something at a path: that of the field, that of an object
+    /// around it, and those of the fields of an object.
+    pub(super) fn noted(&self, path: &str) -> Vec<String> {
+        let mut names = self.around(path);
+        names.push(path.to_owned());
+        if self.is_object(path) {
+            names.extend(self.below(path).map(|(name, _)| name.clone()));
+        }
+        names
+    }
+
+    /// The objects around a path. What is noted of a plain value in such a place is about that value.
+    pub(super) fn around(&self, path: &str) -> Vec<String> {
+        let paths = path.match_indices('.').map(|(at, _)| &path[..at]);
+        let objects = paths.filter(|path| self.known.get(*path).is_none_or(|field| !field.is_searchable));
+        objects.map(str::to_owned).collect()
+    }
+
     /// Whether the values of a field can be read from its index, without the document.
     pub(super) fn has_values(&self, path: &str) -> bool {
         self.valued.contains(path)
     }
 
-    /// Whether no document has a field: it is not mapped, and the first document with it would map it.
+    /// Whether no document has a field: it is not mapped, and the first document with it would map it, or would note that there is no
+    /// room for it (`ignore_dynamic_beyond_limit`).
     pub(super) fn is_absent(&self, path: &str) -> bool {
         !self.known.contains_key(path)
             && !self.mappings.is_empty()
             && self.mappings.iter().all(|mapping| would_be_mapped(mapping, path))
     }
 
-    /// Reads types from `_field_caps`, and what that leaves open from `_mapping`.
-    pub(super) fn of(caps: &Value, mappings_of: Option<&Value>) -> Self {
+    /// Reads types from `_field_caps`, and what that leaves open from `_mapping` and `_settings`.
+    pub(super) fn of(caps: &Value, mappings_of: Option<&Value>, settings_of: Option<&Value>) -> Self {
         let all: Vec<&str> = caps["indices"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        let mut parameters: BTreeMap<String, Vec<&Map<String, Value>>> = BTreeMap::new();
-        for index in mappings_of.and_then(Value::as_object).into_iter().flat_map(Map::values) {
-            if let Some(properties) = index.pointer("/mappings/properties").and_then(Value::as_object) {
-                walk(properties, "", &mut parameters);
+        let mut declared = Declared::new();
+        for (index, of) in mappings_of.and_then(Value::as_object).into_iter().flatten() {
+            if let Some(properties) = of.pointer("/mappings/properties").and_then(Value::as_object) {
+                walk(properties, "", Analysers::of(settings_of, index), &mut declared);
             }
         }
         let each = mappings_of.and_then(Value::as_object).into_iter().flat_map(Map::values);
@@ -191,8 +212,8 @@ impl Fields {
             if types.values().all(|of| of["aggregatable"] == true) {
                 fields.valued.insert(path.clone());
             }
-            let own = parameters.get(path).map_or(&[][..], Vec::as_slice);
-            let has = |key: &str| own.iter().any(|parameters| parameters.contains_key(key));
+            let own = declared.get(path).map_or(&[][..], Vec::as_slice);
+            let has = |key: &str| own.iter().any(|own| own.parameters.contains_key(key));
             let searchable = types.values().all(|of| of["searchable"] == true && of["metadata_field"] != true);
             let known = !own.is_empty();
             let kind = match name {
@@ -200,7 +221,8 @@ impl Fields {
                 _ if dates == types.len() => Type::Date,
                 _ if types.len() > 1 => Type::Other,
                 "keyword" | "constant_keyword" | "wildcard" if known && !has("normalizer") => Type::Keyword,
-                "text" | "match_only_text" if known && own.iter().all(|of| standard(of)) => Type::Text,
+                "text" | "match_only_text" if known && own.iter().all(standard) => Type::Text,
+                "text" | "match_only_text" if known => Type::Analysed,
                 "long" | "integer" | "short" | "byte" => Type::Whole,
                 "double" => Type::Double,
                 _ => Type::Other,
@@ -237,26 +259,57 @@ fn would_be_mapped(mapping: &Value, path: &str) -> bool {
     false
 }
 
-/// Whether the standard analyser splits the text into words.
-fn standard(parameters: &Map<String, Value>) -> bool {
-    parameters.get("analyzer").is_none_or(|name| name == "standard")
-        && parameters.get("index") != Some(&Value::Bool(false))
+/// Whether names of analysers mean the standard one in an index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Analysers {
+    /// That of a text that names none.
+    default: bool,
+    /// `standard`, which the settings may define anew.
+    standard: bool,
 }
 
-fn walk<'v>(
-    properties: &'v Map<String, Value>,
-    before: &str,
-    into: &mut BTreeMap<String, Vec<&'v Map<String, Value>>>,
-) {
+impl Analysers {
+    /// By the settings of the indices. An index of which they are not known may have any.
+    fn of(settings_of: Option<&Value>, index: &str) -> Self {
+        let Some(settings) = settings_of.and_then(|of| of.get(index)?.pointer("/settings/index")) else {
+            return Self { default: false, standard: false };
+        };
+        let is_standard = |name: &str| {
+            let own = settings.pointer("/analysis/analyzer").and_then(|of| of.get(name)).and_then(Value::as_object);
+            own.is_none_or(|own| own.len() == 1 && own.get("type").is_some_and(|kind| kind == "standard"))
+        };
+        Self { default: is_standard("default"), standard: is_standard("standard") }
+    }
+}
+
+/// A field in the mapping of one index.
+struct Own<'v> {
+    parameters: &'v Map<String, Value>,
+    analysers: Analysers,
+}
+
+/// The fields of all mappings, by path.
+type Declared<'v> = BTreeMap<String, Vec<Own<'v>>>;
+
+/// Whether the standard analyser splits the text into words.
+fn standard(own: &Own<'_>) -> bool {
+    let is_standard = match own.parameters.get("analyzer") {
+        Some(name) => name == "standard" && own.analysers.standard,
+        None => own.analysers.default,
+    };
+    is_standard && own.parameters.get("index") != Some(&Value::Bool(false))
+}
+
+fn walk<'v>(properties: &'v Map<String, Value>, before: &str, analysers: Analysers, into: &mut Declared<'v>) {
     for (name, of) in properties {
         let Some(of) = of.as_object() else { continue };
         let path = format!("{before}{name}");
         for below in ["properties", "fields"] {
             if let Some(inner) = of.get(below).and_then(Value::as_object) {
-                walk(inner, &format!("{path}."), into);
+                walk(inner, &format!("{path}."), analysers, into);
             }
         }
-        into.entry(path).or_default().push(of);
+        into.entry(path).or_default().push(Own { parameters: of, analysers });
     }
 }
 
@@ -276,4 +329,81 @@ fn unsortable(types: &Map<String, Value>, all: &[&str]) -> Vec<String> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// The fields of indices, each with its mapping, and with what its settings say of analysers.
+    fn fields(indices: &[(&str, Value, Option<Value>)]) -> Fields {
+        let (mut caps, mut mappings, mut settings) = (json!({ "indices": [], "fields": {} }), json!({}), json!({}));
+        for (index, properties, analysers) in indices {
+            mappings[*index] = json!({ "mappings": { "properties": properties } });
+            if let Some(analysers) = analysers {
+                settings[*index] =
+                    json!({ "settings": { "index": { "uuid": "u", "analysis": { "analyzer": analysers } } } });
+            }
+            for (path, of) in properties.as_object().expect("an object") {
+                let kind = of["type"].as_str().expect("a type");
+                caps["fields"][path][kind] = json!({ "searchable": true, "aggregatable": false });
+                for (name, of) in of["fields"].as_object().into_iter().flatten() {
+                    let kind = of["type"].as_str().expect("a type");
+                    caps["fields"][format!("{path}.{name}")][kind] =
+                        json!({ "searchable": true, "aggregatable": true });
+                }
+            }
+        }
+        Fields::of(&caps, Some(&mappings), Some(&settings))
+    }
+
+    fn kind(indices: &[(&str, Value, Option<Value>)], path: &str) -> Option<Type> {
+        fields(indices).get(path).map(|field| field.kind)
+    }
+
+    #[test]
+    fn a_text_without_an_analyser_has_that_of_its_index() {
+        let text = json!({ "message": { "type": "text" } });
+        let named = json!({ "message": { "type": "text", "analyzer": "standard" } });
+        let english = json!({ "default": { "type": "english" } });
+        let same = json!({ "default": { "type": "standard" } });
+        let stops = json!({ "default": { "type": "standard", "stopwords": "_english_" } });
+        let redefined = json!({ "standard": { "type": "standard", "stopwords": "_english_" } });
+        for (mapping, analysers, wanted) in [
+            (&text, Some(json!({})), Type::Text),
+            (&text, Some(same), Type::Text),
+            (&text, Some(english.clone()), Type::Analysed),
+            (&text, Some(stops), Type::Analysed),
+            (&text, Some(redefined.clone()), Type::Text),
+            // Its settings are not known.
+            (&text, None, Type::Analysed),
+            (&named, Some(english.clone()), Type::Text),
+            (&named, Some(redefined), Type::Analysed),
+        ] {
+            let index = ("a", mapping.clone(), analysers);
+            assert_eq!(kind(std::slice::from_ref(&index), "message"), Some(wanted), "{index:?}");
+        }
+        // One index of several is enough.
+        let several = [("a", text.clone(), Some(json!({}))), ("b", text, Some(english))];
+        assert_eq!(kind(&several, "message"), Some(Type::Analysed));
+    }
+
+    #[test]
+    fn full_values_of_a_text_of_any_analyser_are_in_its_multi_field() {
+        let both =
+            json!({ "message": { "type": "text", "fields": { "raw": { "type": "keyword", "ignore_above": 8 } } } });
+        let found = fields(&[("a", both, Some(json!({ "default": { "type": "english" } })))]);
+        let (name, field) = found.keyword("message").expect("a multi-field");
+        assert_eq!((name.as_str(), field.complete), ("message.raw", false));
+    }
+
+    #[test]
+    fn what_is_left_out_is_noted_by_the_field_and_the_objects_around_it() {
+        let found = fields(&[("a", json!({ "a": { "type": "keyword" } }), Some(json!({})))]);
+        assert_eq!(found.noted("a"), ["a"]);
+        assert_eq!(found.noted("b.c.d"), ["b", "b.c", "b.c.d"]);
+        // A value is not around anything.
+        assert_eq!(found.noted("a.b"), ["a.b"]);
+    }
 }

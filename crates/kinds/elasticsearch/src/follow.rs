@@ -3,8 +3,8 @@
 //! update and a document with a late timestamp. So a poll asks every shard for what follows the last number it saw, and
 //! for earlier numbers that were missing then: clients write concurrently, and a refresh may show a later number first.
 
+use super::clauses::{all, any};
 use super::connection::{Hit, TIME_LIMIT, found, in_path};
-use super::expression::{all, any};
 use super::mapping::{Class, ResolvedIndices, closed};
 use super::reader::Pace;
 use super::{Elasticsearch, Error};

@@ -2,6 +2,7 @@
 
 mod aggregate;
 mod alert;
+mod clauses;
 mod cluster;
 mod connection;
 mod create;

@@ -198,7 +198,6 @@ pub(super) async fn resolve(
             None => format!("no index matches {pattern}"),
         }));
     }
-    // What the types leave open needs the privilege to see mappings; without it, texts are compared locally.
     let mut warnings: Vec<String> = closed.iter().map(|index| format!("{index} is closed and not read")).collect();
     let (mut left_out, reasons) = broken.of(&indices);
     warnings.extend(reasons);
@@ -208,16 +207,11 @@ pub(super) async fn resolve(
             warnings.push(without(index, why));
         }
     }
-    let mappings = match connection.json(Method::Get, &format!("/{path}/_mapping?{lenient}"), None).await {
-        Ok(mappings) => Some(mappings),
-        Err(Error::Answered { status: 401 | 403, .. }) => {
-            warnings
-                .push("without the privilege view_index_metadata, filters on texts are evaluated locally".to_owned());
-            None
-        }
-        Err(error) => return Err(error),
-    };
-    let fields = Fields::of(&caps, mappings.as_ref());
+    let (mappings, settings) = declared(connection, &path, lenient).await?;
+    if settings.is_none() {
+        warnings.push("without the privilege view_index_metadata, filters on texts are evaluated locally".to_owned());
+    }
+    let fields = Fields::of(&caps, mappings.as_ref(), settings.as_ref());
     let all = indices.clone();
     let schemas = given.cloned().map_or_else(Schema::built_in, |schema| vec![schema]);
     let measures = |index: &&str| schemas.iter().any(|schema| schema.series_of(index).is_some());
@@ -278,6 +272,25 @@ pub(super) async fn resolve(
     let readable = as_pattern(pattern, &all, &[&left_out]);
     let unread = closed.into_iter().chain(left_out).collect();
     Ok(ResolvedIndices { mappings, series, warnings, indices, unread, readable, is_empty: fields.is_empty })
+}
+
+/// The mappings of the indices of a path, and what their settings say of analysers. Both need the privilege to see them; without it,
+/// texts are compared locally.
+async fn declared(connection: &Connection, path: &str, lenient: &str) -> Result<(Option<Value>, Option<Value>), Error> {
+    // An index that the settings do not name is one of which they are not known: each has its UUID.
+    const ANALYSERS: &str = "*.settings.index.uuid,*.settings.index.analysis.analyzer.default,\
+                             *.settings.index.analysis.analyzer.standard";
+    let mappings = match connection.json(Method::Get, &format!("/{path}/_mapping?{lenient}"), None).await {
+        Ok(mappings) => mappings,
+        Err(Error::Answered { status: 401 | 403, .. }) => return Ok((None, None)),
+        Err(error) => return Err(error),
+    };
+    let settings = format!("/{path}/_settings?{lenient}&filter_path={ANALYSERS}");
+    match connection.json(Method::Get, &settings, None).await {
+        Ok(settings) => Ok((Some(mappings), Some(settings))),
+        Err(Error::Answered { .. }) => Ok((Some(mappings), None)),
+        Err(error) => Err(error),
+    }
 }
 
 /// The indices of which not even the fields are known, and why.
@@ -423,4 +436,27 @@ pub(super) async fn closed(connection: &Connection, path: &str) -> Vec<String> {
     let is_closed = |index: &&Value| index["attributes"].as_array().is_some_and(|of| of.contains(&json!("closed")));
     let named = answer["indices"].as_array().into_iter().flatten().filter(is_closed);
     named.filter_map(|index| index["name"].as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+impl Mapping {
+    /// A mapping of one index with some fields, read as JSON of common names.
+    pub(super) fn of_fields(fields: Fields) -> Self {
+        let schema = Schema::built_in().into_iter().find(|schema| schema.name == "json").expect("the schema");
+        let table = general(&schema, &fields, "logs", true).expect("a date");
+        Self {
+            schema,
+            table,
+            dated: "logs".to_owned(),
+            undated: Vec::new(),
+            bare: Vec::new(),
+            stored: "logs".to_owned(),
+            source: SourceId(0),
+            number: 0,
+            source_name: "logs".to_owned(),
+            includes: Vec::new(),
+            only: json!({ "match_all": {} }),
+            fields,
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! The queries: history in order of start, through a point in time; related documents.
 
+use super::clauses::{all, any, ignored, in_time, left_out};
 use super::connection::{TIME_LIMIT, found, in_path};
-use super::expression::{all, any, condition, in_time};
+use super::expression::condition;
+use super::fields::Type;
 use super::mapping::{Class, Mapping, ResolvedIndices};
 use super::reader::Reader;
 use super::{Elasticsearch, Error};
@@ -128,8 +130,8 @@ async fn sharing(
             SharedId::Correlation(id) => (&[Target::CorrelationId], id),
             SharedId::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
         };
-        let mut conditions: Vec<Value> =
-            targets.iter().flat_map(|t| mapping.paths(*t)).map(|path| equal(&mapping, path, &[value])).collect();
+        let paths: Vec<&str> = targets.iter().flat_map(|t| mapping.paths(*t)).collect();
+        let mut conditions = vec![equal(&mapping, &paths, &[value])];
         if let Some((index, id)) =
             value.strip_prefix(&format!("{}/", mapping.source_name)).and_then(|own| own.split_once('/'))
         {
@@ -138,11 +140,12 @@ async fn sharing(
         let mut found = search(cluster, &mapping, any(conditions), limit).await?;
         if mapping.schema.has_phases() {
             // One part of an activity may have the key, and another may not.
+            let sharing = found.iter().filter(|activity| key.matches(activity));
             let requests: Vec<String> =
-                found.iter().filter_map(|a| a.request_id.as_ref()).map(ToString::to_string).collect();
+                sharing.filter_map(|a| a.request_id.as_ref()).map(ToString::to_string).collect();
             let requests: Vec<&String> = requests.iter().collect();
             for path in mapping.paths(Target::RequestId) {
-                found.extend(search(cluster, &mapping, equal(&mapping, path, &requests), limit.max(1000)).await?);
+                found.extend(search(cluster, &mapping, equal(&mapping, &[path], &requests), limit.max(1000)).await?);
             }
         }
         activities.extend(found);
@@ -155,15 +158,31 @@ async fn sharing(
     Ok(activities)
 }
 
-/// A query for one of several texts at a path: as full values where they are indexed, else as phrases.
-fn equal(mapping: &Mapping, path: &str, values: &[&String]) -> Value {
-    match mapping.fields.keyword(path) {
-        Some((name, _)) => json!({ "terms": { &name: values } }),
-        None => {
-            let phrase = |value: &&String| json!({ "match_phrase": { path: { "query": value } } });
-            any(values.iter().map(phrase).chain([json!({ "match_none": {} })]).collect())
+/// A query for one of several texts at one of some paths: as full values where they are indexed, else as phrases. What the index left
+/// out there is kept, too, and is worth nothing: it comes after what is found.
+fn equal(mapping: &Mapping, paths: &[&str], values: &[&String]) -> Value {
+    let (mut found, mut unknown) = (Vec::new(), Vec::new());
+    for &path in paths {
+        if let Some((name, _)) = mapping.fields.keyword(path) {
+            found.push(json!({ "terms": { &name: values } }));
+            unknown.push(left_out(mapping, path, &name));
+            continue;
+        }
+        unknown.push(ignored(mapping, path));
+        if mapping.fields.is_absent(path) {
+            continue;
+        }
+        // A phrase is split as the text was, whatever splits what people search for (`search_analyzer`, `default_search`).
+        let is_text = mapping.fields.get(path).is_some_and(|field| field.kind == Type::Text);
+        let analyser = if is_text { json!({ "analyzer": "standard" }) } else { json!({}) };
+        for value in values {
+            let mut phrase = analyser.clone();
+            phrase["query"] = json!(value);
+            found.push(json!({ "match_phrase": { path: phrase } }));
         }
     }
+    found.push(json!({ "bool": { "filter": [any(unknown)] } }));
+    any(found)
 }
 
 async fn search(
@@ -184,7 +203,8 @@ async fn search(
         }
         let mut body = mapping.asked(class, false);
         body["size"] = json!(limit.min(10_000));
-        body["query"] = all(vec![condition.clone(), mapping.only.clone()]);
+        // In the order of what each is worth.
+        body["query"] = json!({ "bool": { "must": [condition], "filter": [mapping.only] } });
         body["track_total_hits"] = json!(false);
         body["timeout"] = json!(TIME_LIMIT);
         let path = format!("/{}/_search?{lenient}", in_path(&indices));

@@ -1,8 +1,9 @@
 //! Readers: the documents of one mapping and one class of indices in order of time, through a point in time, in pages
 //! that are as large as the cluster and the memory bear.
 
+use super::clauses::{all, in_time};
 use super::connection::{Connection, Hit, SearchResponse, TIME_LIMIT, found, in_path};
-use super::expression::{all, condition, in_time};
+use super::expression::condition;
 use super::fields::Type;
 use super::mapping::{Class, Mapping, SLACK_MS, UNDATED};
 use super::payload::payload_of;

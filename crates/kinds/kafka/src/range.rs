@@ -5,7 +5,7 @@ use super::connection::{Consumer, TIME_LIMIT};
 use crosstail_source::Job;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -41,6 +41,11 @@ pub(super) fn range(
                 Some(Err(KafkaError::PartitionEOF(partition))) => {
                     open.remove(&partition);
                 }
+                Some(Err(error)) if has_expired(&error) => {
+                    if !moved_on(consumer, topic, &mut open)? {
+                        return Err(consumer.error(&error));
+                    }
+                }
                 Some(Err(error)) => {
                     let transient = super::is_transport(&error);
                     if !transient || heard.elapsed() > TIME_LIMIT {
@@ -51,8 +56,9 @@ pub(super) fn range(
                     heard = Instant::now();
                     job.count(1, message.payload_len());
                     let partition = message.partition();
-                    let Some((_, high)) = open.get(&partition) else { continue };
+                    let Some((low, high)) = open.get_mut(&partition) else { continue };
                     let (offset, last) = (message.offset(), message.offset() + 1 >= *high);
+                    *low = offset + 1;
                     if offset < *high && !take(&message) {
                         return Ok(());
                     }
@@ -68,4 +74,24 @@ pub(super) fn range(
         }
     }
     Ok(())
+}
+
+/// Whether an error says that messages are gone: a topic drops its oldest while it is read, and history is read towards them.
+fn has_expired(error: &KafkaError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(Code::AutoOffsetReset | Code::OffsetOutOfRange))
+}
+
+/// Goes on with what a topic still has of ranges. False where nothing has moved.
+fn moved_on(consumer: &Consumer, topic: &str, open: &mut BTreeMap<i32, (i64, i64)>) -> Result<bool, Error> {
+    let mut moved = false;
+    for (partition, (low, _)) in open.iter_mut() {
+        let (begin, _) = consumer.bounds(topic, *partition)?;
+        moved |= begin > *low;
+        *low = begin.max(*low);
+    }
+    open.retain(|_, (low, high)| low < high);
+    if moved && !open.is_empty() {
+        consumer.read_from(open.iter().map(|(partition, (low, _))| (topic, *partition, *low)))?;
+    }
+    Ok(moved)
 }

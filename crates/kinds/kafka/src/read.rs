@@ -25,17 +25,20 @@ pub(super) const CHUNK_BYTES: usize = 4 << 20;
 const FIRST_AHEAD: usize = 200;
 const SECOND_AHEAD: usize = 5000;
 const MOST_AHEAD: usize = 20_000;
-const AHEAD_BYTES: usize = 16 << 20;
+const AHEAD_BYTES: usize = 10 << 20;
 /// Messages of a partition that are further apart than this are read by themselves, in offsets.
 const APART: i64 = 500;
 /// Related activities are looked for within this time of an activity, in microseconds.
 const AROUND_US: i64 = 3_600_000_000;
 
+/// Activities by time and id.
+type First = BTreeMap<(Timestamp, String), Activity>;
+
 /// What a page read ahead for the next one.
 #[derive(Default)]
 pub(super) struct Ahead {
-    /// The next activities; pages are taken from the end.
-    rest: Vec<Activity>,
+    /// The next activities, in the order of time, as they were found: a copy would take as much again.
+    rest: First,
     /// Whether there are none behind these.
     is_last: bool,
     known: Known,
@@ -70,7 +73,7 @@ struct Kept<'a> {
     wanted: usize,
     /// How many more are kept, at most.
     more: usize,
-    first: BTreeMap<(Timestamp, String), Activity>,
+    first: First,
     bytes: usize,
     /// Whether some were let go, because there were too many.
     crowded: bool,
@@ -128,7 +131,7 @@ pub(super) fn page(kafka: &Kafka, job: &Job, query: &PageQuery, after: Option<&C
     let mut items: Vec<Activity> = Vec::new();
     loop {
         while items.len() < query.limit
-            && let Some(activity) = ahead.rest.pop()
+            && let Some((_, activity)) = if query.newest_first { ahead.rest.pop_last() } else { ahead.rest.pop_first() }
         {
             items.push(activity);
         }
@@ -169,7 +172,7 @@ fn read_ahead(
         after,
         wanted,
         more,
-        first: BTreeMap::new(),
+        first: First::new(),
         bytes: 0,
         crowded: false,
     };
@@ -180,13 +183,9 @@ fn read_ahead(
     // Where something was left out, only what comes before it is in order.
     let edge = kept.edge().filter(|_| left_out);
     let (bytes, held) = (kept.bytes, kept.first.len());
-    let mut rest: Vec<Activity> = kept.first.into_values().collect();
+    let mut rest = kept.first;
     if let Some(edge) = edge {
-        let is_before = |a: &Activity| if query.newest_first { a.started_at >= edge } else { a.started_at <= edge };
-        rest.retain(is_before);
-    }
-    if !query.newest_first {
-        rest.reverse();
+        rest.retain(|(at, _), _| if query.newest_first { *at >= edge } else { *at <= edge });
     }
     (ahead.more, ahead.each) = (more, bytes / held.max(1));
     ahead.is_last = rest.is_empty() || !(left_out || kept.crowded);

@@ -2,7 +2,7 @@
 //! crosstail's own sketch.
 
 use super::expression::{Translator, bounds};
-use super::find::{Arriving, Find, TIME_LIMIT, collection, each};
+use super::find::{Arriving, Find, TIME_LIMIT, by_bytes, collection, each};
 use super::mapping::Mapping;
 use super::operators::date;
 use super::{Asking, Error};
@@ -26,11 +26,19 @@ pub(super) async fn aggregate(
     query: &PageQuery,
     grouping: &Grouping,
 ) -> Result<Option<Groups>, Error> {
+    // Its groups would be of texts that a collation takes for one.
+    if mapping.is_fixed {
+        return Ok(None);
+    }
     let Some(counting) = Counting::of(mapping, query, grouping) else { return Ok(None) };
     let Counting { pipeline, odd, columns, residual, is_bare } = counting;
     let collection = collection(database, mapping);
     database.job.runs(&format!("aggregate {}", mapping.table.name));
-    let action = collection.aggregate(pipeline).max_time(TIME_LIMIT).allow_disk_use(true);
+    let mut action = collection.aggregate(pipeline).max_time(TIME_LIMIT).allow_disk_use(true);
+    if mapping.is_collated {
+        // A collation would make one group of `SAP` and `sap`. Figures are of a range of time: its index has no texts.
+        action = action.collation(by_bytes());
+    }
     let mut arriving = Arriving::of(database);
     let mut cursor = action.comment(Bson::String(database.comment())).await?;
     let sum = Sum { grouping, names, residual: &residual };
@@ -73,7 +81,7 @@ pub(super) async fn aggregate(
     }
     if has_odd {
         let predicate = query.filter.predicate(&query.context);
-        let asked = Find { filter: odd, sort: None, limit: None, whole: false };
+        let asked = Find { filter: odd, by_bytes: true, ..Find::default() };
         each(database, mapping, asked, |document| {
             let activity = mapping.read(document);
             let record = NamedRecord { activity: &activity, names, payload: None };

@@ -1,12 +1,11 @@
 //! First contact: a collection that no schema knows. Names, types and some documents decide what is what.
 
 use super::find::{PAGE_BYTES, TIME_LIMIT};
-use super::mapping::{Mapping, plain};
+use super::mapping::{Listed, Mapping, plain};
 use super::{Database, Error, MongodbSource, definitions};
 use bson::{Bson, Document, doc};
 use crosstail_core::schema::{Holds, Sampled, Schema, Sketch, TableSample};
 use crosstail_source::TableOffer;
-use mongodb::results::CollectionType;
 use std::collections::BTreeMap;
 
 /// Documents of a collection that are looked at.
@@ -144,7 +143,7 @@ impl MongodbSource {
     pub(super) async fn first_contact(
         &self,
         found: &mut Database,
-        kinds: &BTreeMap<String, CollectionType>,
+        kinds: &BTreeMap<String, Listed>,
     ) -> Result<(), Error> {
         let mut all = sketches(&found.handle, None).await?;
         if all.is_empty() {
@@ -156,7 +155,7 @@ impl MongodbSource {
         let Some((part, table)) = schema.tables(definitions::STORE).next() else { return Ok(()) };
         self.names.table(self.id, &table.name);
         let mut mapping = Mapping::new(0, part, table, (self.id, &self.name));
-        mapping.is_streamed = found.pushes && kinds.get(&table.name) == Some(&CollectionType::Collection);
+        mapping.know(found.pushes, kinds.get(&table.name));
         found.mappings.push(mapping);
         let others = all.iter().filter(|(_, sketch)| sketch.is_likely()).map(|(other, _)| other.name.as_str());
         found.warnings.push(sketch.note("collection", &sample.name, others));

@@ -10,6 +10,7 @@ use crosstail_core::filter::{Comparator, Field, NamedRecord, Operand, Predicate}
 use crosstail_core::model::{Activity, Names, Payload, RawRecord};
 use crosstail_source::{Answer, Expected, PageQuery};
 use mongodb::Collection;
+use mongodb::options::Collation;
 use std::time::{Duration, Instant};
 
 /// The server cancels an operation that takes longer.
@@ -24,12 +25,21 @@ const NOTED_EVERY: Duration = Duration::from_secs(1);
 pub(super) const PAGE_BYTES: usize = 12 << 20;
 
 /// The options of a `find`.
+#[derive(Default)]
 pub(super) struct Find {
     pub(super) filter: Document,
     pub(super) sort: Option<Document>,
     pub(super) limit: Option<usize>,
     /// Whether to read every field, not only the mapped ones.
     pub(super) whole: bool,
+    /// Whether texts are compared by their bytes, whatever the collection's collation is. No index that has the collection's
+    /// collation is asked for a text then.
+    pub(super) by_bytes: bool,
+}
+
+/// The collation that compares texts by their bytes, as crosstail does.
+pub(super) fn by_bytes() -> Collation {
+    Collation::builder().locale("simple").build()
 }
 
 pub(super) fn collection(database: Asking<'_>, mapping: &Mapping) -> Collection<RawDocumentBuf> {
@@ -59,6 +69,9 @@ pub(super) async fn each(
     let mut action = collection.find(find.filter).max_time(TIME_LIMIT).comment(Bson::String(database.comment()));
     if !find.whole && !mapping.projection.is_empty() {
         action = action.projection(mapping.projection.clone());
+    }
+    if find.by_bytes && mapping.is_collated && !mapping.is_fixed {
+        action = action.collation(by_bytes());
     }
     if let Some(sort) = find.sort {
         // Where no index has the order, the server sorts on its disk.
@@ -115,6 +128,8 @@ pub(super) struct PageFilter<'a> {
     /// Number of clauses that the server evaluates.
     pub(super) clauses: usize,
     pub(super) whole: bool,
+    /// See [`Find::by_bytes`].
+    pub(super) by_bytes: bool,
 }
 
 impl<'a> PageFilter<'a> {
@@ -123,11 +138,21 @@ impl<'a> PageFilter<'a> {
         let condition = translator.condition(predicate);
         // What indexes answer, and then what is exact.
         let mut conditions = indexed::conditions(mapping, predicate);
-        if condition.clauses > 0 {
+        // A query has one collation, and so have an index on texts and the index on `_id`. In a collection with a collation
+        // of its own, a text that is wanted as a whole is looked for with that: it finds all that has the same bytes, and
+        // the index answers, as an index must where few documents of many have an id. Expressions would be wrong with it
+        // (what is unlike `SAP` is not all that differs from it), so they are left out: few documents come, and are tested
+        // here. Everything else is compared by bytes, as if there were no collation: regular expressions never have one,
+        // and dates and numbers are found in any index. Of a view, the server takes no other collation.
+        let by_bytes = !mapping.is_collated || !(mapping.is_fixed || conditions.iter().any(indexed::has_texts));
+        let mut clauses = condition.clauses;
+        if !by_bytes {
+            clauses = conditions.len();
+        } else if condition.clauses > 0 {
             conditions.push(doc! { "$expr": { "$or": [condition.expression, translator.has_unexpected_types()] } });
         }
         let (bounds, whole) = (bounds(mapping, predicate), predicate.needs_payload());
-        Self { mapping, names, predicate, conditions, bounds, clauses: condition.clauses, whole }
+        Self { mapping, names, predicate, conditions, bounds, clauses, whole, by_bytes }
     }
 
     /// Whether only a range of time is asked for.

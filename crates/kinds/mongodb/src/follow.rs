@@ -106,7 +106,7 @@ async fn read_since(database: Asking<'_>, mappings: &[&Mapping], since: Timestam
     for mapping in mappings {
         let filter = doc! { &mapping.table.time: { "$gte": date(since) } };
         let sort = Some(doc! { &mapping.table.time: 1 });
-        let found = find(database, mapping, Find { filter, sort, limit: None, whole: false }).await?;
+        let found = find(database, mapping, Find { filter, sort, ..Find::default() }).await?;
         for chunk in found.chunks(CHUNK) {
             let batch = chunk.iter().map(|document| mapping.read(document)).collect();
             if sink.send(SourceEvent::Batch(batch, None)).await.is_err() {

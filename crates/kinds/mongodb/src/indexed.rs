@@ -25,6 +25,18 @@ pub(super) fn conditions(mapping: &Mapping, predicate: &Predicate) -> Vec<Docume
     }
 }
 
+/// Whether a condition compares texts, which a collation decides about. No condition has a range of texts.
+pub(super) fn has_texts(condition: &Document) -> bool {
+    condition.iter().any(|(key, value)| match value {
+        Bson::Array(list) if key == "$in" => {
+            list.iter().any(|one| matches!(one, Bson::String(_) | Bson::Document(_) | Bson::Array(_)))
+        }
+        Bson::Array(list) => list.iter().filter_map(Bson::as_document).any(has_texts),
+        Bson::Document(inner) => has_texts(inner),
+        _ => false,
+    })
+}
+
 fn any(mut parts: Vec<Document>) -> Document {
     match parts.len() {
         // Nothing fits: no document has an `_id` of an empty list.
@@ -371,6 +383,14 @@ mod tests {
         assert_eq!(spelt("k", 32), ["K", "k", "\u{212a}"]);
         assert_eq!(spelt("abcdefgh", 8).len(), 8, "three letters");
         assert_eq!(spelt("4711-00", 1), ["4711-00"]);
+    }
+
+    #[test]
+    fn only_whole_texts_have_a_collation() {
+        let wanted = |exact| Wanted { text: "sap".to_owned(), whole: true, exact };
+        assert!(has_texts(&any(wanted(true).at("s", 32))));
+        assert!(!has_texts(&any(wanted(false).at("s", 32))));
+        assert!(!has_texts(&doc! { "$or": [{ "n": { "$gte": 1 } }, { "n": { "$type": ["string", "date"] } }] }));
     }
 
     #[test]

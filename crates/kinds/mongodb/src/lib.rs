@@ -7,6 +7,7 @@ mod create;
 mod definitions;
 mod diagnose;
 mod expression;
+mod fields;
 mod find;
 mod follow;
 mod indexed;
@@ -20,6 +21,7 @@ mod polling;
 mod query;
 mod reason;
 mod resume;
+mod seen;
 mod server;
 
 pub use kind::KIND;
@@ -33,11 +35,10 @@ use crosstail_source::{
     Capabilities, Cost, Cursor, ErrorKind, Grouping, Groups, Job, Page, PageQuery, Position, Probe, Related,
     RelatedKey, Sink, Source, SourceError, TableOffer, TooLarge,
 };
-use mapping::Mapping;
+use mapping::{Listed, Mapping};
 use mongodb::Client;
 use mongodb::error::ErrorKind as DriverKind;
 use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria};
-use mongodb::results::CollectionType;
 use operation::watched;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -56,6 +57,8 @@ pub struct MongodbSource {
     names: Names,
     url: String,
     schema: Option<Schema>,
+    /// Documents that polling remembers, at most.
+    remembered: usize,
     database: OnceCell<Database>,
 }
 
@@ -72,6 +75,8 @@ struct Database {
     pushes: bool,
     /// What polling knows of the moment of the last position, until following begins there.
     known: std::sync::Mutex<Option<polling::Known>>,
+    /// Documents that polling remembers, at most.
+    remembered: usize,
 }
 
 /// The database, as one job asks it.
@@ -95,9 +100,6 @@ impl Asking<'_> {
         operation::comment(self.job.number())
     }
 }
-
-/// Documents whose fields are compared with the user's schema.
-const CHECKED: usize = 20;
 
 /// A failure before it becomes a [`SourceError`].
 #[derive(Debug)]
@@ -173,7 +175,15 @@ impl MongodbSource {
     /// connect yet.
     pub fn new(name: &str, id: SourceId, names: Names, url: &str, schema: Option<Schema>) -> Result<Self, SourceError> {
         let database = OnceCell::new();
-        Ok(Self { name: name.to_owned(), id, names, url: url.to_owned(), schema, database })
+        let remembered = seen::REMEMBERED;
+        Ok(Self { name: name.to_owned(), id, names, url: url.to_owned(), schema, remembered, database })
+    }
+
+    /// The same, where what is polled is remembered for at most so many documents.
+    #[must_use]
+    pub fn remembering(mut self, documents: usize) -> Self {
+        self.remembered = documents;
+        self
     }
 
     fn error(&self, operation: &'static str, error: &Error) -> SourceError {
@@ -229,11 +239,11 @@ impl MongodbSource {
         let hello = database.run_command(doc! { "hello": 1 }).await?;
         let set = hello.contains_key("setName");
         let pushes = set || hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
-        let mut kinds: BTreeMap<String, CollectionType> = BTreeMap::new();
+        let mut kinds: BTreeMap<String, Listed> = BTreeMap::new();
         let mut listed = database.list_collections().await?;
         while listed.advance().await? {
             let one = listed.deserialize_current()?;
-            kinds.insert(one.name, one.collection_type);
+            kinds.insert(one.name.clone(), Listed::of(&one));
             if kinds.len() > MOST_COLLECTIONS {
                 return Err(Error::Mapping(format!("{name} has more than {MOST_COLLECTIONS} collections")));
             }
@@ -249,6 +259,7 @@ impl MongodbSource {
             warnings: Vec::new(),
             pushes,
             known: std::sync::Mutex::default(),
+            remembered: self.remembered,
         };
         let known = if collections.is_empty() { "none".to_owned() } else { collections.join(", ") };
         for schema in &schemas {
@@ -258,7 +269,7 @@ impl MongodbSource {
                     let index = found.mappings.len();
                     self.names.table(self.id, &table.name);
                     let mut mapping = Mapping::new(index, part, table, (self.id, &self.name));
-                    mapping.is_streamed = pushes && kinds.get(&table.name) == Some(&CollectionType::Collection);
+                    mapping.know(pushes, kinds.get(&table.name));
                     found.mappings.push(mapping);
                 } else if self.schema.is_some() && schema.tables(definitions::STORE).count() == 1 {
                     let near = suggest(&table.name, collections.iter().map(String::as_str));
@@ -303,77 +314,6 @@ impl MongodbSource {
             }
         }
         Ok(found)
-    }
-
-    /// Checks that the newest documents have the fields that the user's schema maps.
-    async fn check_fields(&self, found: &mut Database, job: &Job) -> Result<(), Error> {
-        let (mut unsorted, mut dotted) = (Vec::new(), Vec::new());
-        for mapping in &found.mappings {
-            let newest = find::Find {
-                filter: bson::Document::new(),
-                sort: Some(doc! { &mapping.table.time: -1 }),
-                limit: Some(CHECKED),
-                whole: true,
-            };
-            let (mut read, mut bytes) = (Vec::new(), 0);
-            // A few large documents tell their fields as well as many.
-            find::each(Asking { database: found, job }, mapping, newest, |document| {
-                bytes += document.as_bytes().len();
-                read.extend(bson::Document::try_from(document));
-                bytes < find::PAGE_BYTES
-            })
-            .await?;
-            let newest = read;
-            if newest.iter().any(|document| mapping.has_dotted(document)) {
-                dotted.push(mapping.index);
-            }
-            let time = mapping.table.time.as_str();
-            if !time.contains('.')
-                && !newest.is_empty()
-                && !newest.iter().any(|document| document.get_datetime(time).is_ok())
-            {
-                if !newest.iter().any(|document| document.contains_key(time)) {
-                    return Err(Error::Mapping(format!(
-                        "[table] time: the newest documents of {} have no '{time}'; name a field that holds their time",
-                        mapping.table.name
-                    )));
-                }
-                // Pages are in order of dates, which an index has.
-                unsorted.push(format!(
-                    "[table] time: '{time}' is not a date in the newest documents of {}: such documents are read whole for \
-                     each page",
-                    mapping.table.name
-                ));
-            }
-            let documents: Vec<serde_json::Value> =
-                newest.into_iter().map(|document| mapping::plain(bson::Bson::Document(document))).collect();
-            let records: Vec<_> = documents.iter().filter_map(serde_json::Value::as_object).collect();
-            let has =
-                |path: &String| records.iter().any(|record| crosstail_core::schema::lookup(record, path).is_some());
-            if records.is_empty() {
-                continue;
-            }
-            let mut keys: Vec<&str> = records.iter().flat_map(|record| record.keys()).map(String::as_str).collect();
-            keys.sort_unstable();
-            keys.dedup();
-            for (field, paths) in &mapping.schema.definition().fields {
-                if !paths.list().iter().any(has)
-                    && let Some(first) = paths.list().first()
-                {
-                    let near = suggest(first, keys.iter().copied());
-                    let hint = near.map_or_else(String::new, |near| format!("; did you mean '{near}'?"));
-                    let text = format!(
-                        "[fields] {field}: none of the newest documents of {} has '{first}'; they have {}{hint}",
-                        mapping.table.name,
-                        keys.join(", ")
-                    );
-                    found.warnings.push(text);
-                }
-            }
-        }
-        found.mappings.iter_mut().filter(|one| dotted.contains(&one.index)).for_each(Mapping::read_whole);
-        found.warnings.extend(unsorted);
-        Ok(())
     }
 }
 

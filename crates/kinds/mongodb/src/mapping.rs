@@ -5,8 +5,27 @@ use super::operators::date;
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc, oid::ObjectId, spec::BinarySubtype};
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp, parse_timestamp};
 use crosstail_core::schema::{Assembler, Node, Scalar, Schema, Table, Target, says_error};
+use mongodb::results::{CollectionSpecification, CollectionType};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What the list of collections says of one.
+pub(super) struct Listed {
+    /// No view, and no time series.
+    is_collection: bool,
+    is_view: bool,
+    is_collated: bool,
+}
+
+impl Listed {
+    pub(super) fn of(one: &CollectionSpecification) -> Self {
+        Self {
+            is_collection: one.collection_type == CollectionType::Collection,
+            is_view: one.collection_type == CollectionType::View,
+            is_collated: one.options.collation.is_some(),
+        }
+    }
+}
 
 /// A schema resolved against one collection.
 pub(super) struct Mapping {
@@ -17,6 +36,10 @@ pub(super) struct Mapping {
     pub(super) source_name: String,
     /// Whether the collection has a change stream. A view and a time series have none.
     pub(super) is_streamed: bool,
+    /// Whether the collection has a collation of its own, which is not how crosstail compares texts.
+    pub(super) is_collated: bool,
+    /// Whether no query may have another collation: a view's.
+    pub(super) is_fixed: bool,
     /// Whether the documents' own identity tells them apart. Otherwise `_id` does.
     pub(super) is_unique: bool,
     /// Whether a document may have several times, as far as the index on the time tells.
@@ -49,11 +72,20 @@ impl Mapping {
             source,
             source_name: source_name.to_owned(),
             is_streamed: true,
+            is_collated: false,
+            is_fixed: false,
             is_unique: true,
             has_lists: AtomicBool::new(true),
             is_local,
             projection,
         }
+    }
+
+    /// What the list of collections says of this one. `pushes`: the server has change streams.
+    pub(super) fn know(&mut self, pushes: bool, listed: Option<&Listed>) {
+        self.is_streamed = pushes && listed.is_some_and(|listed| listed.is_collection);
+        self.is_collated = listed.is_some_and(|listed| listed.is_collated);
+        self.is_fixed = listed.is_some_and(|listed| listed.is_collated && listed.is_view);
     }
 
     /// Whether a name with dots stands where a mapped path leads: no expression of the server finds it.

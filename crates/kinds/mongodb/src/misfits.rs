@@ -73,6 +73,10 @@ pub(super) async fn page(
     let newest_first = query.newest_first;
     let day = |at: Timestamp| at.rfc3339().chars().take(10).collect::<String>();
     let behind = after.map(Cursor::at);
+    // Where texts have a collation, no range of them is asked for: an index with a collation finds all texts by their type,
+    // but none by its bytes. The server sorts, where it compares by bytes.
+    let is_collated = asked.mapping.is_collated;
+    let is_ordered = stream == Stream::Texts && asked.by_bytes;
     let (filter, sort) = match stream {
         Stream::Texts => {
             let mut range = doc! { "$type": "string", "$regex": ISO_DATE };
@@ -81,25 +85,31 @@ pub(super) async fn page(
             }
             let low = query.since.into_iter().chain(behind.filter(|_| !newest_first)).max();
             let high = query.until.into_iter().chain(behind.filter(|_| newest_first)).min();
-            range.extend(low.map(|at| doc! { "$gte": day(at.plus_us(-SLACK_US)) }).unwrap_or_default());
-            range.extend(high.map(|at| doc! { "$lt": day(at.plus_us(SLACK_US)) }).unwrap_or_default());
-            (doc! { time: range }, Some(doc! { time: if newest_first { -1 } else { 1 } }))
+            if !is_collated {
+                range.extend(low.map(|at| doc! { "$gte": day(at.plus_us(-SLACK_US)) }).unwrap_or_default());
+                range.extend(high.map(|at| doc! { "$lt": day(at.plus_us(SLACK_US)) }).unwrap_or_default());
+            }
+            (doc! { time: range }, is_ordered.then(|| doc! { time: if newest_first { -1 } else { 1 } }))
         }
         Stream::Others => {
             let mut parts = others(asked.mapping);
             // Texts that begin with no date: most begin with no digit.
-            parts.push(doc! { time: { "$lt": "0" } });
-            parts.push(doc! { time: { "$gte": ":" } });
-            parts.push(doc! { time: { "$gte": "0", "$lt": ":", "$not": { "$regex": ISO_DATE } } });
+            if is_collated {
+                parts.push(doc! { time: { "$type": "string", "$not": { "$regex": ISO_DATE } } });
+            } else {
+                parts.push(doc! { time: { "$lt": "0" } });
+                parts.push(doc! { time: { "$gte": ":" } });
+                parts.push(doc! { time: { "$gte": "0", "$lt": ":", "$not": { "$regex": ISO_DATE } } });
+            }
             // A list with such a text is among the others already.
             (doc! { "$or": parts }, None)
         }
     };
     let mut first: BTreeMap<(Timestamp, String), (Activity, usize)> = BTreeMap::new();
     let (mut more, mut bytes) = (false, 0);
-    let find = Find { filter: asked.filter(filter), sort, limit: None, whole: asked.whole };
+    let find = Find { filter: asked.filter(filter), sort, limit: None, whole: asked.whole, by_bytes: asked.by_bytes };
     let take = |document: &RawDocument| {
-        if (more || first.len() > query.limit) && stream == Stream::Texts {
+        if (more || first.len() > query.limit) && is_ordered {
             let edge = if newest_first { first.first_key_value() } else { first.last_key_value() };
             let (Some(((edge, _), _)), Some(day)) = (edge, day_of(document, time)) else { return true };
             let beyond = if newest_first { day.plus_us(SLACK_US) < *edge } else { day.plus_us(-SLACK_US) > *edge };

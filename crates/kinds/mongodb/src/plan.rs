@@ -15,10 +15,13 @@ pub(super) async fn plan(database: Asking<'_>, names: &Names, query: &PageQuery)
         let asked = PageFilter::new(mapping, names, &predicate);
         let time = mapping.table.time.as_str();
         let sort = if query.newest_first { -1 } else { 1 };
-        let find = doc! {
+        let mut find = doc! {
             "find": &mapping.table.name, "filter": asked.range(query), "sort": { time: sort }, "limit": 500_i64,
             "maxTimeMS": i64::try_from(TIME_LIMIT.as_millis()).unwrap_or(i64::MAX), "comment": database.comment(),
         };
+        if mapping.is_collated && asked.by_bytes {
+            find.insert("collation", doc! { "locale": "simple" });
+        }
         let explain = doc! { "explain": find, "verbosity": "queryPlanner" };
         let answer = database.handle.run_command(explain).await?;
         let mut found = Indexes::default();

@@ -1,16 +1,17 @@
 //! The queries: pages in order of time, on the index on the start time; related documents; the payload of one document.
 
 use super::find::{Find, PAGE_BYTES, PageFilter, collection, each, find, payload_of};
-use super::mapping::{Mapping, any_of, parse_key, plain, values};
+use super::mapping::{Mapping, any_of, key_of, parse_key, plain, values};
 use super::misfits;
 use super::operators::date;
 use super::plan::look_for_lists;
 use super::{Asking, Error};
-use bson::{Bson, Document, doc};
+use bson::{Bson, Document, RawDocumentBuf, doc};
 use crosstail_core::model::{Activity, Id, Locator, Names, Payload, Timestamp};
 use crosstail_core::schema::Target;
 use crosstail_source::sql::no_time;
-use crosstail_source::{Cursor, Page, PageQuery, Part, RelatedKey, SharedId};
+use crosstail_source::{Answer, Cursor, Page, PageQuery, Part, RelatedKey, SharedId};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What is read at once, in bytes of documents.
@@ -71,25 +72,10 @@ async fn page_of(
         if let Some(instant) = at.filter(|at| at.0 % 1000 == 0) {
             let mut same = range.clone();
             same.insert("$eq", date(instant));
-            let find_all = Find { filter: asked.dated(same), sort: None, limit: None, whole: asked.whole };
-            let mut found: Vec<(String, Activity)> = find(database, mapping, find_all)
-                .await?
-                .iter()
-                .map(|document| asked.read(document))
-                .filter(|(_, kept)| *kept)
-                .map(|(activity, _)| (activity.id.to_string(), activity))
-                .collect();
-            found.sort_by(|a, b| a.0.cmp(&b.0));
-            if query.newest_first {
-                found.reverse();
-            }
-            let is_beyond = |id: &String| {
-                behind.as_ref().is_none_or(|behind| if query.newest_first { id < behind } else { id > behind })
-            };
-            items.extend(found.into_iter().filter(|(id, _)| is_beyond(id)).map(|(_, activity)| activity));
-            behind = None;
-            if items.len() >= query.limit {
-                items.truncate(query.limit);
+            let wanted = query.limit.saturating_sub(items.len());
+            let (found, more) = instant_of(database, asked, query, same, behind.take().as_deref(), wanted).await?;
+            items.extend(found);
+            if more || items.len() >= query.limit {
                 return Ok((items, false));
             }
         }
@@ -104,6 +90,7 @@ async fn page_of(
             sort: Some(doc! { time: direction }),
             limit: Some(chunk),
             whole: asked.whole,
+            by_bytes: asked.by_bytes,
         };
         let (mut read, mut weight) = (Vec::new(), 0);
         each(database, mapping, find_next, |document| {
@@ -146,6 +133,45 @@ async fn page_of(
     Ok((items, true))
 }
 
+/// Of the documents of one instant, the first so many behind an id, and whether there are more. The server has no order of
+/// them, so all are read; but only those that the page may show are kept, and of large ones fewer.
+async fn instant_of(
+    database: Asking<'_>,
+    asked: &PageFilter<'_>,
+    query: &PageQuery,
+    range: Document,
+    behind: Option<&str>,
+    wanted: usize,
+) -> Result<(Vec<Activity>, bool), Error> {
+    let all = Find { filter: asked.dated(range), whole: asked.whole, by_bytes: asked.by_bytes, ..Find::default() };
+    let is_beyond = |id: &str| behind.is_none_or(|behind| if query.newest_first { id < behind } else { id > behind });
+    // With one id, there may be several.
+    let mut first: BTreeMap<(String, usize), (Activity, usize)> = BTreeMap::new();
+    let (mut more, mut bytes, mut number) = (false, 0, 0);
+    each(database, asked.mapping, all, |document| {
+        let (activity, kept) = asked.read(document);
+        let id = activity.id.to_string();
+        if kept && is_beyond(&id) {
+            let weight = document.as_bytes().len();
+            bytes += weight;
+            number += 1;
+            first.insert((id, number), (activity, weight));
+            while first.len() > wanted || (first.len() > 1 && bytes > PAGE_BYTES) {
+                more = true;
+                let gone = if query.newest_first { first.pop_first() } else { first.pop_last() };
+                bytes -= gone.map_or(0, |(_, (_, weight))| weight);
+            }
+        }
+        true
+    })
+    .await?;
+    let mut items: Vec<Activity> = first.into_values().map(|(activity, _)| activity).collect();
+    if query.newest_first {
+        items.reverse();
+    }
+    Ok((items, more))
+}
+
 /// Activities of all collections that share a key.
 pub(super) async fn related(database: Asking<'_>, key: &RelatedKey, limit: usize) -> Result<Vec<Activity>, Error> {
     let mut found: Vec<Activity> = Vec::new();
@@ -162,9 +188,22 @@ pub(super) async fn related(database: Asking<'_>, key: &RelatedKey, limit: usize
         }
         filters.dedup();
         for filter in filters {
-            let all = Find { filter, sort: None, limit: Some(limit), whole: false };
-            for document in find(database, mapping, all).await? {
-                let activity = mapping.read(&document);
+            // A text is looked for as a number, too, and by the collection's own collation, whose indexes answer. So more
+            // comes than is wanted: `007` finds 7, and a limit of the server would count that.
+            let (mut own, mut answer, mut too_large) = (Vec::new(), Answer::default(), None);
+            each(database, mapping, Find { filter, ..Find::default() }, |document| {
+                let activity = mapping.read(document);
+                if key.matches(&activity) {
+                    too_large = answer.count(document.as_bytes().len()).err();
+                    own.push(activity);
+                }
+                too_large.is_none() && own.len() < limit
+            })
+            .await?;
+            if let Some(error) = too_large {
+                return Err(Error::TooLarge(error));
+            }
+            for activity in own {
                 if !found.iter().any(|known| known.id == activity.id) {
                     found.push(activity);
                 }
@@ -178,8 +217,16 @@ pub(super) async fn related(database: Asking<'_>, key: &RelatedKey, limit: usize
 
 /// The payload of the document with a key; `None` where it no longer exists.
 pub(super) async fn payload(database: Asking<'_>, mapping: &Mapping, key: Bson) -> Result<Option<Payload>, Error> {
-    let one = Find { filter: doc! { "_id": key }, sort: None, limit: Some(1), whole: true };
-    Ok(find(database, mapping, one).await?.first().map(|document| payload_of(mapping, document)))
+    // The collection's own collation is kept, which the index on `_id` has. With it, a view may have several.
+    let text = key_of(&key);
+    let limit = (!mapping.is_collated).then_some(1);
+    let one = Find { filter: doc! { "_id": key }, limit, whole: true, ..Find::default() };
+    let found = find(database, mapping, one).await?;
+    let is_it = |document: &&RawDocumentBuf| {
+        let id = document.get("_id").ok().flatten().and_then(|id| Bson::try_from(id).ok());
+        !mapping.is_collated || id.is_some_and(|id| key_of(&id) == text)
+    };
+    Ok(found.iter().find(is_it).map(|document| payload_of(mapping, document)))
 }
 
 /// The payloads of several documents, in their order; `None` of a document that is not there.
@@ -195,7 +242,7 @@ pub(super) async fn payloads(database: Asking<'_>, of: &[(Id, Locator)]) -> Resu
             continue;
         }
         let filter = any_of("_id", keys.iter().map(|(key, _)| key.clone()).collect());
-        for document in find(database, mapping, Find { filter, sort: None, limit: None, whole: true }).await? {
+        for document in find(database, mapping, Find { filter, whole: true, ..Find::default() }).await? {
             let key = document.get("_id").ok().flatten().and_then(|key| Bson::try_from(key).ok());
             let is_it = |(known, _): &&(Bson, usize)| Some(known) == key.as_ref();
             // A key may be asked for twice.
@@ -249,7 +296,7 @@ pub(super) async fn unread_time(database: Asking<'_>, mapping: &Mapping) -> Opti
     if !mapping.is_streamed {
         return None;
     }
-    let newest = Find { filter: doc! {}, sort: Some(doc! { "_id": -1 }), limit: Some(DATED), whole: false };
+    let newest = Find { sort: Some(doc! { "_id": -1 }), limit: Some(DATED), ..Find::default() };
     let time = mapping.table.time.as_str();
     for document in find(database, mapping, newest).await.ok()? {
         if mapping.read(&document).exact_start {

@@ -124,8 +124,7 @@ fn is(column: &Column, text: &str, beginning: bool) -> Option<Sql> {
             Some(Sql::raw(format!("{own} = '{whole}'")))
         }
         ColumnType::Text => {
-            // A collation that tells letters by their case knows only one spelling.
-            let any_case = column.collation.ends_with("_ci");
+            let any_case = ignores_case(column, text);
             let letters = text.bytes().any(|b| b.is_ascii_alphabetic());
             let fits = column.charset.starts_with("utf8") || column.charset == "ascii" || column.charset == "latin1";
             if !fits || (letters && !any_case) {
@@ -146,6 +145,13 @@ fn is(column: &Column, text: &str, beginning: bool) -> Option<Sql> {
         }
         _ => None,
     }
+}
+
+/// Whether a column's collation takes every spelling of a text's ASCII letters for the same. One that tells letters by their case
+/// knows only one spelling, and a Turkish one knows `i` and `I` as two letters.
+fn ignores_case(column: &Column, text: &str) -> bool {
+    let is_turkish = column.collation.contains("turkish") || column.collation.contains("_tr_");
+    column.collation.ends_with("_ci") && !(is_turkish && text.contains(['i', 'I']))
 }
 
 /// Numbers that are written as digits, or begin with them.
@@ -238,6 +244,9 @@ fn of_words(mapping: &Mapping, field: Field, mask: u32) -> Option<Sql> {
     }
     words.sort();
     words.dedup();
+    if words.iter().any(|word| !ignores_case(column, word)) {
+        return None;
+    }
     if words.is_empty() {
         return Some(Sql::constant(false));
     }

@@ -281,7 +281,8 @@ pub(crate) async fn related(
             let (records, _) = row::read(&mut reading, mapping, What::Activity, &sql, &sql).await?;
             reading.end().await?;
             for Record { activity, .. } in records {
-                if !found.iter().any(|known| known.id == activity.id) {
+                // A collation finds other spellings, too.
+                if key.matches(&activity) && !found.iter().any(|known| known.id == activity.id) {
                     found.push(activity);
                 }
             }

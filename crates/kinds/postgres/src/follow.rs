@@ -60,6 +60,14 @@ const TIERS: [(Duration, Duration); TIER_COUNT] = [
 ];
 const RESCAN_TIER: usize = TIERS.len() - 1;
 
+/// How many tiers a poll reads: all up to the deepest one that is due. Read at different times, two of them would leave a range
+/// between them: a row that is too old for the one and was too young for the other is in no later range of a horizon that
+/// has not seen it.
+fn tiers_due(due: &[Instant; TIER_COUNT], now: Instant, notified: bool) -> usize {
+    let deepest = due.iter().rposition(|due| now >= *due);
+    deepest.map_or(usize::from(notified), |deepest| deepest + 1)
+}
+
 /// Why following ended.
 pub(super) enum End {
     /// Nobody receives any more.
@@ -234,10 +242,8 @@ impl Follower<'_> {
         let snapshot = resume::now(self.reader).await?;
         self.current = snapshot.horizons[0];
         let mut at = self.at.clone();
-        for (tier, (_, every)) in TIERS.iter().enumerate() {
-            if now < self.due[tier] && !(notified && tier == 0) {
-                continue;
-            }
+        let tiers = tiers_due(&self.due, now, notified);
+        for (tier, (_, every)) in TIERS.iter().enumerate().take(tiers) {
             self.read_tier(tier, at.horizons[tier], snapshot.time_us, false).await?;
             at.horizons[tier] = snapshot.horizons[tier];
             if tier == 0 {
@@ -382,13 +388,24 @@ impl Follower<'_> {
         if !mapping.relation.versioned {
             return Ok(());
         }
-        let version = version.unwrap_or_else(|| Sql::constant(true));
-        let mut rest = Sql::raw(format!(" WHERE {} AND ", mapping.time.undated()));
-        rest.append("", &version);
-        rest.push(&format!(" LIMIT {CHUNK}"), []);
-        let (records, _) = read(self.reader, &Wanted { mapping, extra: "", rest: &rest, bare: &rest }).await?;
-        self.deliver(index, records);
-        Ok(())
+        let mut beyond: Option<String> = None;
+        loop {
+            let mut parts = vec![Sql::raw(mapping.time.undated())];
+            parts.extend(version.clone());
+            parts.extend(beyond.as_deref().map(|id| PageOrder::behind(mapping, id)));
+            let mut rest = Sql::raw(" WHERE ");
+            rest.append("", &Sql::join(parts, " AND "));
+            rest.append("", &PageOrder::by_identity(mapping, CHUNK));
+            let (records, _) = read(self.reader, &Wanted { mapping, extra: "", rest: &rest, bare: &rest }).await?;
+            beyond = records.last().filter(|_| records.len() >= CHUNK).map(|last| last.activity.id.to_string());
+            self.deliver(index, records);
+            if self.read.len() >= CHUNK {
+                self.send().await?;
+            }
+            if beyond.is_none() {
+                return Ok(());
+            }
+        }
     }
 
     /// Keeps the rows whose version has not been sent yet, to be sent.
@@ -473,5 +490,48 @@ impl Follower<'_> {
         records.retain(|record| !mapping.relation.versioned || open.version(&record.key) != Some(record.version));
         self.deliver(index, records);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What a follower has read: at which time each tier was read.
+    fn reads(pauses: &[u64]) -> Vec<(Duration, usize)> {
+        let begun = Instant::now();
+        let (mut due, mut at, mut reads) = (TIERS.map(|(_, every)| begun + every), Duration::ZERO, Vec::new());
+        for pause in pauses {
+            at += Duration::from_millis(*pause);
+            let now = begun + at;
+            for tier in 0..tiers_due(&due, now, false) {
+                reads.push((at, tier));
+                due[tier] = now + TIERS[tier].1;
+            }
+        }
+        reads
+    }
+
+    proptest! {
+        /// A row that is committed between two polls is in the range of a read whose horizon is older.
+        #[test]
+        fn no_row_falls_between_two_tiers(
+            pauses in prop::collection::vec(300u64..1700, 900),
+            committed in 1000u64..60_000,
+            age in prop_oneof![0u64..70_000, 59_000u64..61_000, 899_000u64..901_000, 1_000_000u64..2_000_000],
+        ) {
+            let committed = Duration::from_millis(committed);
+            let told = reads(&pauses).into_iter().filter(|(at, _)| *at >= committed);
+            let mut first = [true; TIER_COUNT];
+            let is_told = told.into_iter().any(|(at, tier)| {
+                // Later reads of a tier have a horizon that is newer than the row.
+                let sees = std::mem::take(&mut first[tier]);
+                let old = Duration::from_millis(age) + at.saturating_sub(committed);
+                let younger = tier.checked_sub(1).map_or(Duration::ZERO, |tier| TIERS[tier].0);
+                sees && old <= TIERS[tier].0 && (tier == 0 || old > younger)
+            });
+            prop_assert!(is_told);
+        }
     }
 }

@@ -324,7 +324,11 @@ fn value(table: &Table, relation: &Relation, others: &BTreeMap<String, Vec<Relat
         if let Some(zone) = table.time_zone.as_deref().filter(|zone| is_local && *zone != "UTC") {
             sql = at_zone(&sql, zone);
         }
-        let indexed = relation.is_indexed(path) && relation.placed;
+        // What a filter compares, and figures are grouped by, is the text itself. An index has the column's collation.
+        if column.equates {
+            sql = format!("({sql} COLLATE \"C\")");
+        }
+        let indexed = relation.is_indexed(path) && relation.placed && !column.equates;
         return Some(Value { sql, holds: column.value_type, inside: None, indexed, by_code: column.by_code });
     }
     let (first, rest) = path.split_once('.')?;

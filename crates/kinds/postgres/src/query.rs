@@ -43,6 +43,16 @@ impl PageOrder {
         sql
     }
 
+    /// A condition for the rows after an identity, where no time orders them.
+    pub(super) fn behind(mapping: &Mapping, id: &str) -> Sql {
+        Sql::with(format!("{} > {PLACEHOLDER}::text", Self::identity(mapping)), Bind::Text(id.to_owned()))
+    }
+
+    /// The order of rows without a time.
+    pub(super) fn by_identity(mapping: &Mapping, limit: usize) -> Sql {
+        Sql::with(format!(" ORDER BY {} ASC LIMIT {PLACEHOLDER}::int8", Self::identity(mapping)), limit_of(limit))
+    }
+
     pub(super) fn by(self, mapping: &Mapping, limit: usize) -> Sql {
         let order = if self.newest_first { "DESC" } else { "ASC" };
         let text = format!(
@@ -275,19 +285,20 @@ pub(super) async fn related(
         // One indexed look-up per column: an OR of columns would scan the table.
         let mut conditions = Vec::new();
         for one in targets.iter().flat_map(|target| mapping.sources(*target)) {
-            conditions.extend(equals(one, value).map(|condition| (condition, one.inside.is_some())));
+            conditions.extend(equals(one, value));
         }
         if let Some(own) = mapping.own_key(value) {
-            conditions.push((mapping.key.is_any(&[own.to_owned()]), false));
+            conditions.push(mapping.key.is_any(&[own.to_owned()]));
         }
-        for (condition, tested) in conditions {
+        for condition in conditions {
             let mut rest = Sql::raw("");
             rest.append(" WHERE ", &condition);
             rest.push(&format!(" LIMIT {PLACEHOLDER}::int8"), [limit_of(limit)]);
             let (records, _) = read(reader, &Wanted { mapping, extra: "", rest: &rest, bare: &rest }).await?;
             for record in records {
                 let activity = record.activity;
-                if (!tested || key.matches(&activity)) && !found.iter().any(|known| known.id == activity.id) {
+                // A number is found by other spellings of it, and of several columns the first that has a value counts.
+                if key.matches(&activity) && !found.iter().any(|known| known.id == activity.id) {
                     found.push(activity);
                 }
             }

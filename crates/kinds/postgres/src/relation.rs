@@ -32,6 +32,8 @@ pub(super) struct Column {
     pub(super) type_name: String,
     /// Whether texts are in the order of their characters' numbers.
     pub(super) by_code: bool,
+    /// Whether its collation takes texts for equal that are not the same (it is not deterministic).
+    pub(super) equates: bool,
 }
 
 impl Column {
@@ -142,7 +144,8 @@ SELECT n.nspname::text, c.relname::text, c.relkind::text, a.attname::text, base.
         ELSE coalesce(l.collcollate, l.collname::text) END FROM pg_collation l WHERE l.oid = a.attcollation), '')::text,
     d.collation::text,
     EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid),
-    has_table_privilege(c.oid, 'SELECT')
+    has_table_privilege(c.oid, 'SELECT'),
+    coalesce((SELECT to_jsonb(l) ->> 'collisdeterministic' = 'false' FROM pg_collation l WHERE l.oid = a.attcollation), false)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 CROSS JOIN (SELECT CASE WHEN to_jsonb(b) ->> 'datlocprovider' = 'i' THEN 'icu' ELSE b.datcollate::text END AS collation
     FROM pg_database b WHERE b.datname = current_database()) d
@@ -253,6 +256,7 @@ async fn all(
             nullable: !row.try_get::<bool, _>(5)?,
             readable: row.try_get(6)?,
             by_code: is_by_code(&collation),
+            equates: row.try_get(15)?,
             type_name,
         };
         if let Some(relation) = all.last_mut() {

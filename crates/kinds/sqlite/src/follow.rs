@@ -1,30 +1,38 @@
 //! Follows a table. `PRAGMA data_version` on one pinned connection says whether anything was committed (2 µs); only
 //! then are rows read. A revision column finds every insert and update. Without one, the rowid finds new rows, and
-//! recent rows and rows without an outcome are read again. What has neither (a view, a table without a rowid) is
-//! compared with what it was.
+//! recent rows and rows without an outcome are read again (`numbers.rs`), and the newest by time where an index has them
+//! (`times.rs`). What has neither (a view, a table without a rowid) is compared with what it was.
 //!
 //! What was there when following began is looked at in silence, so that a row that is written again as it was is not told.
+
+mod numbers;
+mod times;
 
 use super::access::FileId;
 use super::connection::{Reader, Reading};
 use super::mapping::Mapping;
-use super::row::{Handle, Record, Wanted, read, with_handles};
+use super::row::{Handle, Record, Wanted, read};
 use crosstail_core::model::{Activity, Clock, Status};
-use crosstail_core::schema::{Scalar, Target};
-use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal, name};
+use crosstail_core::number::truncated_i64;
+use crosstail_core::schema::Scalar;
+use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};
 use crosstail_source::{Position, Sink, SourceEvent};
+use numbers::Below;
 use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
+use times::Times;
 use tokio::time::Instant;
 
 const POLL: Duration = Duration::from_millis(100);
 /// Rows per query.
 const CHUNK: usize = 2000;
 /// How many of the newest rows are read again to see updates.
-const RECENT: i64 = 500;
+const RECENT: usize = 500;
+/// Rows below those of which it is remembered what they held: what comes into view is told if it is another.
+const DEEP: usize = 20_000;
 /// Rows that are read by their handles at a time.
 const HANDLES: usize = 500;
 /// Rows without an outcome that are read again at every change; where there are more, every so often.
@@ -152,14 +160,44 @@ pub(super) async fn is_anew(reader: Reader<'_>, mapping: &Mapping, at: &Position
     Ok(highest(&mut reading, mapping).await? < at.seen && oldest(&mut reading, mapping).await? != at.oldest)
 }
 
+/// What is remembered of a row.
+struct State {
+    /// What it held.
+    hash: u64,
+    /// Whether it has no outcome.
+    is_open: bool,
+    /// The look at which it was read last.
+    round: u64,
+}
+
+/// How a row stands to what is remembered of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Noted {
+    New,
+    Changed,
+    Same,
+}
+
 struct Follower<'a> {
     mapping: &'a Mapping,
     way: Way,
     at: ResumePoint,
-    /// Each row that was read, by a hash of what it holds, and whether it has no outcome.
-    known: HashMap<Handle, (u64, bool)>,
+    /// The looks that there were.
+    round: u64,
+    /// The rows that are read again, and those that were new or compared.
+    known: HashMap<Handle, State>,
+    /// By number: what the rows below those that are read again held.
+    deep: BTreeMap<i64, u64>,
+    /// By number: what is not read again; `None` where every row is.
+    below: Option<Below>,
+    /// By number: the newest rows by the time column, where an index has them.
+    times: Option<Times>,
+    /// By comparison: the last place in the order of what was compared; `None` where that was all.
+    last: Option<(i64, Handle)>,
     /// What was read and has not been sent.
     unsent: Vec<Activity>,
+    /// Whether nobody receives any more.
+    closed: bool,
 }
 
 /// Follows until nobody receives, or a table has changed.
@@ -173,7 +211,7 @@ pub(super) async fn follow(
     let mut at = from.read::<ResumePoint>().unwrap_or_default();
     at.oldest = oldest(&mut connection, mapping).await?;
     at.file = connection.file();
-    let mut follower = Follower { mapping, way: Way::of(mapping), at, known: HashMap::new(), unsent: Vec::new() };
+    let mut follower = Follower::new(mapping, at);
     let mut version: Option<i64> = None;
     let mut caught_up = false;
     let (mut due, mut open_due) = (Instant::now(), Instant::now());
@@ -198,36 +236,23 @@ pub(super) async fn follow(
             let begun = Instant::now();
             // Stored before the rows are read: a commit in between changes the version again.
             version = Some(now);
-            loop {
-                let full = follower.read_new(&mut connection).await?;
-                if !follower.send(sink).await {
-                    return Ok(End::Closed);
-                }
-                if !full {
-                    break;
-                }
-            }
+            follower.look(&mut connection, sink, begun >= open_due).await?;
             if follower.way == Way::Comparison {
                 due = begun + begun.elapsed() * SHARE;
             }
-            if follower.way == Way::Rowid {
-                follower.reread(&mut connection, Instant::now() >= open_due).await?;
-                if !follower.send(sink).await {
-                    return Ok(End::Closed);
-                }
-            }
-            if !caught_up {
+            if !caught_up && !follower.closed {
                 caught_up = true;
-                if sink.send(SourceEvent::CaughtUp).await.is_err() {
-                    return Ok(End::Closed);
-                }
+                follower.closed |= sink.send(SourceEvent::CaughtUp).await.is_err();
             }
-        } else if follower.way == Way::Rowid && Instant::now() >= open_due && follower.open().len() > OPEN {
-            follower.reread(&mut connection, true).await?;
+        } else if follower.way == Way::Rowid && Instant::now() >= open_due && follower.has_unread() {
+            follower.read_open(&mut connection).await?;
+            follower.forget(true);
+            follower.narrow();
             open_due = Instant::now() + OPEN_EVERY;
-            if !follower.send(sink).await {
-                return Ok(End::Closed);
-            }
+            follower.send(sink).await;
+        }
+        if follower.closed {
+            return Ok(End::Closed);
         }
         tokio::select! {
             () = tokio::time::sleep(POLL) => {}
@@ -236,151 +261,167 @@ pub(super) async fn follow(
     }
 }
 
+impl<'a> Follower<'a> {
+    fn new(mapping: &'a Mapping, at: ResumePoint) -> Self {
+        Self {
+            mapping,
+            way: Way::of(mapping),
+            at,
+            round: 0,
+            known: HashMap::new(),
+            deep: BTreeMap::new(),
+            below: None,
+            times: None,
+            last: None,
+            unsent: Vec::new(),
+            closed: false,
+        }
+    }
+}
+
 impl Follower<'_> {
-    /// Sends what was read; returns whether somebody receives it.
-    async fn send(&mut self, sink: &Sink) -> bool {
+    /// Sends what was read.
+    async fn send(&mut self, sink: &Sink) {
         let batch = std::mem::take(&mut self.unsent);
-        batch.is_empty() || sink.send(SourceEvent::Batch(batch, Some(Position::new(self.at)))).await.is_ok()
+        if !batch.is_empty() {
+            self.closed |= sink.send(SourceEvent::Batch(batch, Some(Position::new(self.at)))).await.is_err();
+        }
     }
 
     async fn read(&self, reading: &mut Reading<'_>, rest: &Sql) -> Result<Vec<Record>, sqlx::Error> {
-        let counter = if self.way == Way::Comparison { "NULL".to_owned() } else { counter(self.mapping) };
-        let extra = [self.mapping.handle(), counter];
+        let order = if self.way == Way::Comparison { self.mapping.order() } else { counter(self.mapping) };
+        let extra = [self.mapping.handle(), order];
         let wanted = Wanted { mapping: self.mapping, extra: &extra, rest, bare: rest };
         Ok(read(reading, &wanted).await?.0)
     }
 
-    /// Notes what a row holds; returns whether it was known, and whether it was known as it is.
-    fn note(&mut self, record: &Record) -> (bool, bool) {
-        let handle = Handle::of(record.extra.first().and_then(Option::as_ref));
+    /// Remembers what a row holds.
+    fn note(&mut self, record: &Record) -> Noted {
+        let handle = handle(record);
         let (hash, is_open) = (hash(record), record.activity.status == Some(Status::InProgress));
-        let before = self.known.insert(handle, (hash, is_open));
-        (before.is_some(), before.is_some_and(|(before, _)| before == hash))
+        let deep = handle.number().and_then(|number| self.deep.remove(&number));
+        let before = self.known.insert(handle, State { hash, is_open, round: self.round });
+        match before.map(|state| state.hash).or(deep) {
+            None => Noted::New,
+            Some(before) if before == hash => Noted::Same,
+            Some(_) => Noted::Changed,
+        }
+    }
+
+    /// Remembers what a row holds, and tells it unless it is known as it is; returns whether it is.
+    fn note_and_tell(&mut self, record: Record) -> bool {
+        let is_same = self.note(&record) == Noted::Same;
+        if !is_same {
+            self.unsent.push(record.activity);
+        }
+        is_same
     }
 
     /// Looks in silence at what is there: the recent rows, and those without an outcome.
     async fn learn(&mut self, reading: &mut Reading<'_>) -> Result<(), sqlx::Error> {
-        if self.way == Way::Comparison {
-            let since = self.at.seen;
-            for record in self.newest(reading).await? {
-                self.note(&record);
-                // What came after the position is new.
-                if record.activity.exact_start && record.activity.started_at.0 >= since {
-                    self.unsent.push(record.activity);
+        match self.way {
+            Way::Comparison => {
+                let since = self.at.seen;
+                let records = self.newest(reading).await?;
+                self.last = last_of(&records);
+                for record in records {
+                    self.note(&record);
+                    // What came after the position is new.
+                    if record.activity.exact_start && record.activity.started_at.0 >= since {
+                        self.unsent.push(record.activity);
+                    }
                 }
             }
-            return Ok(());
-        }
-        let counter = counter(self.mapping);
-        let mut rest = Sql::with(format!(" WHERE {counter} <= {PLACEHOLDER} ORDER BY "), Bind::Int(self.at.seen));
-        rest.push(&format!("{counter} DESC LIMIT {RECENT}"), []);
-        for record in self.read(reading, &rest).await? {
-            self.note(&record);
-        }
-        let status = self.mapping.selected.iter().find(|one| one.target.0 == Target::Status);
-        let Some(status) = status.filter(|_| self.way == Way::Rowid) else { return Ok(()) };
-        let words = self.mapping.schema.definition().open_words();
-        let words: Vec<String> = words.iter().map(|word| literal(word)).collect();
-        let mut last = 0;
-        loop {
-            let rest = Sql::with(
-                format!(
-                    " WHERE {} IN ({}) AND rowid > {last} AND rowid <= {PLACEHOLDER} ORDER BY rowid LIMIT {CHUNK}",
-                    status.sql,
-                    words.join(", ")
-                ),
-                Bind::Int(self.at.seen),
-            );
-            let records = self.read(reading, &rest).await?;
-            for record in &records {
-                last = number(record).unwrap_or(last);
-                self.note(record);
+            Way::Revision => {
+                let counter = counter(self.mapping);
+                let mut rest =
+                    Sql::with(format!(" WHERE {counter} <= {PLACEHOLDER} ORDER BY "), Bind::Int(self.at.seen));
+                rest.push(&format!("{counter} DESC LIMIT {RECENT}"), []);
+                for record in self.read(reading, &rest).await? {
+                    self.note(&record);
+                }
             }
-            if records.len() < CHUNK {
+            Way::Rowid => self.learn_numbers(reading).await?,
+        }
+        Ok(())
+    }
+
+    /// Looks at everything that may be new or another than it was. `is_due`: also at each row without an outcome, however
+    /// many there are.
+    async fn look(&mut self, reading: &mut Reading<'_>, sink: &Sink, is_due: bool) -> Result<(), sqlx::Error> {
+        self.round += 1;
+        match self.way {
+            Way::Comparison => self.compare(reading).await?,
+            Way::Revision => self.read_new(reading, sink).await?,
+            Way::Rowid => self.look_at_numbers(reading, sink, is_due).await?,
+        }
+        self.send(sink).await;
+        Ok(())
+    }
+
+    /// Reads what has a higher counter.
+    async fn read_new(&mut self, reading: &mut Reading<'_>, sink: &Sink) -> Result<(), sqlx::Error> {
+        let counter = counter(self.mapping);
+        loop {
+            let mut rest = Sql::with(format!(" WHERE {counter} > {PLACEHOLDER}"), Bind::Int(self.at.seen));
+            rest.push(&format!(" ORDER BY {counter} LIMIT {CHUNK}"), []);
+            let records = self.read(reading, &rest).await?;
+            let full = records.len() == CHUNK;
+            if records.is_empty() {
+                // The newest rows were deleted: what comes next may have their numbers.
+                let highest = highest(reading, self.mapping).await?;
+                if highest < self.at.seen {
+                    self.at.seen = highest;
+                    self.at.newest = row_at(reading, self.mapping, highest).await?;
+                }
+            }
+            for record in records {
+                if let Some(number) = number(&record).filter(|number| *number >= self.at.seen) {
+                    self.at.seen = number;
+                    self.at.newest = identity(&record);
+                }
+                self.note_and_tell(record);
+            }
+            match self.way {
+                Way::Revision if self.known.len() > REMEMBERED => self.known.clear(),
+                Way::Rowid if full => self.narrow(),
+                _ => {}
+            }
+            self.send(sink).await;
+            if !full || self.closed {
                 return Ok(());
             }
         }
     }
 
-    /// Reads what is new; returns whether there may be more.
-    async fn read_new(&mut self, reading: &mut Reading<'_>) -> Result<bool, sqlx::Error> {
-        if self.way == Way::Comparison {
-            for record in self.newest(reading).await? {
-                if !self.note(&record).1 {
-                    self.unsent.push(record.activity);
-                }
-            }
-            return Ok(false);
-        }
-        let counter = counter(self.mapping);
-        let mut rest = Sql::with(format!(" WHERE {counter} > {PLACEHOLDER}"), Bind::Int(self.at.seen));
-        rest.push(&format!(" ORDER BY {counter} LIMIT {CHUNK}"), []);
-        let records = self.read(reading, &rest).await?;
-        let full = records.len() == CHUNK;
-        if records.is_empty() {
-            // The newest rows were deleted: what comes next may have their numbers.
-            let highest = highest(reading, self.mapping).await?;
-            if highest < self.at.seen {
-                self.at.seen = highest;
-                self.at.newest = row_at(reading, self.mapping, highest).await?;
-            }
-        }
-        for record in records {
-            if let Some(number) = number(&record).filter(|number| *number >= self.at.seen) {
-                self.at.seen = number;
-                self.at.newest = identity(&record);
-            }
-            if !self.note(&record).1 {
-                self.unsent.push(record.activity);
-            }
-        }
-        if self.way == Way::Revision && self.known.len() > REMEMBERED {
-            self.known.clear();
-        }
-        Ok(full)
-    }
-
     /// The newest rows, with those that have no time.
     async fn newest(&self, reading: &mut Reading<'_>) -> Result<Vec<Record>, sqlx::Error> {
-        let rest = Sql::raw(format!(" ORDER BY {} DESC LIMIT {COMPARED}", self.mapping.order()));
-        self.read(reading, &rest).await
+        let (order, key) = (self.mapping.order(), self.mapping.handle());
+        self.read(reading, &Sql::raw(format!(" ORDER BY {order} DESC, {key} DESC LIMIT {COMPARED}"))).await
     }
 
-    /// The rows without an outcome.
-    fn open(&self) -> Vec<Handle> {
-        self.known.iter().filter(|(_, (_, is_open))| *is_open).map(|(handle, _)| handle.clone()).collect()
-    }
-
-    /// Reads the recent rows again, and those without an outcome, and keeps those that are not as they were.
-    async fn reread(&mut self, reading: &mut Reading<'_>, is_due: bool) -> Result<(), sqlx::Error> {
-        // What has been written since the new rows were read is new: noted here, it would never be told.
-        let mut recent = Sql::with(format!(" WHERE rowid > {PLACEHOLDER}"), Bind::Int(self.at.seen - RECENT));
-        recent.push(&format!(" AND rowid <= {PLACEHOLDER}"), [Bind::Int(self.at.seen)]);
-        let mut found = self.read(reading, &recent).await?;
-        let open = self.open();
-        if open.len() <= OPEN || is_due {
-            for handles in open.chunks(HANDLES) {
-                found.extend(self.read(reading, &with_handles(self.mapping, handles)).await?);
+    /// Compares the newest rows with what they were. What is beyond the last of them came into view because others are
+    /// gone: it is looked at in silence.
+    async fn compare(&mut self, reading: &mut Reading<'_>) -> Result<(), sqlx::Error> {
+        let records = self.newest(reading).await?;
+        let last = std::mem::replace(&mut self.last, last_of(&records));
+        for record in records {
+            let is_beyond = last.as_ref().is_some_and(|last| place(&record) < *last);
+            match self.note(&record) {
+                Noted::Same => {}
+                Noted::New if is_beyond => {}
+                Noted::New | Noted::Changed => self.unsent.push(record.activity),
             }
         }
-        let mut kept: HashMap<Handle, (u64, bool)> = HashMap::new();
-        for record in found {
-            // A row that has come into view is as it was.
-            let (is_known, is_same) = self.note(&record);
-            let handle = Handle::of(record.extra.first().and_then(Option::as_ref));
-            if let Some(state) = self.known.get(&handle) {
-                kept.insert(handle, *state);
-            }
-            if is_known && !is_same {
-                self.unsent.push(record.activity);
-            }
-        }
-        if open.len() > OPEN && !is_due {
-            kept.extend(self.known.drain().filter(|(_, (_, is_open))| *is_open));
-        }
-        self.known = kept;
+        let round = self.round;
+        self.known.retain(|_, state| state.round == round);
         Ok(())
     }
+}
+
+/// What finds a row.
+fn handle(record: &Record) -> Handle {
+    Handle::of(record.extra.first().and_then(Option::as_ref))
 }
 
 /// The counter of a row.
@@ -389,4 +430,21 @@ fn number(record: &Record) -> Option<i64> {
         Some(Some(Scalar::Int(n))) => Some(*n),
         _ => None,
     }
+}
+
+/// Where a row stands in the order in which rows are compared.
+fn place(record: &Record) -> (i64, Handle) {
+    let at = match record.extra.get(1) {
+        Some(Some(Scalar::Int(n))) => *n,
+        Some(Some(Scalar::Float(n))) => truncated_i64(*n),
+        // Texts are greater than numbers, and nothing is less.
+        Some(Some(_)) => i64::MAX,
+        _ => i64::MIN,
+    };
+    (at, handle(record))
+}
+
+/// The last place of what was compared, where there may be more rows.
+fn last_of(records: &[Record]) -> Option<(i64, Handle)> {
+    if records.len() < COMPARED { None } else { records.iter().map(place).min() }
 }

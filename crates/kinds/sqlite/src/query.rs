@@ -8,7 +8,7 @@ use super::value::is_of_data;
 use super::{payload, sql};
 use crosstail_core::filter::{Field, NamedRecord, Predicate, ValueType};
 use crosstail_core::model::{Activity, Latencies, Names, Status, Timestamp};
-use crosstail_core::number::saturating_u64;
+use crosstail_core::number::{saturating_i64, saturating_u64};
 use crosstail_core::schema::Target;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};
 use crosstail_source::{Cursor, Grouping, Groups, Page, PageQuery, Part, RelatedKey, SharedId};
@@ -160,23 +160,36 @@ pub(super) async fn related(
     key: &RelatedKey,
     limit: usize,
 ) -> Result<Vec<Activity>, sqlx::Error> {
-    let column = |target: Target| mapping.selected.iter().find(|one| one.target.0 == target).map(|one| one.sql.clone());
-    let (columns, value) = match &key.id {
-        SharedId::Correlation(id) => (vec![column(Target::CorrelationId)], id),
-        SharedId::Request(id) => {
-            (vec![column(Target::RequestId), column(Target::ParentRequestId), column(Target::Id)], id)
-        }
+    let (targets, value): (&[Target], _) = match &key.id {
+        SharedId::Correlation(id) => (&[Target::CorrelationId], id),
+        SharedId::Request(id) => (&[Target::RequestId, Target::ParentRequestId, Target::Id], id),
     };
+    // Each path of a target: a row has its id in the first that is filled.
+    let paths_of = |target: &Target| mapping.selected.iter().filter(|one| one.target.0 == *target).collect::<Vec<_>>();
+    let columns: Vec<_> = targets.iter().flat_map(paths_of).collect();
     let mut found: Vec<Activity> = Vec::new();
     // One indexed look-up per column: an OR of columns would scan the table.
-    for column in columns.into_iter().flatten() {
-        let mut rest = Sql::with(format!(" WHERE {column} = {PLACEHOLDER} LIMIT "), Bind::Text(value.clone()));
-        rest.push(&PLACEHOLDER.to_string(), [Bind::Int(i64::try_from(limit).unwrap_or(i64::MAX))]);
-        let mut reading = reader.connection().await?;
-        let (records, _) = read(&mut reading, &Wanted { mapping, extra: &[], rest: &rest, bare: &rest }).await?;
-        for Record { activity, .. } in records {
-            if !found.iter().any(|known| known.id == activity.id) {
-                found.push(activity);
+    for column in columns {
+        let (mut passed, mut kept) = (0_usize, 0_usize);
+        loop {
+            let mut rest = Sql::with(format!(" WHERE {} = {PLACEHOLDER}", column.sql), Bind::Text(value.clone()));
+            let bounds = [Bind::Int(saturating_i64(limit)), Bind::Int(saturating_i64(passed))];
+            rest.push(&format!(" LIMIT {PLACEHOLDER} OFFSET {PLACEHOLDER}"), bounds);
+            let mut reading = reader.connection().await?;
+            let (records, _) = read(&mut reading, &Wanted { mapping, extra: &[], rest: &rest, bare: &rest }).await?;
+            let full = !records.is_empty() && records.len() == limit;
+            passed += records.len();
+            for Record { activity, .. } in records {
+                // A column compares as it is declared to, also without regard to case, and may be the second of two.
+                if key.matches(&activity) {
+                    kept += 1;
+                    if !found.iter().any(|known| known.id == activity.id) {
+                        found.push(activity);
+                    }
+                }
+            }
+            if !full || kept >= limit {
+                break;
             }
         }
     }

@@ -18,7 +18,7 @@ pub(super) struct Record {
 }
 
 /// What finds one row at once: its `rowid`, or else its key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Handle {
     Number(i64),
     Text(String),
@@ -30,6 +30,13 @@ impl Handle {
             Some(Scalar::Int(n)) => Self::Number(*n),
             Some(Scalar::Text(text)) => Self::Text(text.clone().into_owned()),
             _ => Self::Text(String::new()),
+        }
+    }
+
+    pub(super) fn number(&self) -> Option<i64> {
+        match self {
+            Self::Number(n) => Some(*n),
+            Self::Text(_) => None,
         }
     }
 

@@ -198,12 +198,28 @@ impl Facets {
             Action::BACK => shared.ask(Request::Focus(Focus::List)),
             Action::OPEN | Action::KEEP | Action::EXCLUDE => {
                 let (of, facet) = self.current()?;
-                let clause = of.clause(&facet.value);
-                shared.narrow(&clause, action == Action::EXCLUDE);
+                narrow(of, &facet.value, action == Action::EXCLUDE, shared);
             }
             _ => return None,
         }
         Some(Vec::new())
+    }
+}
+
+/// Keeps a value, or excludes it. An activity has one value of most fields: another one takes the place of what the filter says of
+/// the field, as both together would keep nothing.
+fn narrow(of: &Operand, value: &str, negated: bool, shared: &mut Shared) {
+    let clause = of.clause(value);
+    let is_kept = shared.filter.has_clause(&clause);
+    // What is not kept by itself is excluded beside what else is said: it may be one of a group, or of a range.
+    if let Operand::Field(field) = of
+        && !matches!(field, Field::Tags | Field::Source)
+        && is_kept == negated
+    {
+        let text = shared.filter_with_in_place_of(*field, &clause, negated);
+        shared.ask(Request::Filter(text));
+    } else {
+        shared.narrow(&clause, negated);
     }
 }
 

@@ -58,12 +58,23 @@ pub(in crate::screens::explore) fn render(facets: &Facets, focused: bool, canvas
         let failed = if facets.tells_failures { failures(facet, of) } else { String::new() };
         let numbers = right(&count(saturating_usize(facet.count)), 7);
         let name = room.saturating_sub(width(&numbers) + width(&failed) + 2);
-        let line = format!(" {} {numbers}", left(&safe(&facet.value), name));
+        let line = format!(" {} {numbers}", named(&safe(&facet.value), name));
         put(canvas.buf, area.x, y, &left(&line, room), room, theme.text);
         let style = if stands_out(facet, groups, of) { theme.failure } else { theme.dim };
         put(canvas.buf, area.x + room - width(&failed), y, &failed, width(&failed), style);
         canvas.at(Rect { width: room, ..area }).choice(y, Spot::Part(parts::FACET, index), chosen);
     }
+}
+
+/// A value in exactly so many columns; of a path its end: what it begins with is the same for many.
+fn named(value: &str, columns: u16) -> String {
+    if width(value) <= columns || !value.contains('/') {
+        return left(value, columns);
+    }
+    let fits = |at: &usize| width(&value[*at..]) < columns;
+    let at = value.match_indices('/').map(|(at, _)| at).find(fits);
+    let at = at.or_else(|| value.char_indices().map(|(at, _)| at).find(fits)).unwrap_or(value.len());
+    left(&format!("…{}", &value[at..]), columns)
 }
 
 /// Of so many lines, one may say what is left out.
@@ -151,16 +162,38 @@ fn failures(facet: &Facet, of: &Operand) -> String {
         return " ".repeat(FAILURES.into());
     }
     let number = format!("{}✗", count(saturating_usize(facet.failed)));
-    let share = match 100 * facet.failed / facet.count.max(1) {
-        0 => "<1 %".to_owned(),
+    format!("{}{}", right(&number, 8), right(&share(facet.failed, facet.count), 6))
+}
+
+/// A share of a hundred; that of a part is neither none nor all.
+fn share(part: u64, all: u64) -> String {
+    let all = all.max(1);
+    match (100 * part + all / 2) / all {
+        0 if part > 0 => "<1 %".to_owned(),
+        100 if part < all => ">99 %".to_owned(),
         share => format!("{share} %"),
-    };
-    format!("{}{}", right(&number, 8), right(&share, 6))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shares_are_rounded_and_a_part_is_neither_none_nor_all() {
+        let shares = [(3, 44), (1, 1000), (5, 1000), (999, 1000), (2, 2), (0, 7)].map(|(part, all)| share(part, all));
+        assert_eq!(shares, ["7 %", "<1 %", "1 %", ">99 %", "100 %", "0 %"]);
+    }
+
+    #[test]
+    fn of_a_path_the_end_is_shown() {
+        let named = |value| named(value, 15);
+        assert_eq!(named("/v1/projects/products"), "…/products     ");
+        assert_eq!(named("/v1/projects/p/plans"), "…/p/plans      ");
+        assert_eq!(named("/v1/a-name-that-is-too-long"), "…at-is-too-long");
+        assert_eq!(named("/po/create"), "/po/create     ", "what fits is whole");
+        assert_eq!(named("A system with a long name"), "A system with …");
+    }
 
     #[test]
     fn lines_go_where_they_are_needed() {

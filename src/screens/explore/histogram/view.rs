@@ -183,8 +183,14 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
     let is_known = !panel.unknown.contains(&true);
     if data.buckets.is_empty() || (is_known && !focused && data.buckets.iter().all(|bucket| bucket.total == 0)) {
         let all = count(saturating_usize(shared.figure(false).count));
+        let holding = || shared.sources.iter().filter(|source| source.holds_activities);
+        let (silent, sources) = (holding().filter(|source| source.is_silent()).count(), holding().count());
+        // Of what was read before, it is said how many match.
+        let is_unread = silent > 0 && (shared.filter.is_all() || shared.store.is_empty());
         let none = match (shared.filter.is_all(), data.buckets.is_empty()) {
             _ if SourceStatus::any_busy(&shared.sources) => "nothing read yet".to_owned(),
+            _ if is_unread && silent == sources => "not read".to_owned(),
+            _ if is_unread => format!("nothing found · {silent} of {sources} not read"),
             (true, true) => "no activity yet".to_owned(),
             (true, false) => "no activity in this range".to_owned(),
             (false, _) => format!("0 of {all} match"),
@@ -211,9 +217,9 @@ fn axis(panel: &Histogram, focused: bool, shared: &Shared, area: Rect, buf: &mut
         let at = at.format("%m-%d %H:%M:%S");
         let is_unknown = panel.unknown.get(panel.cursor) == Some(&true);
         let what = match (is_unknown, bucket.total) {
-            (false, total) => format!("{} of {total} failed", bucket.failed),
+            (false, total) => format!("{} of {} failed", count(bucket.failed as usize), count(total as usize)),
             (true, 0) if !panel.is_timed => "not counted".to_owned(),
-            (true, total) => format!("{total}, failures not counted"),
+            (true, total) => format!("{}, failures not counted", count(total as usize)),
         };
         format!(" {marked}{changed}{at} · {what} · {hint} ")
     } else {

@@ -8,7 +8,7 @@ use crate::tui::text::{safe, width};
 use crosstail_core::filter::{Field, Operand};
 use crosstail_core::model::{Direction, Timestamp};
 use crosstail_core::number::saturating_isize;
-use crosstail_engine::store::{Row, Store, Symbol};
+use crosstail_engine::store::{IngestResult, Row, Store, Symbol};
 use std::collections::HashSet;
 
 /// What the cursor can select in the usual columns, for `keep` and `exclude`.
@@ -110,8 +110,10 @@ pub struct List {
     is_usual: bool,
     /// Index of what is selected.
     pub column: usize,
-    /// Number of rows that arrived in the view since following stopped.
+    /// Number of rows that arrived in the view since following stopped: while paused all, else those that begin later.
     pub unseen: usize,
+    /// When the newest row began when following stopped.
+    newest: Option<Timestamp>,
     /// Show relative times.
     pub relative_time: bool,
     /// The columns that say something.
@@ -129,6 +131,7 @@ impl Default for List {
             is_usual: true,
             column: 0,
             unseen: 0,
+            newest: None,
             relative_time: false,
             telling: Telling::ALL,
         }
@@ -194,7 +197,7 @@ impl List {
             }
         }
         let moved = by.unsigned_abs() - left;
-        self.stop(found);
+        self.stop_at(store, found);
         let line = if by < 0 { self.line.saturating_sub(moved) } else { self.line + moved };
         self.line = line.min(height.saturating_sub(1));
     }
@@ -203,20 +206,34 @@ impl List {
     pub fn select(&mut self, store: &Store, row: Row, height: usize) {
         let visible = self.visible(store, height);
         self.line = visible.iter().position(|shown| *shown == row).unwrap_or(height / 2);
-        self.stop(row);
+        self.stop_at(store, row);
     }
 
-    /// Selects a row that may not be shown yet, and stops following.
-    pub fn stop_at(&mut self, row: Row) {
-        self.stop(row);
-    }
-
-    fn stop(&mut self, row: Row) {
+    /// Stops following at a row, which may not be shown yet.
+    pub fn stop_at(&mut self, store: &Store, row: Row) {
         if self.follow {
             self.follow = false;
-            self.unseen = 0;
+            self.forget_unseen(store);
         }
         self.selected = Some(row);
+    }
+
+    /// Counts what is newer than what the view has now.
+    pub fn forget_unseen(&mut self, store: &Store) {
+        self.unseen = 0;
+        self.newest = store.rows().last().map(|row| store.started(*row));
+    }
+
+    /// Counts what has arrived. What a source delivers of its past is not newer.
+    pub fn count_unseen(&mut self, store: &Store, delta: &IngestResult) {
+        if self.pinned.is_some() {
+            self.unseen += delta.added_to_view;
+            return;
+        }
+        let is_newer = |row: &&Row| self.newest.is_none_or(|newest| store.started(**row) > newest);
+        let added = delta.rows.iter().take(delta.added).filter(is_newer);
+        let newer = added.filter(|row| store.position(**row).is_some()).count();
+        self.unseen += newer;
     }
 
     /// Goes to the newest row and follows.

@@ -3,7 +3,7 @@
 use crate::screens::explore::filter_bar::FilterBar;
 use crate::screens::explore::filter_bar::view::TEXT_AT;
 use crate::screens::explore::parts;
-use crate::tui::text::{left, put, right, safe, width};
+use crate::tui::text::{count, left, put, right, safe, width};
 use crate::tui::{Canvas, Spot};
 use crosstail_core::number::saturating_u16;
 use ratatui::layout::Rect;
@@ -22,7 +22,9 @@ pub(super) fn render(filter: &FilterBar, bar: Rect, canvas: &mut Canvas<'_>) {
     let rows = all.len().min(ROWS).min(buf.area.bottom().saturating_sub(bar.bottom()) as usize);
     let shown: Vec<_> = all.iter().enumerate().skip(first).take(rows).collect();
     let names = shown.iter().map(|(_, c)| width(&safe(&c.insert))).max().unwrap_or(0).clamp(8, 40);
-    let details = shown.iter().map(|(_, c)| width(&safe(&c.detail))).max().unwrap_or(0).min(60);
+    let number = |detail: &str| detail.parse::<usize>().ok().map(count);
+    let details = shown.iter().map(|(_, c)| width(&number(&c.detail).unwrap_or_else(|| safe(&c.detail))));
+    let details = details.max().unwrap_or(0).min(60);
     let needed = (names + details + 4).min(buf.area.width);
     let at = filter.field.text().get(..all[0].span.start).map_or(0, |t| width(&crosstail_core::model::visible_line(t)));
     let x = (bar.x + TEXT_AT + at).min(buf.area.width.saturating_sub(needed));
@@ -30,9 +32,10 @@ pub(super) fn render(filter: &FilterBar, bar: Rect, canvas: &mut Canvas<'_>) {
     Clear.render(place, buf);
     for (row, (index, completion)) in shown.into_iter().enumerate() {
         let y = place.y + saturating_u16(row);
-        let is_number = completion.detail.bytes().all(|b| b.is_ascii_digit()) && !completion.detail.is_empty();
-        let detail =
-            if is_number { right(&completion.detail, details) } else { left(&safe(&completion.detail), details) };
+        let detail = match number(&completion.detail) {
+            Some(number) => right(&number, details),
+            None => left(&safe(&completion.detail), details),
+        };
         let style = if Some(index) == filter.chosen { theme.selected } else { theme.selected_dim };
         put(buf, place.x, y, &format!(" {}  {detail} ", left(&safe(&completion.insert), names)), needed, style);
         canvas.spots.add_text(place.x, y, needed, Spot::Part(parts::COMPLETION, index));

@@ -102,8 +102,10 @@ fn left(
     // In a narrow window, the sign says it.
     let sign = follow.split_at(follow.find(' ').unwrap_or(0)).0;
     let follow = if without < Without::FollowingInWords { follow } else { sign };
+    // Nothing is followed where nothing can be read.
+    let is_read = shared.sources.iter().any(|source| source.unreachable_since.is_none());
     let rate = match shared.live_rate() {
-        _ if shared.sources.is_empty() => String::new(),
+        _ if !is_read && (explore.list.follow || shared.sources.is_empty()) => String::new(),
         rate if rate >= 10.0 => format!("{follow} {rate:.0}/s   "),
         rate => format!("{follow} {rate:.1}/s   "),
     };

@@ -292,7 +292,7 @@ impl Explore {
             .or_else(|| shared.store.kept_between(&(Timestamp(i64::MIN)..around.at)).last().copied());
         if let Some(row) = row.or(nearest) {
             // What is shown depends on the selection, and the line of the selection on what is shown.
-            self.list.stop_at(row);
+            self.list.stop_at(&shared.store, row);
             self.show(shared);
             self.select(row, shared);
         }

@@ -111,10 +111,15 @@ fn head(shared: &Shared, detail: &Detail, canvas: &mut Canvas<'_>) {
     let entity = a.entity.as_deref().map(|e| format!("{} ", safe(e))).unwrap_or_default();
     let operation = a.operation.as_deref().map(|o| format!("{} ", safe(o))).unwrap_or_default();
     let actor = a.actor.as_deref().map(|who| format!("by {} ", safe(who))).unwrap_or_default();
-    let corr = a.correlation_id.as_deref().map(|c| format!("· corr {} ", shorten(&safe(c)))).unwrap_or_default();
+    // A dot only behind something.
+    let dot = |is_first: bool| if is_first { "" } else { "· " };
+    let is_first = entity.is_empty() && operation.is_empty() && actor.is_empty();
+    let corr = a.correlation_id.as_deref().map(|c| format!("{}corr {} ", dot(is_first), shorten(&safe(c))));
+    let is_first = is_first && corr.is_none();
+    let corr = corr.unwrap_or_default();
     let mut labels: Vec<String> = a.places.iter().map(|place| safe(&place.label(shared.store.names()))).collect();
     labels.dedup();
-    let places = format!("· in {}", labels.join(", "));
+    let places = format!("{}in {}", dot(is_first), labels.join(", "));
     let next = a.next_retry_at.map(|at| {
         let left = at.since_us(shared.now);
         if left > 0 { format!("  next try in {}", crate::tui::text::ago(left)) } else { String::new() }
