@@ -152,7 +152,7 @@ async fn full_text_where_a_field_is_text_and_exact_where_it_is_keyword() {
     assert_eq!(activity.places[0].table(&names).as_deref(), Some("engineering_logs*"));
 }
 
-/// The analyser that an index has by default leaves other words in it than stand in the text: not those that are in every text.
+/// The analyser that an index has by default leaves other words in it than stand in the text: those of its letters alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_say() {
     let Some(server) = shared(Kind::Elasticsearch).await else { return };
@@ -164,8 +164,8 @@ async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_
     let mut lines = Vec::new();
     for (name, settings, message) in [
         ("plain", json!({}), &text),
-        ("stopped", default("default", "stop"), &text),
-        ("both", default("default", "stop"), &both),
+        ("simple", default("default", "simple"), &text),
+        ("both", default("default", "simple"), &both),
         ("sought", default("default_search", "keyword"), &text),
     ] {
         let index = format!("{base}-{name}");
@@ -186,7 +186,7 @@ async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_
     bulk(&server, &lines).await;
     refresh(&server, &format!("{base}-*")).await;
     // Whether the index answers: by its words where they are those of the text, else by full values where it has them.
-    let cases = [("plain", 1, 1), ("stopped", 1, 0), ("both", 1, 1), ("sought", 1, 1), ("*", 4, 1)];
+    let cases = [("plain", 1, 1), ("simple", 1, 0), ("both", 1, 1), ("sought", 1, 1), ("*", 4, 1)];
     for (name, indices, in_store) in cases {
         let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
         for (filter, found) in [("message:refused", 2), ("message:\"refused by\"", 1), ("message:partners", 1)] {
@@ -196,7 +196,7 @@ async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_
         assert_eq!(answer(source.as_ref(), "-message:refused").await.0.len(), indices, "{name}");
     }
     // What splits a search is not what split the text.
-    for name in ["plain", "stopped", "both", "sought"] {
+    for name in ["plain", "simple", "both", "sought"] {
         let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
         let related = source.related(&RelatedKey::correlation(format!("C-{name}-1")), 100, &Job::default()).await;
         assert_eq!(related.expect("found").activities.len(), 1, "{name}");
