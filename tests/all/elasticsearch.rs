@@ -152,21 +152,20 @@ async fn full_text_where_a_field_is_text_and_exact_where_it_is_keyword() {
     assert_eq!(activity.places[0].table(&names).as_deref(), Some("engineering_logs*"));
 }
 
-/// The analyser that an index has by default leaves other words in it than stand in the text: those of its letters alone.
+/// The words that an index has of a text need not be those that stand in it: its own default analyser leaves some out.
 #[tokio::test(flavor = "multi_thread")]
 async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_say() {
     let Some(server) = shared(Kind::Elasticsearch).await else { return };
     let base = index_name("analysed");
-    let default = |name: &str, kind: &str| json!({ "analysis": { "analyzer": { name: { "type": kind } } } });
+    let default = |name: &str, left_out: &[&str]| json!({ "analysis": { "analyzer": { name: { "type": "standard", "stopwords": left_out } } } });
     let text = json!({ "type": "text" });
     let both = json!({ "type": "text", "fields": { "keyword": { "type": "keyword", "ignore_above": 12 } } });
     let now = Clock::system().now();
     let mut lines = Vec::new();
     for (name, settings, message) in [
         ("plain", json!({}), &text),
-        ("simple", default("default", "simple"), &text),
-        ("both", default("default", "simple"), &both),
-        ("sought", default("default_search", "keyword"), &text),
+        ("some", default("default", &["by", "the"]), &text),
+        ("both", default("default", &["by", "the"]), &both),
     ] {
         let index = format!("{base}-{name}");
         let fields = json!({
@@ -186,17 +185,18 @@ async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_
     bulk(&server, &lines).await;
     refresh(&server, &format!("{base}-*")).await;
     // Whether the index answers: by its words where they are those of the text, else by full values where it has them.
-    let cases = [("plain", 1, 1), ("simple", 1, 0), ("both", 1, 1), ("sought", 1, 1), ("*", 4, 1)];
+    let cases = [("plain", 1, Some(1)), ("some", 1, Some(0)), ("both", 1, Some(1)), ("*", 3, None)];
     for (name, indices, in_store) in cases {
         let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
         for (filter, found) in [("message:refused", 2), ("message:\"refused by\"", 1), ("message:partners", 1)] {
             let (ids, pushed) = answer(source.as_ref(), filter).await;
-            assert_eq!((ids.len(), pushed), (found * indices, in_store), "{name}: {filter}");
+            assert_eq!(ids.len(), found * indices, "{name}: {filter}");
+            assert!(in_store.is_none_or(|in_store| pushed == in_store), "{name}: {filter}: {pushed}");
         }
         assert_eq!(answer(source.as_ref(), "-message:refused").await.0.len(), indices, "{name}");
     }
     // What splits a search is not what split the text.
-    for name in ["plain", "simple", "both", "sought"] {
+    for name in ["plain", "some", "both"] {
         let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
         let related = source.related(&RelatedKey::correlation(format!("C-{name}-1")), 100, &Job::default()).await;
         assert_eq!(related.expect("found").activities.len(), 1, "{name}");
