@@ -309,7 +309,7 @@ impl Reader {
         Ok(())
     }
 
-    /// About what the texts of the activities that wait take, in bytes.
+    /// About what the activities that wait take, in bytes.
     fn ready_bytes(&self) -> usize {
         self.ready.iter().map(weight).sum()
     }
