@@ -1,10 +1,10 @@
 //! What runs a source, over a store that cannot be read: what is tried again, and when.
 
 use crate::support::{PATIENCE, open};
-use crosstail_core::model::{Clock, Id, Locator, Payload, SourceId, Timestamp};
+use crosstail_core::model::{Clock, Id, Locator, Names, Payload, SourceId, Timestamp};
 use crosstail_source::pump::{self, PumpEvent, SourceState, StartFrom};
 use crosstail_source::{
-    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Jobs, Page, PageQuery, Position, Probe, Related,
+    Capabilities, Cursor, ErrorKind, Grouping, Groups, Job, Jobs, Obedient, Page, PageQuery, Position, Probe, Related,
     RelatedKey, Sink, Source, SourceError,
 };
 use std::sync::Arc;
@@ -38,7 +38,9 @@ impl Source for Failing {
         Err(self.error())
     }
 
-    async fn page(&self, _: &PageQuery, _: Option<&Cursor>, _: &Job) -> Result<Page, SourceError> {
+    /// As a driver whose query was interrupted: its error and the end of the job come in one moment.
+    async fn page(&self, _: &PageQuery, _: Option<&Cursor>, job: &Job) -> Result<Page, SourceError> {
+        job.cancel();
         Err(self.error())
     }
 
@@ -160,4 +162,14 @@ async fn history_that_somebody_ends_is_said_to_be_cut() {
     assert!(is_told, "C8.4: it is said");
     assert!(read < 60_000, "C8.4: what is older was not read: {read}");
     assert!(total == length && bytes < total, "C8.4: {bytes} of {total}, in a file of {length}");
+}
+
+#[tokio::test]
+async fn what_a_driver_says_of_a_cancelled_query_is_no_error_of_the_store() {
+    let source = Obedient::new("cancelled", Vec::new(), Arc::new(Failing(ErrorKind::Query)), &Names::default());
+    let error = source.page(&PageQuery::all(10), None, &Job::default()).await.expect_err("it was cancelled");
+    assert_eq!(error.kind, ErrorKind::Cancelled, "{error:?}");
+    let (sink, _updates) = Sink::channel(1);
+    let upto = Position::new(());
+    source.backfill(&upto, 10, &sink, &Job::default()).await.expect("C8.2: cancelled, it ends well");
 }

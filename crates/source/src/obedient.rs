@@ -101,7 +101,11 @@ impl Obedient {
                 Err(if reason == Stopped::Silent { self.placed(error) } else { error })
             }
             outcome = caught(call) => match outcome {
-                Ok(outcome) => outcome.map_err(|error| self.placed(error)),
+                // What a driver says that was interrupted in the same moment is no error of the store.
+                Ok(outcome) => outcome.map_err(|error| match job.check() {
+                    Err(reason) => reason.error(&self.name, operation),
+                    Ok(()) => self.placed(error),
+                }),
                 Err(why) => Err(self.unreadable(operation, &why)),
             },
         };
