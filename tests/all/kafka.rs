@@ -609,8 +609,17 @@ async fn messages_behind_an_open_transaction_are_told() {
         assert!(said.contains("open transaction"), "{command:?}: {said}");
     }
     producer.commit_transaction(limit).expect("committed");
-    let (_, source) = open(&[server.url(&topic)]);
-    assert_eq!(pages(&source, &PageQuery::all(10)).await.len(), 4);
+    // The broker has promised the end of the transaction, and writes it into the topic a moment later.
+    let until = tokio::time::Instant::now() + PATIENCE;
+    let source = loop {
+        let (_, source) = open(&[server.url(&topic)]);
+        let found = pages(&source, &PageQuery::all(10)).await.len();
+        if found == 4 {
+            break source;
+        }
+        assert!(found == 0 && tokio::time::Instant::now() < until, "{found} of 4");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
     assert!(source.probe(&Job::default()).await.expect("a probe").warnings.is_empty());
 }
 

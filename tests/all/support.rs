@@ -18,6 +18,9 @@ use tokio_util::sync::CancellationToken;
 /// The beginning of test time.
 pub const EPOCH: Timestamp = Timestamp(1_795_000_000_000_000);
 
+/// No run of the program that a test waits for takes longer, on whatever machine.
+const LONGEST: Duration = Duration::from_mins(5);
+
 const SYSTEMS: &[&str] = &["SAP", "sap", "Zoho", "Tally", "ünïcode", "a b", "K"];
 const ENDPOINTS: &[&str] = &["/po/create", "/vendors/{id}", "/Straße", "/a%b_c", "/x\"y"];
 const ERRORS: &[&str] =
@@ -187,13 +190,7 @@ pub fn ids(activities: &[Activity]) -> Vec<String> {
 
 /// Runs the program and waits for its end.
 pub fn crosstail(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_crosstail"))
-        .args(arguments)
-        .env("XDG_CONFIG_HOME", "/nonexistent")
-        .env("XDG_STATE_HOME", state())
-        .stdin(Stdio::null())
-        .output()
-        .expect("run")
+    crosstail_weighed(arguments).0
 }
 
 /// Where the program keeps what survives it: never in the state of who runs the tests.
@@ -201,7 +198,7 @@ pub fn state() -> String {
     format!("{}/state-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id())
 }
 
-/// Runs the program; also the most memory that it had, in MB.
+/// Runs the program, which is killed where it does not come to an end; also the most memory that it had, in MB.
 pub fn crosstail_weighed(arguments: &[&str]) -> (Output, u64) {
     let mut running = Command::new(env!("CARGO_BIN_EXE_crosstail"))
         .args(arguments)
@@ -214,13 +211,23 @@ pub fn crosstail_weighed(arguments: &[&str]) -> (Output, u64) {
         .expect("it starts");
     let mut peak = 0;
     let status = format!("/proc/{}/status", running.id());
-    let mut out = running.stdout.take().expect("output");
-    let reading = std::thread::spawn(move || {
-        let mut text = Vec::new();
-        std::io::Read::read_to_end(&mut out, &mut text).expect("read");
-        text
-    });
-    while running.try_wait().expect("waited").is_none() {
+    let reading = |mut from: Box<dyn std::io::Read + Send>| {
+        std::thread::spawn(move || {
+            let mut text = Vec::new();
+            from.read_to_end(&mut text).expect("read");
+            text
+        })
+    };
+    let stdout = reading(Box::new(running.stdout.take().expect("output")));
+    let stderr = reading(Box::new(running.stderr.take().expect("output")));
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = running.try_wait().expect("waited") {
+            break status;
+        }
+        if begun.elapsed() > LONGEST {
+            running.kill().expect("killed");
+        }
         let text = std::fs::read_to_string(&status).unwrap_or_default();
         let of = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         // A process that is started has the name and the memory of the tests for a moment, until it is the program.
@@ -228,10 +235,9 @@ pub fn crosstail_weighed(arguments: &[&str]) -> (Output, u64) {
             let kb = of("VmHWM:").and_then(|line| line.trim_end_matches(" kB").parse::<u64>().ok());
             peak = peak.max(kb.unwrap_or(0) / 1024);
         }
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
-    let mut output = running.wait_with_output().expect("ended");
-    output.stdout = reading.join().expect("joined");
+        std::thread::park_timeout(Duration::from_millis(5));
+    };
+    let output = Output { status, stdout: stdout.join().expect("joined"), stderr: stderr.join().expect("joined") };
     (output, peak)
 }
 

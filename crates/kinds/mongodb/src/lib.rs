@@ -117,7 +117,7 @@ enum Error {
     Replaced,
     /// The change stream says nothing, not even that nothing happens.
     Silent,
-    /// The driver panicked over what the server sent; its message.
+    /// What the server sent is no answer; why, or the message of a panic of the driver.
     Unreadable(String),
     TooLarge(TooLarge),
 }

@@ -73,7 +73,8 @@ async fn page_of(
             let mut same = range.clone();
             same.insert("$eq", date(instant));
             let wanted = query.limit.saturating_sub(items.len());
-            let (found, more) = instant_of(database, asked, query, same, behind.take().as_deref(), wanted).await?;
+            let (found, more) =
+                instant_of(database, asked, query, (instant, same), behind.take().as_deref(), wanted).await?;
             items.extend(found);
             if more || items.len() >= query.limit {
                 return Ok((items, false));
@@ -139,7 +140,7 @@ async fn instant_of(
     database: Asking<'_>,
     asked: &PageFilter<'_>,
     query: &PageQuery,
-    range: Document,
+    (instant, range): (Timestamp, Document),
     behind: Option<&str>,
     wanted: usize,
 ) -> Result<(Vec<Activity>, bool), Error> {
@@ -147,9 +148,10 @@ async fn instant_of(
     let is_beyond = |id: &str| behind.is_none_or(|behind| if query.newest_first { id < behind } else { id > behind });
     // With one id, there may be several.
     let mut first: BTreeMap<(String, usize), (Activity, usize)> = BTreeMap::new();
-    let (mut more, mut bytes, mut number) = (false, 0, 0);
+    let (mut more, mut bytes, mut number, mut is_of_it) = (false, 0, 0, true);
     each(database, asked.mapping, all, |document| {
         let (activity, kept) = asked.read(document);
+        is_of_it = activity.started_at == instant;
         let id = activity.id.to_string();
         if kept && is_beyond(&id) {
             let weight = document.as_bytes().len();
@@ -162,9 +164,13 @@ async fn instant_of(
                 bytes -= gone.map_or(0, |(_, (_, weight))| weight);
             }
         }
-        true
+        is_of_it
     })
     .await?;
+    if !is_of_it {
+        // One that sends anything may send it without end.
+        return Err(Error::Unreadable("documents that nobody asked for".to_owned()));
+    }
     let mut items: Vec<Activity> = first.into_values().map(|(activity, _)| activity).collect();
     if query.newest_first {
         items.reverse();
