@@ -35,16 +35,23 @@ fn address(form: &str, port: u16) -> String {
 
 /// What is wrong with how the program ends over such a server.
 fn problems((kind, protocol, form): (&str, Protocol, &str), manner: Manner) -> Vec<String> {
+    let commands: &[&[&str]] = match kind {
+        "prometheus" => &[&["health"]],
+        // All that there is, and a page.
+        "mongodb" if manner == Manner::Endless => {
+            &[&["query", "--limit", "0", "-o", "json"], &["query", "--limit", "5"]]
+        }
+        _ => &[&["query", "--limit", "5", "-o", "json"]],
+    };
+    commands.iter().flat_map(|command| problems_of(command, (kind, protocol, form), manner)).collect()
+}
+
+/// What is wrong with how a command ends.
+fn problems_of(command: &[&str], (kind, protocol, form): (&str, Protocol, &str), manner: Manner) -> Vec<String> {
     let server = Unruly::start(protocol, manner);
     let url = address(form, server.port);
-    let command: &[&str] = match kind {
-        "prometheus" => &["health", "-s", &url],
-        // All that there is.
-        "mongodb" if manner == Manner::Endless => &["query", "--limit", "0", "-o", "json", "-s", &url],
-        _ => &["query", "--limit", "5", "-o", "json", "-s", &url],
-    };
     let begun = Instant::now();
-    let (output, peak) = crosstail_weighed(command);
+    let (output, peak) = crosstail_weighed(&[command, &["-s", &url]].concat());
     let took = begun.elapsed().as_secs();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let shown = format!("{}{said}", String::from_utf8_lossy(&output.stdout));

@@ -151,6 +151,11 @@ impl std::fmt::Display for Error {
 }
 
 impl Error {
+    /// The server sent documents that a query without a limit did not ask for. One that does so may never stop.
+    fn unasked() -> Self {
+        Self::Unreadable("documents that nobody asked for".to_owned())
+    }
+
     /// The server's error code.
     fn code(&self) -> Option<i32> {
         match self {

@@ -4,6 +4,7 @@
 use super::find::{Find, PAGE_BYTES, PageFilter, each};
 use super::mapping::Mapping;
 use super::operators::date;
+use super::seen::{is_one_date, value_at};
 use super::{Asking, Error};
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc};
 use crosstail_core::model::{Activity, Timestamp};
@@ -106,9 +107,13 @@ pub(super) async fn page(
         }
     };
     let mut first: BTreeMap<(Timestamp, String), (Activity, usize)> = BTreeMap::new();
-    let (mut more, mut bytes) = (false, 0);
+    let (mut more, mut bytes, mut is_unasked) = (false, 0, false);
     let find = Find { filter: asked.filter(filter), sort, limit: None, whole: asked.whole, by_bytes: asked.by_bytes };
     let take = |document: &RawDocument| {
+        if is_one_date(document, time) {
+            is_unasked = true;
+            return false;
+        }
         if (more || first.len() > query.limit) && is_ordered {
             let edge = if newest_first { first.first_key_value() } else { first.last_key_value() };
             let (Some(((edge, _), _)), Some(day)) = (edge, day_of(document, time)) else { return true };
@@ -135,6 +140,9 @@ pub(super) async fn page(
         true
     };
     each(database, asked.mapping, find, take).await?;
+    if is_unasked {
+        return Err(Error::unasked());
+    }
     let more = more || first.len() > query.limit;
     let mut items: Vec<Activity> = first.into_values().map(|(activity, _)| activity).collect();
     if newest_first {
@@ -146,16 +154,6 @@ pub(super) async fn page(
 
 /// The day with which a text begins.
 fn day_of(document: &RawDocument, path: &str) -> Option<Timestamp> {
-    let mut at = document;
-    let mut parts = path.split('.').peekable();
-    while let Some(part) = parts.next() {
-        match at.get(part).ok()?? {
-            RawBsonRef::Document(inner) => at = inner,
-            RawBsonRef::String(text) if parts.peek().is_none() => {
-                return crosstail_core::model::parse_timestamp(&format!("{}T00:00:00Z", text.get(..10)?));
-            }
-            _ => return None,
-        }
-    }
-    None
+    let Some(RawBsonRef::String(text)) = value_at(document, path) else { return None };
+    crosstail_core::model::parse_timestamp(&format!("{}T00:00:00Z", text.get(..10)?))
 }

@@ -168,8 +168,7 @@ async fn instant_of(
     })
     .await?;
     if !is_of_it {
-        // One that sends anything may send it without end.
-        return Err(Error::Unreadable("documents that nobody asked for".to_owned()));
+        return Err(Error::unasked());
     }
     let mut items: Vec<Activity> = first.into_values().map(|(activity, _)| activity).collect();
     if query.newest_first {

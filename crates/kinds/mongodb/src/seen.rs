@@ -128,32 +128,46 @@ impl Seen {
     }
 }
 
+/// The value at a path through objects.
+pub(super) fn value_at<'d>(document: &'d RawDocument, path: &str) -> Option<RawBsonRef<'d>> {
+    let (objects, last) = path.rsplit_once('.').unwrap_or(("", path));
+    let mut at = document;
+    for part in objects.split('.').filter(|part| !part.is_empty()) {
+        let RawBsonRef::Document(inner) = at.get(part).ok()?? else { return None };
+        at = inner;
+    }
+    at.get(last).ok()?
+}
+
+/// A date as the time of a record, in microseconds since the epoch.
+fn moment(at: bson::DateTime) -> Option<i64> {
+    Timestamp::from_millis(at.timestamp_millis()).of_record().map(|at| at.0)
+}
+
+/// Whether the value at a path is one date that a record may have.
+pub(super) fn is_one_date(document: &RawDocument, path: &str) -> bool {
+    matches!(value_at(document, path), Some(RawBsonRef::DateTime(at)) if moment(at).is_some())
+}
+
 /// The first and the last date at a path, in microseconds since the epoch; `None` where there is no time of a record.
 /// Of several values of which some are no dates, the first is the earliest moment: they are sorted before all dates.
 pub(super) fn span(document: &RawDocument, path: &str) -> Option<(i64, i64)> {
-    let moment = |at: bson::DateTime| Timestamp::from_millis(at.timestamp_millis()).of_record().map(|at| at.0);
-    let mut at = document;
-    let mut parts = path.split('.').peekable();
-    while let Some(part) = parts.next() {
-        match at.get(part).ok()?? {
-            RawBsonRef::Document(inner) => at = inner,
-            RawBsonRef::DateTime(at) if parts.peek().is_none() => return moment(at).map(|at| (at, at)),
-            RawBsonRef::Array(list) if parts.peek().is_none() => {
-                let (mut first, mut last) = (i64::MAX, None);
-                for value in list {
-                    let at = match value {
-                        Ok(RawBsonRef::DateTime(at)) => moment(at),
-                        _ => None,
-                    };
-                    first = first.min(at.unwrap_or(i64::MIN));
-                    last = last.max(at);
-                }
-                return last.map(|last| (first, last));
+    match value_at(document, path)? {
+        RawBsonRef::DateTime(at) => moment(at).map(|at| (at, at)),
+        RawBsonRef::Array(list) => {
+            let (mut first, mut last) = (i64::MAX, None);
+            for value in list {
+                let at = match value {
+                    Ok(RawBsonRef::DateTime(at)) => moment(at),
+                    _ => None,
+                };
+                first = first.min(at.unwrap_or(i64::MIN));
+                last = last.max(at);
             }
-            _ => return None,
+            last.map(|last| (first, last))
         }
+        _ => None,
     }
-    None
 }
 
 #[cfg(test)]
