@@ -456,6 +456,7 @@ impl Stack {
         // Count only what is shown.
         if self.shown.is_none() {
             self.explore.count(shared, false);
+            effects.extend(self.explore.group(shared));
         }
         effects
     }

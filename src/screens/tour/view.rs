@@ -40,7 +40,7 @@ pub(in crate::screens) fn render(tour: &Tour, may_end: bool, shared: &Shared, ca
         y = y.saturating_add(flow(pieces, rest, canvas.buf));
     };
     if let Some(seen) = seen(tour, shared) {
-        flows(&[("✓ ", theme.success), (&seen, theme.text)]);
+        flows(&[("✓ ", theme.success), (seen.as_str(), theme.text)]);
     }
     let pieces = step.map_or(END, |step| step.press);
     let keys: Vec<(String, _)> = pieces
