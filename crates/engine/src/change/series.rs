@@ -1,6 +1,6 @@
 //! Figures by bucket of time: when rate, failure share and latency of each group changed.
 
-use super::{LEAST, SPELL, Search, block_of, change_points, greatest, greatest_of};
+use super::{LEAST, SPELL, Search, block_of, change_points, greatest, greatest_of, shortest_spell};
 use crosstail_core::model::{Figures, Timestamp};
 use crosstail_core::number::{saturating_i64, saturating_usize};
 use crosstail_source::Groups;
@@ -161,6 +161,8 @@ pub struct FoundChanges {
     /// each group.
     pub begins: bool,
     pub ends: bool,
+    /// What lasts for less may not be told from chance.
+    pub shortest_us: i64,
     /// Why a source is left out.
     pub problem: Option<String>,
 }
@@ -214,6 +216,14 @@ pub fn shifts(figures: &Groups, window: Window) -> Vec<Shift> {
     }
     all.sort_by(|a, b| (a.at, &a.group, a.measure).cmp(&(b.at, &b.group, b.measure)));
     all
+}
+
+/// How long a spell must last to be found in each of the groups.
+pub fn shortest_us(figures: &Groups, window: Window) -> i64 {
+    let nothing = Figures::default();
+    let groups = by_group(figures, &nothing, window);
+    let shortest = groups.iter().map(|(_, buckets)| shortest_spell(buckets.len(), block_of_rates(buckets, window)));
+    saturating_i64(shortest.max().unwrap_or(LEAST)).saturating_mul(window.bucket_us)
 }
 
 /// How many buckets in a row belong together: what comes in one burst fails, and is slow, together.
