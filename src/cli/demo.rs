@@ -53,6 +53,7 @@ impl Demo {
 }
 
 pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result<u8> {
+    args.look.check()?;
     let config = Config::load(&args.look.over(choice))?;
     let (opened, demo) = open(args, config, log).await?;
     let code = screens::run(opened, Clock::system(), &mut explore::Fixed).await?;
