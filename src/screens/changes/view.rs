@@ -25,7 +25,7 @@ pub(super) fn render(screen: &ChangesScreen, shared: &Shared, canvas: &mut Canva
         area.width,
         &head(screen, &changes, shared, theme).each_ref().map(|(t, s)| (t.as_str(), *s)),
     );
-    let foot = if area.height >= 6 { 1 } else { 0 };
+    let foot = u16::from(area.height >= 6);
     if let Some(found) = screen.found.as_ref().filter(|_| foot > 0) {
         bounds(found, Rect { y: area.bottom() - foot, height: foot, ..area }, canvas);
     }

@@ -49,7 +49,7 @@ impl Places {
             middle = Rect { y: middle.y + 1, height: middle.height.saturating_sub(1), ..middle };
         }
         if !wants_detail && explore.around.is_none() {
-            let rows = explore.groups.rows();
+            let rows = explore.groups.rows().min(middle.height / 3);
             places.groups = Rect { height: rows, ..middle };
             middle = Rect { y: middle.y + rows, height: middle.height.saturating_sub(rows), ..middle };
         }
