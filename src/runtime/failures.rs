@@ -34,7 +34,7 @@ pub async fn failures(
     let bounds = query.filter.predicate(&query.context).time_bounds().unwrap_or_default();
     let since = query.since.max(bounds.0);
     let until = [query.until, bounds.1].into_iter().flatten().min().unwrap_or(query.context.now);
-    let mut found = FoundFailures::default();
+    let mut found = FoundFailures { is_growing: recall.is_being_written(), ..FoundFailures::default() };
     let mut memory = match recall.open().await {
         Ok(memory) => memory,
         Err(error) => {

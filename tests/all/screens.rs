@@ -240,6 +240,7 @@ impl Stage {
             known_from: span.known_from(),
             begins: None,
             fresh: span.fresh,
+            is_growing: false,
             problem: None,
         }
     }

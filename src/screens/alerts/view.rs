@@ -4,7 +4,7 @@ use super::Alerts;
 use crate::screens::shared::{AlertLine, AlertOrigin, LineState, Shared};
 use crate::tui::Theme;
 use crate::tui::paragraph::{paragraph, rows};
-use crate::tui::text::{ago, count, fit, full_time, left, put, put_all, right, safe};
+use crate::tui::text::{ago, count, full_time, left, put, put_all, right, safe};
 use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::alerting::Severity;
@@ -54,7 +54,7 @@ pub(super) fn render(screen: &Alerts, shared: &Shared, canvas: &mut Canvas<'_>) 
         left("state", if area.width < NARROW { 0 } else { 13 }),
         right("age", 7),
         if escalates { right("esc ", 5) } else { String::new() },
-        left(" of", 16),
+        left(" of", of_columns(area.width) + 1),
         "what"
     );
     put(buf, area.x, area.y + 1, &titles, area.width, theme.dim);
@@ -71,6 +71,11 @@ pub(super) fn render(screen: &Alerts, shared: &Shared, canvas: &mut Canvas<'_>) 
         let below = Rect { y: area.bottom() - says + 1, height: says - 1, ..area };
         paragraph(&told, 0, below, canvas.buf);
     }
+}
+
+/// Columns for what an alert is about.
+const fn of_columns(width: u16) -> u16 {
+    if width < 120 { 15 } else { 28 }
 }
 
 fn style_of(line: &AlertLine, theme: &Theme) -> (&'static str, Style) {
@@ -102,7 +107,7 @@ fn row(shared: &Shared, line: &AlertLine, escalates: bool, area: Rect, buf: &mut
     let pieces = [
         (format!(" {glyph} {} {state} ", left(line.severity_word, 9)), style),
         (format!("{} {escalation}", right(&ago(until.since_us(line.since)), 7)), theme.dim),
-        (format!(" {} ", left(&fit(&safe(&line.group), 15), 15)), text),
+        (format!(" {} ", left(&safe(&line.group), of_columns(area.width))), text),
         (what, text),
     ];
     let pieces: Vec<(&str, Style)> = pieces.iter().map(|(text, style)| (text.as_str(), *style)).collect();

@@ -62,6 +62,7 @@ fn head(found: &FoundFailures, is_asking: bool, shared: &Shared, canvas: &mut Ca
     };
     let clock = |at: Timestamp| shared.local(at).format("%m-%d %H:%M").to_string();
     let known = match found.begins {
+        _ if found.is_growing => " · the past is still being written: more seems new than is".to_owned(),
         Some(begins) => format!(" · new: not before {}; the store begins {}", clock(found.fresh), clock(begins)),
         None => format!(" · new: not since {}", shared.local(found.known_from).format("%Y-%m-%d")),
     };
