@@ -81,7 +81,7 @@ pub(in crate::screens) fn rows(tour: &Tour, shared: &Shared) -> u16 {
     let step = STEPS.get(tour.done);
     let press: String = step.map_or(END, |step| step.press).iter().map(press).collect();
     let seen = seen(tour, shared).map(|seen| format!("✓ {seen}"));
-    let texts = [seen.as_deref(), Some(&press), step.map(|step| step.why)];
+    let texts = [seen.as_deref(), Some(press.as_str()), step.map(|step| step.why)];
     let rows: u16 = texts.into_iter().flatten().map(|text| flowing_rows(text, shared.size.0)).sum();
     let rows = ROWS.max(rows + 1);
     if Frame::of(shared.size, rows).strip.height == 0 { ROWS } else { rows }
