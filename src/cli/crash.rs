@@ -1,6 +1,6 @@
 //! What a panic does: the terminal is given back, and what is said has no secrets.
 
-use crate::tui::terminal;
+use crate::tui::{leavings, terminal};
 use crosstail_core::model::redact_text;
 use crosstail_source::is_caught;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -33,6 +33,7 @@ pub(super) fn report() {
             terminal::leave();
             print(&said);
             if is_of_the_terminal {
+                leavings::remove_all();
                 std::process::exit(CODE);
             }
             return;

@@ -9,12 +9,13 @@ use crate::kinds;
 use crate::log::Log;
 use crate::runtime::Recall;
 use crate::screens::{self, Event, Opened};
+use crate::tui::leavings::Leaving;
 use anyhow::{Context as _, Result, ensure};
 use crosstail_core::model::{Clock, Direction, Kind, Names, Status, Timestamp};
 use crosstail_core::number::saturating_i64;
 use crosstail_engine::insight::Tool;
 use crosstail_engine::insight::alerting::Rule;
-use crosstail_record::simulate::{Simulation, live, seed_history};
+use crosstail_record::simulate::{Simulation, Traffic, live, seed_history};
 use crosstail_record::write::{SqliteWriter, Writer};
 use crosstail_record::{Outcome, Start, WriteStep};
 use crosstail_source::{Job, Priority, SourceConfig};
@@ -22,7 +23,6 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -41,7 +41,7 @@ impl DemoArgs {
 pub(super) struct Demo {
     cancel: CancellationToken,
     writer: JoinHandle<Result<()>>,
-    _folder: TempDir,
+    _folder: Leaving,
 }
 
 impl Demo {
@@ -53,6 +53,7 @@ impl Demo {
 }
 
 pub(super) async fn run(args: &DemoArgs, choice: &Overrides, log: Log) -> Result<u8> {
+    args.look.check()?;
     let config = Config::load(&args.look.over(choice))?;
     let (opened, demo) = open(args, config, log).await?;
     let code = screens::run(opened, Clock::system(), &mut explore::Fixed).await?;
@@ -70,7 +71,7 @@ pub(super) async fn open(args: &DemoArgs, mut config: Config, log: Log) -> Resul
     // What it shows is invented, and yet nobody else's.
     let own = std::fs::Permissions::from_mode(0o700);
     let folder = tempfile::Builder::new().prefix("crosstail-demo-").permissions(own).tempdir();
-    let folder = folder.context("cannot create a temporary folder")?;
+    let folder = Leaving::new(folder.context("cannot create a temporary folder")?.keep());
     let path = args.keep.clone().unwrap_or_else(|| folder.path().join("demo.sqlite"));
     ensure!(
         args.keep.is_none() || !path.exists(),
@@ -90,13 +91,11 @@ pub(super) async fn open(args: &DemoArgs, mut config: Config, log: Log) -> Resul
         let written = Arc::clone(&is_written);
         let (history, clock, cancel) = (args.history, clock.clone(), cancel.clone());
         tokio::spawn(async move {
-            // What is looked for first is written first.
-            store.write(&broken_by_deploy(simulation.anchor, history)).await?;
-            let mut traffic = seed_history(simulation, history, &mut store).await?;
-            let past = tokio::task::spawn_blocking(move || failures_before(&simulation)).await?;
-            for steps in past.chunks(STEPS) {
-                store.write(steps).await?;
-            }
+            // Who leaves does not wait for the past.
+            let mut traffic = tokio::select! {
+                () = cancel.cancelled() => return Ok(()),
+                traffic = write_past(simulation, history, &mut store) => traffic?,
+            };
             written.store(true, Ordering::Release);
             let _ = done.send(());
             let mut writers: [Box<dyn Writer>; 1] = [Box::new(store)];
@@ -149,6 +148,18 @@ pub(super) async fn open(args: &DemoArgs, mut config: Config, log: Log) -> Resul
         opened.explorer.shared.notify("new here? : tour leads through it in five steps");
     }
     Ok((opened, Demo { cancel, writer, _folder: folder }))
+}
+
+/// Writes what was before the demonstration begins.
+async fn write_past(simulation: Simulation, history: Duration, store: &mut SqliteWriter) -> Result<Traffic> {
+    // What is looked for first is written first.
+    store.write(&broken_by_deploy(simulation.anchor, history)).await?;
+    let traffic = seed_history(simulation, history, store).await?;
+    let past = tokio::task::spawn_blocking(move || failures_before(&simulation)).await?;
+    for steps in past.chunks(STEPS) {
+        store.write(steps).await?;
+    }
+    Ok(traffic)
 }
 
 /// So many rows are written at once.

@@ -9,7 +9,7 @@ use crate::effect::Instead;
 use crate::log::Log;
 use crate::runtime::{self, Runtime};
 use crate::screens::{self, Event, Explorer, GoesOn, Opened, Reopen, Settings};
-use crate::tui::background;
+use crate::tui::{ColourDepth, Theme, background};
 use anyhow::Result;
 use async_trait::async_trait;
 use crosstail_core::model::{Clock, Names, SourceId, redact_text};
@@ -21,6 +21,14 @@ use crosstail_source::Source;
 use std::sync::Arc;
 
 impl ViewArgs {
+    /// Whether what is named is there, before anything is opened.
+    pub(super) fn check(&self) -> Result<()> {
+        if let Some(theme) = self.theme.as_deref().filter(|theme| *theme != background::AUTO) {
+            Theme::load(theme, ColourDepth::True).map_err(|why| UsageError(format!("--theme: {why}")))?;
+        }
+        Ok(())
+    }
+
     /// The options as the topmost layer of the configuration.
     pub(super) fn over(&self, choice: &Overrides) -> Overrides {
         let zone = if self.utc { Some("UTC".to_owned()) } else { self.zone.clone() };
@@ -32,6 +40,7 @@ impl ViewArgs {
 }
 
 pub(super) async fn run(args: &ExploreArgs, choice: &Overrides, log: Log) -> Result<u8> {
+    args.look.check()?;
     let config = Config::load(&args.look.over(choice))?;
     let named = [&args.sources[..], &args.also[..]].concat();
     let (configs, spools) = sources::configs(&named, &args.run, args.schema.as_deref(), &config)?;

@@ -1,6 +1,7 @@
 //! Streams as sources: standard input, and pipes that a shell names (`<(…)`). Each is copied to a temporary file, so that
 //! its records can be read again.
 
+use crate::tui::leavings::Leaving;
 use std::io::{Read, Write as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
@@ -48,7 +49,7 @@ impl Stream {
 
 /// Copies a stream to a temporary file.
 pub(super) struct Spool {
-    file: tempfile::NamedTempFile,
+    file: Leaving,
     done: Receiver<()>,
     ended: Arc<AtomicBool>,
 }
@@ -74,7 +75,7 @@ impl Spool {
             over.store(true, Ordering::Release);
             let _ = finished.send(());
         });
-        Ok(Self { file, done, ended })
+        Ok(Self { file: Leaving::new(file.into_temp_path().keep()?), done, ended })
     }
 
     pub(super) fn path(&self) -> &Path {

@@ -129,6 +129,8 @@ pub enum Reply {
 pub enum Effect {
     /// Group the failures of a range.
     GroupFailures(Ticket, Box<ReportRange>),
+    /// Group the failures of a range that memory holds, whatever a screen asks meanwhile.
+    GroupHeld(Ticket, Box<ReportRange>),
     /// Ask what has failed in the two weeks before a moment.
     KnownFailures(Ticket, Timestamp),
     /// Count for an objective what memory does not hold.

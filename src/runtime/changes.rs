@@ -4,7 +4,9 @@ use super::{Work, figures};
 use anyhow::Result;
 use crosstail_core::filter::Field;
 use crosstail_core::model::{Names, SourceId, Timestamp};
-use crosstail_engine::change::{FoundChanges, MARKERS, SOON_US, Shift, Window, shifts, shifts_at, window_at};
+use crosstail_engine::change::{
+    FoundChanges, MARKERS, SOON_US, Shift, Window, shifts, shifts_at, shortest_us, window_at,
+};
 use crosstail_source::{Grouping, Groups, PageQuery, Source, SourceError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -58,7 +60,7 @@ pub async fn changes(
     let is_told = |gap_us: i64| gap_us > TOLD * asked.bucket_us;
     let begins = query.since.is_some() && is_told(window.from.since_us(asked.from));
     let ends = is_told(asked.to.since_us(window.to));
-    let mut found = shifts(&groups, window);
+    let (mut found, shortest_us) = (shifts(&groups, window), shortest_us(&groups, window));
     let within = |marker: &Timestamp| (window.from..until).contains(marker);
     let mut markers: Vec<Timestamp> = markers.iter().copied().filter(within).collect();
     markers.sort_unstable_by(|a, b| b.cmp(a));
@@ -80,7 +82,7 @@ pub async fn changes(
         }
     }
     found.sort_by(|a, b| (a.at, &a.group, a.measure).cmp(&(b.at, &b.group, b.measure)));
-    Ok(FoundChanges { window, shifts: found, begins, ends, problem: None })
+    Ok(FoundChanges { window, shifts: found, begins, ends, shortest_us, problem: None })
 }
 
 /// By what changes at markers are told, where others are by these fields: a deploy may break one endpoint of a system.

@@ -30,11 +30,11 @@ pub async fn failures(
     // Metrics and health endpoints hold no activities.
     let holding: Vec<_> =
         sources.iter().filter(|(_, source)| source.capabilities().holds_activities).cloned().collect();
-    let filter = Filter::of(Expr::And(vec![query.filter.expr().clone(), failed.expr().clone()]));
+    let filter = failures_of(&query)?;
     let bounds = query.filter.predicate(&query.context).time_bounds().unwrap_or_default();
     let since = query.since.max(bounds.0);
     let until = [query.until, bounds.1].into_iter().flatten().min().unwrap_or(query.context.now);
-    let mut found = FoundFailures::default();
+    let mut found = FoundFailures { is_growing: recall.is_being_written(), ..FoundFailures::default() };
     let mut memory = match recall.open().await {
         Ok(memory) => memory,
         Err(error) => {
@@ -82,6 +82,27 @@ pub async fn failures(
         memory.close().await?;
     }
     Ok(found)
+}
+
+/// The groups of the failures that memory holds, the most frequent first: no store is asked, so nothing says what has failed before.
+pub(super) async fn held_failures(work: &Work, names: &Names, query: PageQuery) -> Result<FoundFailures> {
+    let filter = failures_of(&query)?;
+    let mut all = Failures::new(Span::of(query.since, query.until.unwrap_or(query.context.now)));
+    let mut found = FoundFailures::default();
+    let mut held = History::new(&[], work, names, PageQuery { filter, newest_first: true, limit: PAGE, ..query });
+    while let Some(activity) = held.next().await? {
+        found.count += 1;
+        all.add(activity);
+    }
+    found.groups = all.settle();
+    found.groups.sort_by_key(|group| std::cmp::Reverse(group.count));
+    Ok(found)
+}
+
+/// The failures among what a query keeps.
+fn failures_of(query: &PageQuery) -> Result<Filter> {
+    let failed = Filter::parse("is:failure")?;
+    Ok(Filter::of(Expr::And(vec![query.filter.expr().clone(), failed.expr().clone()])))
 }
 
 /// When sources begin: their first activity, or the first failure that is remembered of them. Days without one say nothing: they

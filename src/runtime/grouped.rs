@@ -1,5 +1,6 @@
 //! What the screens of groups ask: failures in groups, patterns, the values of a pattern, and changes.
 
+use super::failures::held_failures;
 use super::{Runtime, Sampling, Work, changes, contrast_sets, failures, gap_values, known_failures, patterns};
 use crate::effect::{Effect, Reply, ReportRange, Ticket};
 use crosstail_core::filter::{Field, Filter};
@@ -7,6 +8,10 @@ use crosstail_core::model::Timestamp;
 use crosstail_source::{PageQuery, Priority, SourceError};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// What groups: a screen, and the list beside it.
+const OF_SCREEN: usize = 0;
+const OF_LIST: usize = 1;
 
 /// The first of the sources that failed, in words.
 fn first(problems: &[SourceError]) -> Option<String> {
@@ -18,6 +23,7 @@ impl Runtime {
     pub(super) fn run_grouping(&mut self, effect: Effect) -> Option<Effect> {
         match effect {
             Effect::GroupFailures(ticket, asked) => self.group_failures(ticket, &asked),
+            Effect::GroupHeld(ticket, asked) => self.group_held(ticket, &asked),
             Effect::FindChanges(ticket, asked, by, markers) => self.find_changes(ticket, &asked, by, markers),
             Effect::FindPatterns(ticket, asked) => self.find_patterns(ticket, &asked),
             Effect::FindValues(ticket, asked, template) => self.find_values(ticket, &asked, template),
@@ -25,7 +31,7 @@ impl Runtime {
             Effect::KnownFailures(ticket, until) => self.known_failures(ticket, until),
             Effect::LoadMarkers(ticket, bounds) => self.load_markers(ticket, bounds),
             Effect::CountObjective(ticket, query) => self.count_objective(ticket, query),
-            Effect::StopGrouping => drop(self.restart_scope(|this| &mut this.grouping)),
+            Effect::StopGrouping => drop(self.restart_scope(|this| &mut this.grouping[OF_SCREEN])),
             other => return Some(other),
         }
         None
@@ -33,7 +39,7 @@ impl Runtime {
 
     /// What is asked of the sources. A newer question of this kind ends the older one.
     fn asked(&mut self, purpose: &str, asked: &ReportRange) -> (CancellationToken, Work, PageQuery) {
-        let scope = self.restart_scope(|this| &mut this.grouping);
+        let scope = self.restart_scope(|this| &mut this.grouping[OF_SCREEN]);
         let work = self.work(purpose, Priority::View, &scope);
         (scope, work, self.page_query(asked))
     }
@@ -81,6 +87,16 @@ impl Runtime {
                 }
                 Err(error) => Err(format!("{error:#}")),
             })
+        });
+    }
+
+    fn group_held(&mut self, ticket: Ticket, asked: &ReportRange) {
+        let scope = self.restart_scope(|this| &mut this.grouping[OF_LIST]);
+        let work = self.work("group what is shown", Priority::Background, &scope).in_memory(self.replies.clone());
+        let (names, query) = (self.names.clone(), self.page_query(asked));
+        self.spawn(scope, ticket, async move {
+            let found = held_failures(&work, &names, query).await;
+            Reply::FailureGroups(found.map(Box::new).map_err(|error| format!("{error:#}")))
         });
     }
 

@@ -121,8 +121,8 @@ pub struct Runtime {
     keeper: Option<Keeper>,
     /// Cancels counting for health when it starts again, or when nobody looks.
     health: CancellationToken,
-    /// Cancels grouping when it starts again.
-    grouping: CancellationToken,
+    /// Cancels grouping, for a screen and for the list, when it starts again.
+    grouping: [CancellationToken; 2],
     /// Cancels loading values for a purpose when others are wanted.
     valuing: HashMap<PathsFor, CancellationToken>,
     /// Cancels looking for paths when it starts again.
@@ -148,9 +148,10 @@ impl Runtime {
         let (pumped, from_sources) = mpsc::channel(QUEUE);
         let (replies, answers) = mpsc::channel(QUEUE);
         let cancel = CancellationToken::new();
-        let [loading, finding, evaluating, health, grouping, sampling, running, sending] =
+        let [loading, finding, evaluating, health, sampling, running, sending] =
             std::array::from_fn(|_| cancel.child_token());
         let counting = std::array::from_fn(|_| cancel.child_token());
+        let grouping = std::array::from_fn(|_| cancel.child_token());
         let runtime = Self {
             sources: sources.into(),
             names,

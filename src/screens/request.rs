@@ -172,8 +172,8 @@ impl PromptKind {
             Self::Pipe => "jq .error | less      secrets are redacted",
             Self::ViewName => "added to your configuration; the keys 1 to 9 open views, in their order",
             Self::Report => "a path ending in .html, .csv or .json; secrets are redacted",
-            Self::Range => "15m  1h  24h  7d  30d  everything  2026-09-01..2026-09-02      z shorter · Z longer",
-            Self::OtherSet => "a filter, its time included: system:SAP   time:-2h..-1h   status:success time:yesterday",
+            Self::Range => "15m  1h  24h  7d  everything  2026-09-01..2026-09-02 · z shorter, Z longer",
+            Self::OtherSet => "a filter with its time: system:SAP   time:-2h..-1h   kind:sync time:today",
             Self::Bundle => "a path without extension: writes .md and .sqlite; secrets are redacted",
         }
     }

@@ -157,6 +157,13 @@ impl Stack {
         vocabulary().actions.into_iter().filter(|action| accepted.contains(action)).collect()
     }
 
+    /// The same, as the palette has them: first what the screen itself does, and of that first what its key bar shows.
+    fn offered(&self) -> Vec<Action> {
+        let (own, hints, mut actions) = (self.body().actions(), self.body().hints(), self.actions());
+        actions.sort_by_key(|action| (!own.contains(action), !hints.iter().any(|hint| hint.0 == *action)));
+        actions
+    }
+
     /// Offers a tour of what is shown.
     pub fn offer_tour(&mut self) {
         self.offers_tour = true;
@@ -182,7 +189,7 @@ impl Stack {
             tour.look(&self.sight(), shared);
             self.tour = Some(tour);
         }
-        shared.strip = if self.tour().is_some() { tour::ROWS } else { 0 };
+        shared.strip = self.tour().map_or(0, |tour| tour::rows(tour, shared));
     }
 
     /// Shows the tour from its beginning, or ends it.
@@ -449,6 +456,7 @@ impl Stack {
         // Count only what is shown.
         if self.shown.is_none() {
             self.explore.count(shared, false);
+            effects.extend(self.explore.group(shared));
         }
         effects
     }
@@ -466,7 +474,7 @@ impl Stack {
         match action {
             Action::FIND | Action::PALETTE => {
                 let finds = action == Action::FIND;
-                self.overlays.push(Box::new(Palette::new(&self.actions(), &shared.settings, finds)));
+                self.overlays.push(Box::new(Palette::new(&self.offered(), &shared.settings, finds)));
             }
             Action::HELP => self.overlays.push(Box::new(Help::new(self.actions()))),
             Action::REPORT => {

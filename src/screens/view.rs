@@ -81,27 +81,41 @@ fn what_may_follow(context: Context, pressed: &[Stroke], canvas: &mut Canvas<'_>
     }
 }
 
-/// Draws the hints that fit, with the keys of their actions.
+/// Draws the hints that fit, with the keys of their actions; whatever does not, the way to all commands does.
 fn key_bar(hints: &[Hint], context: Context, canvas: &mut Canvas<'_>) {
     let (area, look) = (canvas.area, canvas.look);
     if area.height == 0 {
         return;
     }
-    let mut x = area.x + 1;
-    for alike in hints.chunk_by(|a, b| a.1 == b.1) {
-        let keys: Vec<(Action, String)> =
-            alike.iter().map(|Hint(action, _)| (*action, look.keymap.first_key(context, *action))).collect();
-        let text = alike[0].1;
-        let needed = keys.iter().map(|(_, key)| width(key) + 1).sum::<u16>() + width(text) + 2;
-        if x + needed > area.right() {
-            break;
+    let groups: Vec<(Vec<(Action, String)>, &str)> = hints
+        .chunk_by(|a, b| a.1 == b.1)
+        .map(|alike| {
+            let key = |Hint(action, _): &Hint| (*action, look.keymap.first_key(context, *action));
+            (alike.iter().map(key).collect(), alike[0].1)
+        })
+        .collect();
+    let needed = |(keys, text): &(Vec<(Action, String)>, &str)| {
+        keys.iter().map(|(_, key)| width(key) + 1).sum::<u16>() + width(text) + 2
+    };
+    let is_kept = |(keys, _): &(Vec<(Action, String)>, &str)| keys.iter().any(|(action, _)| *action == Action::PALETTE);
+    let mut reserved: u16 = groups.iter().filter(|group| is_kept(group)).map(needed).sum();
+    let (mut x, mut is_full) = (area.x + 1, false);
+    for group in &groups {
+        if is_kept(group) {
+            reserved = 0;
+        } else {
+            is_full = is_full || x + needed(group) + reserved > area.right();
         }
+        if (is_full && !is_kept(group)) || x + needed(group) > area.right() {
+            continue;
+        }
+        let (keys, text) = group;
         let last = keys.len() - 1;
         for (index, (action, key)) in keys.iter().enumerate() {
             let from = x;
-            x = put(canvas.buf, x, area.y, key, 12, look.theme.key) + 1;
+            x = put(canvas.buf, x, area.y, key, width(key), look.theme.key) + 1;
             if index == last {
-                x = put(canvas.buf, x, area.y, text, 20, look.theme.dim) + 1;
+                x = put(canvas.buf, x, area.y, text, width(text), look.theme.dim) + 1;
             }
             canvas.spots.add_text(from, area.y, x - from - 1, Spot::Action(*action));
         }

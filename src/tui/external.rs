@@ -1,5 +1,6 @@
 //! External programs that use the terminal for a while: an editor, a pager, a command that reads a text.
 
+use super::leavings::Leaving;
 use super::terminal;
 use crate::effect::{ExternalProgram, Program};
 use crosstail_core::model::visible;
@@ -31,6 +32,7 @@ fn open(program: &str, text: &str, ending: &str) -> io::Result<ExitStatus> {
     let mut file = tempfile::Builder::new().prefix("crosstail-").suffix(&format!(".{ending}")).tempfile()?;
     file.write_all(text.as_bytes())?;
     file.flush()?;
+    let _leaving = Leaving::new(file.path().to_owned());
     Command::new("sh").args(["-c", program, "sh"]).arg(file.path()).stdin(File::open("/dev/tty")?).status()
 }
 

@@ -16,6 +16,7 @@ mod frame;
 mod input;
 mod keymap;
 mod leads;
+pub mod leavings;
 pub mod links;
 mod look;
 mod painter;

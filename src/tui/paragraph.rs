@@ -53,6 +53,52 @@ pub fn rows(text: &str, columns: u16) -> u16 {
     saturating_u16(wrap(text, 0, columns.saturating_sub(2).max(1)).len())
 }
 
+/// A part of a text at its column and its row.
+type Placed<'a> = (u16, u16, &'a str, Style);
+
+/// Places pieces one after the other in so many columns, in rows that end between words; and the number of rows.
+fn placed<'a>(pieces: &[(&'a str, Style)], room: u16) -> (Vec<Placed<'a>>, u16) {
+    // A word may be of several pieces: a key with the full stop behind it.
+    let mut words: Vec<Vec<(&str, Style)>> = vec![Vec::new()];
+    for (text, style) in pieces {
+        for part in text.split_inclusive(' ') {
+            if let Some(word) = words.last_mut() {
+                word.push((part, *style));
+            }
+            if part.ends_with(' ') {
+                words.push(Vec::new());
+            }
+        }
+    }
+    let (mut all, mut x, mut y) = (Vec::new(), 0_u16, 0_u16);
+    for word in words {
+        let wide: u16 = word.iter().map(|(part, _)| width(part.trim_end())).sum();
+        if x > 0 && x.saturating_add(wide) > room {
+            (x, y) = (0, y.saturating_add(1));
+        }
+        for (part, style) in word {
+            all.push((x, y, part, style));
+            x = x.saturating_add(width(part));
+        }
+    }
+    (all, y.saturating_add(1))
+}
+
+/// Draws pieces of several styles one after the other, in rows that end between words; returns how many rows there are.
+pub fn flow(pieces: &[(&str, Style)], area: Rect, buf: &mut Buffer) -> u16 {
+    let room = area.width.saturating_sub(2).max(1);
+    let (parts, rows) = placed(pieces, room);
+    for (x, y, part, style) in parts.into_iter().filter(|(_, y, ..)| *y < area.height) {
+        put(buf, area.x + 1 + x, area.y + y, part, room.saturating_sub(x), style);
+    }
+    rows
+}
+
+/// The rows that a text has in so many columns, as [`flow`] draws it.
+pub fn flowing_rows(text: &str, columns: u16) -> u16 {
+    placed(&[(text, Style::new())], columns.saturating_sub(2).max(1)).1
+}
+
 /// Rows of a line; those behind the first begin so many columns further right.
 fn wrap(line: &str, indent: u16, room: u16) -> Vec<String> {
     if width(line) <= room {
@@ -82,7 +128,22 @@ fn wrap(line: &str, indent: u16, room: u16) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::wrap;
+    use super::{placed, wrap};
+    use ratatui::style::Style;
+
+    #[test]
+    fn what_flows_ends_its_rows_between_words_and_keeps_a_key_with_its_full_stop() {
+        let pieces = ["open it with ", "⏎", ".", " Then go on"].map(|text| (text, Style::new()));
+        let rows_of = |room: u16| {
+            let (parts, count) = placed(&pieces, room);
+            let row = |y: u16| parts.iter().filter(|part| part.1 == y).map(|part| part.2).collect::<String>();
+            (0..count).map(row).collect::<Vec<_>>()
+        };
+        assert_eq!(rows_of(40), ["open it with ⏎. Then go on"]);
+        assert_eq!(rows_of(15), ["open it with ⏎. ", "Then go on"]);
+        assert_eq!(rows_of(14), ["open it with ", "⏎. Then go on"]);
+        assert_eq!(rows_of(4), ["open ", "it ", "with ", "⏎. ", "Then ", "go ", "on"]);
+    }
 
     #[test]
     fn what_is_wrapped_stays_in_its_column() {

@@ -2,6 +2,7 @@
 
 use super::decoder::Decoder;
 use super::input::{Input, joined};
+use super::leavings;
 use crossterm::{cursor, event, execute, terminal};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::{SIGCONT, SIGHUP, SIGINT, SIGTERM, SIGTSTP, SIGWINCH};
@@ -205,6 +206,7 @@ fn end_soon(signal: i32) {
     std::thread::spawn(move || {
         std::thread::park_timeout(Duration::from_millis(900));
         leave();
+        leavings::remove_all();
         std::process::exit(128 + signal);
     });
 }

@@ -50,6 +50,30 @@ pub fn fit(text: &str, columns: u16) -> String {
     out
 }
 
+/// Two texts that differ, each truncated to `columns`. Where the difference would be cut off, what both begin with is left out but for
+/// what leads to it.
+pub fn fit_difference(texts: [&str; 2], columns: u16) -> [String; 2] {
+    /// So much of what differs is seen at least, as a part of the columns.
+    const SEEN: u16 = 3;
+    let [one, other] = texts;
+    let both = one.graphemes(true).zip(other.graphemes(true));
+    let alike: Vec<&str> = both.take_while(|(a, b)| a == b).map(|(part, _)| part).collect();
+    let mut from: usize = alike.iter().map(|part| part.len()).sum();
+    let is_seen = width(&one[..from]) <= columns - columns / SEEN;
+    if is_seen || texts.iter().all(|text| width(text) <= columns) {
+        return texts.map(|text| fit(text, columns));
+    }
+    let mut lead = 0;
+    for part in alike.iter().rev() {
+        lead += width(part);
+        if lead > columns / SEEN {
+            break;
+        }
+        from -= part.len();
+    }
+    texts.map(|text| fit(&format!("…{}", &text[from..]), columns))
+}
+
 /// A text truncated or padded on the right to exactly `columns`.
 pub fn left(text: &str, columns: u16) -> String {
     let text = fit(text, columns);
@@ -255,6 +279,13 @@ mod tests {
         assert_eq!(fit("漢字漢字", 5), "漢字…");
         assert_eq!(left("ab", 4), "ab  ");
         assert_eq!(right("abcdef", 4), "abc…");
+        assert_eq!(fit_difference(["abc", "abd"], 5), ["abc", "abd"]);
+        assert_eq!(fit_difference(["/shop/x?a=1", "/shop/x?a=2"], 11), ["/shop/x?a=1", "/shop/x?a=2"]);
+        assert_eq!(fit_difference(["a long one", "another"], 6), ["a lon…", "anoth…"]);
+        let long = |last: &str| format!("{}{last} and what follows", "漢字 ".repeat(30));
+        let [one, other] = fit_difference([&long("503"), &long("200")], 15);
+        assert_eq!((one.as_str(), other.as_str()), ("…漢字 503 and …", "…漢字 200 and …"));
+        assert_eq!(fit_difference(["same and more", "same and"], 9), ["…and more", "…and"]);
         assert_eq!(count(1_234_567), "1,234,567");
         assert_eq!(duration(2_500_000), "2.50 s");
         assert_eq!(duration(999), "999 µs");

@@ -1,11 +1,12 @@
 //! What memory holds is not read again.
 
 use crate::support::{EPOCH, random_database};
-use crate::window::Driven;
+use crate::window::{Driven, drawn};
 use crosstail::action::Action;
 use crosstail::effect::Reply;
 use crosstail::runtime::{Recall, Sampling, Work, failures, patterns};
 use crosstail::screens::Event;
+use crosstail::tui::text::count;
 use crosstail_core::filter::{Context, Filter};
 use crosstail_core::model::SourceId;
 use crosstail_engine::failure::{FailureGroup, FoundFailures};
@@ -82,4 +83,45 @@ async fn what_memory_holds_is_not_read_again() {
         assert_eq!((found.count, found.span), (expected.count, expected.span));
         assert_eq!(asked > 1, holds, "page by page, or not at all: {asked}");
     }
+}
+
+/// Failures that are looked at are grouped above the list, without a question to the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_that_are_looked_at_stand_in_groups_above_the_list() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("groups.sqlite");
+    random_database(&path, 5, 2_000).await;
+    let now = EPOCH.plus_ms(2_010_000);
+    let mut driven = Driven::start(&path, now, Range::Everything, 256 << 20);
+    driven.event(Event::Resize(120, 40));
+    driven.idle().await;
+    assert!(!drawn(&driven.explorer).contains("hides them"), "of everything, none");
+    driven.event(Event::Filter("status:failed".to_owned()));
+    driven.until("groups", |explorer| drawn(explorer).contains("hides them")).await;
+    let context = Context { now, zone: chrono_tz::Tz::UTC };
+    let query = PageQuery { filter: Filter::parse("status:failed").expect("a filter"), context, ..PageQuery::all(0) };
+    let names = driven.explorer.shared.store.names().clone();
+    let sources = [(SourceId(0), Arc::clone(&driven.source))];
+    let expected =
+        failures(&sources, &Work::command("test"), &names, query, &Recall::default(), None).await.expect("groups");
+    let most = expected.groups.iter().map(|group| group.count).max().expect("groups");
+    let picture = drawn(&driven.explorer);
+    let lines: Vec<&str> = picture.lines().collect();
+    let below = lines.iter().position(|line| line.contains("hides them")).expect("the line below");
+    assert!(lines[below].contains(&format!("{} groups", count(expected.groups.len()))), "{picture}");
+    let first = lines[below - expected.groups.len().min(3)];
+    assert!(first.trim_start().starts_with(&count(usize::try_from(most).expect("a few"))), "{picture}");
+    // Esc hides them as long as this is looked at; the filter stays.
+    driven.act(Action::BACK);
+    for _ in 0..3 {
+        driven.event(Event::Tick(now));
+    }
+    let picture = drawn(&driven.explorer);
+    assert!(!picture.contains("hides them") && picture.contains("status:failed"), "{picture}");
+    driven.event(Event::Filter("is:failure".to_owned()));
+    driven.until("groups again", |explorer| drawn(explorer).contains("hides them")).await;
+    // What is opened has their room, and so has the list of a small terminal.
+    driven.event(Event::Resize(80, 24));
+    driven.event(Event::Tick(now));
+    assert!(!drawn(&driven.explorer).contains("hides them"), "{}", drawn(&driven.explorer));
 }

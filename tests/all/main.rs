@@ -55,6 +55,7 @@ mod mcp;
 mod measures;
 mod mongodb;
 mod mysql;
+mod newcomer;
 mod objectives;
 mod outcomes;
 mod patterns;

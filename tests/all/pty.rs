@@ -277,6 +277,36 @@ fn a_termination_gives_the_terminal_back() {
     terminal.assert_restored();
 }
 
+/// What writes thirty hours of traffic is ended while it does so.
+#[test]
+fn a_demonstration_leaves_nothing_however_it_ends() {
+    use rustix::process::Signal;
+    for end in ["q", "\u{3}", "TERM", "HUP", "panic"] {
+        let temporary = tempfile::tempdir().expect("a folder");
+        let left = || std::fs::read_dir(temporary.path()).expect("a folder").flatten().count();
+        let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_crosstail"));
+        command.args(["demo", "--rate", "20"]);
+        command.env("RUST_BACKTRACE", "0");
+        if end == "panic" {
+            command.env("CROSSTAIL_TEST_PANIC", "1");
+        }
+        let places = [("XDG_CONFIG_HOME", "/nonexistent".into()), ("TMPDIR", temporary.path().to_owned())];
+        let mut terminal = Terminal::run_as_it_is(command, &places, 100, 30);
+        if end != "panic" {
+            terminal.wait_for("connected");
+            assert!(left() >= 1, "its folder is there while it runs");
+        }
+        match end {
+            "TERM" => terminal.signal(Signal::TERM),
+            "HUP" => terminal.signal(Signal::HUP),
+            "panic" => {}
+            keys => terminal.keys(keys),
+        }
+        terminal.wait_for_end();
+        assert_eq!(left(), 0, "after {end:?}");
+    }
+}
+
 #[test]
 fn stopping_and_going_on() {
     let mut shell = CommandBuilder::new("bash");

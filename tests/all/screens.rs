@@ -129,7 +129,8 @@ fn changes(by: &[Field]) -> FoundChanges {
         Shift { group, measure, at, before, after, within_us: window.bucket_us, marker: None }
     };
     let shifts = vec![shift(Measure::Failures, 19, 0.012, 0.61), shift(Measure::Latency, 20, 412.0, 2510.0)];
-    FoundChanges { window, shifts, begins: false, ends: false, problem: None }
+    let shortest_us = 9 * window.bucket_us;
+    FoundChanges { window, shifts, begins: false, ends: false, shortest_us, problem: None }
 }
 
 /// An explorer with activities, at a moment, and what its keys mean.
@@ -239,6 +240,7 @@ impl Stage {
             known_from: span.known_from(),
             begins: None,
             fresh: span.fresh,
+            is_growing: false,
             problem: None,
         }
     }

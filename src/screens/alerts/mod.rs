@@ -127,7 +127,7 @@ impl Screen for Alerts {
             Hint(Action::BACK, "back"),
             Hint(Action::OPEN, "what is behind it"),
             Hint(Action::ACKNOWLEDGE, "acknowledge"),
-            Hint(Action::RESOLVE, "resolve"),
+            Hint(Action::RESOLVE, "resolve in its store"),
             Hint(Action::SILENCE, "silence"),
             Hint(Action::REPORT, "report"),
         ]

@@ -3,7 +3,8 @@
 use super::Alerts;
 use crate::screens::shared::{AlertLine, AlertOrigin, LineState, Shared};
 use crate::tui::Theme;
-use crate::tui::text::{ago, count, fit, full_time, left, put, put_all, right, safe};
+use crate::tui::paragraph::{paragraph, rows};
+use crate::tui::text::{ago, count, full_time, left, put, put_all, right, safe};
 use crate::tui::{Canvas, Part, Spot};
 use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::alerting::Severity;
@@ -11,7 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Lines for the details of the selected alert.
+/// Lines for the details of the selected alert, where each text is one.
 const SAYS: u16 = 6;
 /// Columns below which the sign alone says the state.
 const NARROW: u16 = 80;
@@ -41,7 +42,9 @@ pub(super) fn render(screen: &Alerts, shared: &Shared, canvas: &mut Canvas<'_>) 
         put(buf, area.x + 2, area.y + 2, none, area.width, theme.dim);
         return;
     }
-    let says = if area.height >= 14 { SAYS } else { 0 };
+    let told = lines.get(screen.line.0).filter(|_| area.height >= 14).map(|line| about(shared, line, theme));
+    let needed = told.iter().flatten().map(|(text, _)| rows(text, area.width)).sum::<u16>() + 1;
+    let says = if told.is_some() { needed.clamp(SAYS, area.height / 2) } else { 0 };
     let list = Rect { y: area.y + 2, height: area.height.saturating_sub(2 + says), ..area };
     // Rules do not escalate, some stores' alerts do.
     let escalates = lines.iter().any(|line| line.escalation > 0);
@@ -51,7 +54,7 @@ pub(super) fn render(screen: &Alerts, shared: &Shared, canvas: &mut Canvas<'_>) 
         left("state", if area.width < NARROW { 0 } else { 13 }),
         right("age", 7),
         if escalates { right("esc ", 5) } else { String::new() },
-        left(" of", 16),
+        left(" of", of_columns(area.width) + 1),
         "what"
     );
     put(buf, area.x, area.y + 1, &titles, area.width, theme.dim);
@@ -62,10 +65,17 @@ pub(super) fn render(screen: &Alerts, shared: &Shared, canvas: &mut Canvas<'_>) 
         row(shared, line, escalates, Rect { y, height: 1, ..list }, canvas.buf, theme);
         canvas.choice(y, Spot::Part(Part::LINE, index), index == screen.line.0);
     }
-    if let Some(line) = lines.get(screen.line.0).filter(|_| says > 0) {
-        let below = Rect { y: area.bottom() - says, height: says, ..area };
-        about(shared, line, below, canvas.buf, theme);
+    if let Some(told) = told {
+        let rule = "─".repeat(area.width as usize);
+        put(canvas.buf, area.x, area.bottom() - says, &rule, area.width, theme.dim);
+        let below = Rect { y: area.bottom() - says + 1, height: says - 1, ..area };
+        paragraph(&told, 0, below, canvas.buf);
     }
+}
+
+/// Columns for what an alert is about.
+const fn of_columns(width: u16) -> u16 {
+    if width < 120 { 15 } else { 28 }
 }
 
 fn style_of(line: &AlertLine, theme: &Theme) -> (&'static str, Style) {
@@ -97,17 +107,15 @@ fn row(shared: &Shared, line: &AlertLine, escalates: bool, area: Rect, buf: &mut
     let pieces = [
         (format!(" {glyph} {} {state} ", left(line.severity_word, 9)), style),
         (format!("{} {escalation}", right(&ago(until.since_us(line.since)), 7)), theme.dim),
-        (format!(" {} ", left(&fit(&safe(&line.group), 15), 15)), text),
+        (format!(" {} ", left(&safe(&line.group), of_columns(area.width))), text),
         (what, text),
     ];
     let pieces: Vec<(&str, Style)> = pieces.iter().map(|(text, style)| (text.as_str(), *style)).collect();
     put_all(buf, area.x, area.y, area.width, &pieces);
 }
 
-/// Draws the details of the selected alert.
-fn about(shared: &Shared, line: &AlertLine, area: Rect, buf: &mut Buffer, theme: &Theme) {
-    let rule = "─".repeat(area.width as usize);
-    put(buf, area.x, area.y, &rule, area.width, theme.dim);
+/// The details of an alert.
+fn about(shared: &Shared, line: &AlertLine, theme: &Theme) -> [(String, Style); 4] {
     let from = match &line.origin {
         AlertOrigin::Rule(rule) => format!("rule {rule}"),
         AlertOrigin::Stored(alert) => {
@@ -117,13 +125,10 @@ fn about(shared: &Shared, line: &AlertLine, area: Rect, buf: &mut Buffer, theme:
     };
     let until = line.ended.map(|at| format!(" … {}", full_time(shared.zone, at))).unwrap_or_default();
     let who = line.who.as_deref().map(|who| format!(" · acknowledged by {}", safe(who))).unwrap_or_default();
-    let texts = [
+    [
         (format!("{} · {}", safe(&line.title), from), theme.title),
         (safe(&line.reason), theme.text),
         (format!("{}{until}{who}", full_time(shared.zone, line.since)), theme.dim),
         (format!("shows {}", safe(&line.filter)), theme.dim),
-    ];
-    for (index, (text, style)) in texts.iter().enumerate() {
-        put(buf, area.x + 1, area.y + 1 + saturating_u16(index), text, area.width.saturating_sub(2), *style);
-    }
+    ]
 }

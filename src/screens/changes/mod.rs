@@ -159,6 +159,7 @@ impl Screen for ChangesScreen {
             Hint(Action::OPEN, "what was then"),
             Hint(Action::COMPARE, "after with before"),
             Hint(BY_ENDPOINT, "by endpoint"),
+            Hint(Action::ZOOM_IN, "shorter"),
             Hint(Action::FAILURES, "failures"),
             Hint(Action::REPORT, "report"),
             Hint(Action::PALETTE, "commands"),

@@ -1,12 +1,12 @@
 //! How it is drawn: a line a change, and a line for what was marked.
 
 use super::{ChangesScreen, Line};
+use crate::action::Action;
 use crate::screens::shared::Shared;
-use crate::tui::text::{count, duration, fit, left, put, put_all, right, safe};
+use crate::tui::text::{ago, count, fit, left, put, put_all, right, safe};
 use crate::tui::{Canvas, Part, Spot, Theme};
 use crosstail_core::model::Timestamp;
-use crosstail_core::number::saturating_u64;
-use crosstail_engine::change::{Measure, Shift};
+use crosstail_engine::change::{FoundChanges, Measure, Shift};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
@@ -25,6 +25,10 @@ pub(super) fn render(screen: &ChangesScreen, shared: &Shared, canvas: &mut Canva
         area.width,
         &head(screen, &changes, shared, theme).each_ref().map(|(t, s)| (t.as_str(), *s)),
     );
+    let foot = u16::from(area.height >= 6);
+    if let Some(found) = screen.found.as_ref().filter(|_| foot > 0) {
+        bounds(found, Rect { y: area.bottom() - foot, height: foot, ..area }, canvas);
+    }
     if lines.is_empty() {
         put(canvas.buf, area.x + 2, area.y + 2, "no change that is more than chance", area.width, theme.dim);
         return;
@@ -39,7 +43,7 @@ pub(super) fn render(screen: &ChangesScreen, shared: &Shared, canvas: &mut Canva
         "after"
     );
     put(canvas.buf, area.x, area.y + 1, &titles, area.width, theme.dim);
-    let list = Rect { y: area.y + 2, height: area.height.saturating_sub(2), ..area };
+    let list = Rect { y: area.y + 2, height: area.height.saturating_sub(2 + foot), ..area };
     let first = (screen.line.0 + 1).saturating_sub(usize::from(list.height.max(1)));
     for (y, (index, line)) in (list.y..list.bottom()).zip(lines.iter().enumerate().skip(first)) {
         let at = shared.local(line.at()).format("%m-%d %H:%M:%S").to_string();
@@ -74,10 +78,18 @@ pub(super) fn render(screen: &ChangesScreen, shared: &Shared, canvas: &mut Canva
     }
 }
 
+/// What may be missed, and what finds it.
+fn bounds(found: &FoundChanges, area: Rect, canvas: &mut Canvas<'_>) {
+    let text = format!("what lasts less than {} may be missed", ago(found.shortest_us));
+    let keys = [(Action::ZOOM_IN, "a shorter range"), (Action::RANGE, "any range")];
+    let (room, dim) = (area.width.saturating_sub(2), canvas.look.theme.dim);
+    canvas.put_keys(area.x + 1, area.y, room, (text.as_str(), &keys), dim);
+}
+
 /// How many changes of what, how exactly they are known, and what is not: where activities begin and end, and which source is away.
 fn head(screen: &ChangesScreen, changes: &str, shared: &Shared, theme: &Theme) -> [(String, Style); 3] {
     let found = screen.found.as_ref();
-    let exact = found.map(|found| duration(saturating_u64(found.window.bucket_us))).unwrap_or_default();
+    let exact = found.map(|found| ago(found.window.bucket_us)).unwrap_or_default();
     let of = screen.of.as_deref().map_or_else(|| "a system".to_owned(), |of| format!("endpoints of {}", safe(of)));
     let clock = |at: Timestamp| shared.local(at).format("%m-%d %H:%M").to_string();
     let ends = match found {

@@ -4,6 +4,7 @@ mod around;
 mod detail;
 mod facets;
 mod filter_bar;
+mod groups;
 mod histogram;
 mod left;
 mod list;
@@ -34,6 +35,7 @@ use crosstail_engine::store::{Affected, Row};
 use detail::Room;
 use facets::Facets;
 use filter_bar::FilterBar;
+use groups::Groups;
 use histogram::Histogram;
 use list::{List, Telling};
 use moves::ask_to_open;
@@ -60,6 +62,7 @@ pub struct Explore {
     pub window: Window,
     /// The operations of the view that have failed at least once.
     affected: Affected,
+    groups: Groups,
     /// When facets and histogram were last counted.
     counted_at: Timestamp,
     /// The store's revision at that time.
@@ -80,6 +83,7 @@ impl Explore {
             values: Values::default(),
             window: Window::default(),
             affected: Affected::default(),
+            groups: Groups::default(),
             counted_at: Timestamp(0),
             counted: 0,
         };
@@ -97,6 +101,7 @@ impl Explore {
             && self.detail.is_none()
             && self.around.is_none()
             && self.histogram.mark.is_none()
+            && !self.groups.is_shown()
             && !self.is_searching()
     }
 
@@ -136,6 +141,11 @@ impl Explore {
         self.list.tell(Telling::of(&shared.store, shared.store.rows(), names_a_system(&shared.filter)));
         self.facets.count(&self.values, shared);
         self.histogram.count(shared);
+    }
+
+    /// Groups failures where they are what is looked at.
+    pub(super) fn group(&mut self, shared: &mut Shared) -> Option<Effect> {
+        if self.focus == Focus::Filter { None } else { self.groups.ask(shared) }
     }
 
     /// The selected row; while following, the newest one shown.
@@ -408,6 +418,10 @@ impl Screen for Explore {
     }
 
     fn reply(&mut self, ticket: Ticket, reply: Reply, shared: &mut Shared) -> Result<Vec<Effect>, Reply> {
+        let reply = match self.groups.reply(ticket, reply, shared) {
+            Ok(()) => return Ok(Vec::new()),
+            Err(reply) => reply,
+        };
         let reply = match self.took(ticket, reply, shared) {
             Ok(effects) => return Ok(effects),
             Err(reply) => reply,

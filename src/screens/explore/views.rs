@@ -61,6 +61,9 @@ impl Explore {
                 if self.histogram.mark.take().is_some() {
                     return Some(Vec::new());
                 }
+                if self.groups.hide(shared) {
+                    return Some(Vec::new());
+                }
                 let whole = shared.filter.is_all();
                 shared.notify(if whole { "q quits" } else { "Backspace clears the filter, q quits" });
             }

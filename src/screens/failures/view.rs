@@ -3,15 +3,16 @@
 use super::FailuresScreen;
 use crate::config::marker_before;
 use crate::screens::shared::Shared;
+use crate::tui::paragraph::{paragraph, rows};
 use crate::tui::text::{count, day, duration, fit, left, put, put_all, right, safe, short_clock, spark};
 use crate::tui::{Canvas, Part, Spot, Theme};
 use crosstail_core::model::Timestamp;
-use crosstail_core::number::{saturating_u16, saturating_u64, saturating_usize};
+use crosstail_core::number::{saturating_u64, saturating_usize};
 use crosstail_engine::failure::{FailureGroup, FoundFailures, State};
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
-/// Lines for the selected group.
+/// Lines for the selected group, where each text is one.
 const SAYS: u16 = 7;
 
 pub(super) fn render(screen: &FailuresScreen, shared: &Shared, canvas: &mut Canvas<'_>) {
@@ -25,7 +26,9 @@ pub(super) fn render(screen: &FailuresScreen, shared: &Shared, canvas: &mut Canv
         put(canvas.buf, area.x + 2, area.y + 2, "nothing in this view has failed", area.width, theme.dim);
         return;
     }
-    let says = if area.height >= 16 { SAYS } else { 0 };
+    let told = screen.current().filter(|_| area.height >= 16).map(|group| about(group, shared, theme));
+    let needed = told.iter().flatten().map(|(text, _)| rows(text, area.width)).sum::<u16>() + 1;
+    let says = if told.is_some() { needed.clamp(SAYS, area.height / 2) } else { 0 };
     let columns = Columns::of(area.width, &found.groups);
     put(canvas.buf, area.x, area.y + 1, &columns.titles(), area.width, theme.dim);
     let list = Rect { y: area.y + 2, height: area.height.saturating_sub(2 + says), ..area };
@@ -37,8 +40,10 @@ pub(super) fn render(screen: &FailuresScreen, shared: &Shared, canvas: &mut Canv
         row(group, &columns, (shared, span), Rect { y, height: 1, ..list }, canvas);
         canvas.choice(y, Spot::Part(Part::LINE, index), index == screen.line.0);
     }
-    if let Some(group) = screen.current().filter(|_| says > 0) {
-        about(group, shared, Rect { y: area.bottom() - says, height: says, ..area }, canvas);
+    if let Some(told) = told {
+        let rule = "─".repeat(usize::from(area.width));
+        put(canvas.buf, area.x, area.bottom() - says, &rule, area.width, theme.dim);
+        paragraph(&told, 0, Rect { y: area.bottom() - says + 1, height: says - 1, ..area }, canvas.buf);
     }
 }
 
@@ -57,6 +62,7 @@ fn head(found: &FoundFailures, is_asking: bool, shared: &Shared, canvas: &mut Ca
     };
     let clock = |at: Timestamp| shared.local(at).format("%m-%d %H:%M").to_string();
     let known = match found.begins {
+        _ if found.is_growing => " · the past is still being written: more seems new than is".to_owned(),
         Some(begins) => format!(" · new: not before {}; the store begins {}", clock(found.fresh), clock(begins)),
         None => format!(" · new: not since {}", shared.local(found.known_from).format("%Y-%m-%d")),
     };
@@ -207,10 +213,7 @@ fn marked(group: &FailureGroup, shared: &Shared) -> String {
 }
 
 /// The selected group in words.
-fn about(group: &FailureGroup, shared: &Shared, area: Rect, canvas: &mut Canvas<'_>) {
-    let theme = &canvas.look.theme;
-    let rule = "─".repeat(usize::from(area.width));
-    put(canvas.buf, area.x, area.y, &rule, area.width, theme.dim);
+fn about(group: &FailureGroup, shared: &Shared, theme: &Theme) -> [(String, Style); 5] {
     let today = day(shared.zone, shared.now);
     let clock = |at: Timestamp| short_clock(shared.zone, at, today);
     let since = match (group.state, group.before) {
@@ -254,15 +257,11 @@ fn about(group: &FailureGroup, shared: &Shared, area: Rect, canvas: &mut Canvas<
         "" => format!("group {}", of.id()),
         note => format!("# {}", safe(note)),
     };
-    let texts = [
+    [
         (format!("{}   {place}", said(group)), theme.title),
         (format!("{since} · {many}"), theme.text),
         (format!("{}{repair}{waiting}", marked(group, shared)), theme.text),
         (format!("for example {example}"), theme.dim),
         (note, theme.accent),
-    ];
-    for (index, (text, style)) in texts.iter().enumerate() {
-        let y = area.y + 1 + saturating_u16(index);
-        put(canvas.buf, area.x + 1, y, &fit(text, area.width.saturating_sub(2)), area.width.saturating_sub(2), *style);
-    }
+    ]
 }

@@ -13,7 +13,7 @@ use compact_str::CompactString;
 use crosstail_core::model::{Check, HealthState, Latencies, Metric, Timestamp, Unit};
 use crosstail_core::number::{saturating_u16, saturating_usize};
 use crosstail_engine::failure::ERROR_LINE;
-use crosstail_engine::insight::{Baseline, SystemHealth};
+use crosstail_engine::insight::{Baseline, SystemHealth, per_minute};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -385,7 +385,7 @@ fn backlog(shared: &Shared, system: &str) -> f64 {
 
 /// Activities per second, or per minute if there are few.
 fn rate(per_second: f64) -> String {
-    if per_second >= 1.0 { format!("{per_second:.1}/s") } else { format!("{:.1}/min", per_second * 60.0) }
+    if per_second >= 1.0 { format!("{per_second:.1}/s") } else { per_minute(per_second * 60.0) }
 }
 
 /// A sparkline of activities: red where at least half has failed, in the colour of a warning where some have.

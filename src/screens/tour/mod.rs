@@ -3,7 +3,7 @@
 
 mod view;
 
-pub(super) use view::render;
+pub(super) use view::{render, rows};
 
 use super::request::Tab;
 use super::shared::Shared;
@@ -12,8 +12,8 @@ use crate::tui::text::{duration, safe, what};
 use crosstail_core::model::{Activity, Id};
 use crosstail_engine::window::Range;
 
-/// Rows of the strip: a rule, what was seen, what to do, and why.
-pub(super) const ROWS: u16 = 4;
+/// Rows of the strip where each sentence is one: a rule, what was seen, what to do, and why.
+const ROWS: u16 = 4;
 /// Activities of the view that are looked at to know what the filter keeps.
 const LOOKED_AT: usize = 200;
 
@@ -68,7 +68,7 @@ const STEPS: [Step; 5] = [
             Piece::Key(Action::RETRIES),
             Piece::Text(" for every try of the same operation."),
         ],
-        why: "When each began, how long it took, what came of it, and whether another follows.",
+        why: "When each began, how long it took, how it ended, and whether another follows.",
     },
     Step {
         title: "why",
@@ -148,7 +148,7 @@ impl Tour {
                 Some(Seen::Text(opened(activity)))
             }
             2 if sight.opened.is_some_and(|(_, tab)| tab == Tab::Retries) => {
-                text("One line a try, in order, with the gaps between them. < and > go through the tabs.")
+                text("A line a try, with the gaps between them. < and > go through the tabs.")
             }
             3 if sight.covering == Some(Action::FAILURES) => {
                 text("A line a group. There, enter shows what is in one; esc goes back to the list.")

@@ -7,12 +7,15 @@
 //!  What was sent, what came back and the error are read from the store.
 //! ```
 
-use super::{END, Piece, STEPS, Seen, Tour};
+use super::{END, Piece, ROWS, STEPS, Seen, Tour};
 use crate::action::Action;
 use crate::screens::shared::Shared;
-use crate::tui::text::{count, put, put_all, width};
-use crate::tui::{Canvas, Context, Spot};
+use crate::tui::paragraph::{flow, flowing_rows};
+use crate::tui::text::{count, put, width};
+use crate::tui::{Canvas, Context, Frame, Spot};
 use crosstail_core::number::saturating_usize;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
 
 pub(in crate::screens) fn render(tour: &Tour, may_end: bool, shared: &Shared, canvas: &mut Canvas<'_>) {
     let (area, theme) = (canvas.area, &canvas.look.theme);
@@ -31,16 +34,13 @@ pub(in crate::screens) fn render(tour: &Tour, may_end: bool, shared: &Shared, ca
     let at = area.right().saturating_sub(width(&end));
     put(canvas.buf, at, area.y, &end, width(&end), theme.dim);
     canvas.spots.add_text(at, area.y, width(&end), Spot::Action(Action::BACK));
-    let seen = match &tour.seen {
-        Some(Seen::Failures) => Some(failures(shared)),
-        Some(Seen::Text(text)) => Some(text.clone()),
-        None => None,
-    };
-    let room = area.width.saturating_sub(2);
     let mut y = area.y + 1;
-    if let Some(seen) = seen {
-        put_all(canvas.buf, area.x + 1, y, room, &[("✓ ", theme.success), (&seen, theme.text)]);
-        y += 1;
+    let mut flows = |pieces: &[(&str, Style)]| {
+        let rest = Rect { y, height: area.bottom().saturating_sub(y), ..area };
+        y = y.saturating_add(flow(pieces, rest, canvas.buf));
+    };
+    if let Some(seen) = seen(tour, shared) {
+        flows(&[("✓ ", theme.success), (seen.as_str(), theme.text)]);
     }
     let pieces = step.map_or(END, |step| step.press);
     let keys: Vec<(String, _)> = pieces
@@ -55,11 +55,36 @@ pub(in crate::screens) fn render(tour: &Tour, may_end: bool, shared: &Shared, ca
             },
         })
         .collect();
-    let keys: Vec<_> = keys.iter().map(|(text, style)| (text.as_str(), *style)).collect();
-    put_all(canvas.buf, area.x + 1, y, room, &keys);
+    flows(&keys.iter().map(|(text, style)| (text.as_str(), *style)).collect::<Vec<_>>());
     if let Some(step) = step {
-        put(canvas.buf, area.x + 1, y + 1, step.why, room, theme.dim);
+        flows(&[(step.why, theme.dim)]);
     }
+}
+
+/// What was seen in the last step.
+fn seen(tour: &Tour, shared: &Shared) -> Option<String> {
+    match &tour.seen {
+        Some(Seen::Failures) => Some(failures(shared)),
+        Some(Seen::Text(text)) => Some(text.clone()),
+        None => None,
+    }
+}
+
+/// Rows of the strip: where the screen is narrow, sentences have several, if there is room for them.
+pub(in crate::screens) fn rows(tour: &Tour, shared: &Shared) -> u16 {
+    /// Columns of a key: which it is, only the keymap knows.
+    const KEY: &str = "esc";
+    let press = |piece: &Piece| match piece {
+        Piece::Text(text) | Piece::Typed(text) => *text,
+        Piece::Key(_) => KEY,
+    };
+    let step = STEPS.get(tour.done);
+    let press: String = step.map_or(END, |step| step.press).iter().map(press).collect();
+    let seen = seen(tour, shared).map(|seen| format!("✓ {seen}"));
+    let texts = [seen.as_deref(), Some(press.as_str()), step.map(|step| step.why)];
+    let rows: u16 = texts.into_iter().flatten().map(|text| flowing_rows(text, shared.size.0)).sum();
+    let rows = ROWS.max(rows + 1);
+    if Frame::of(shared.size, rows).strip.height == 0 { ROWS } else { rows }
 }
 
 /// How many failed, as far as it is known.

@@ -14,7 +14,7 @@ mod marked;
 mod series;
 
 pub use marked::{MARKERS, SOON_US, shifts_at, window_at};
-pub use series::{FoundChanges, Measure, Shift, Window, shifts};
+pub use series::{FoundChanges, Measure, Shift, Window, shifts, shortest_us};
 
 use std::ops::RangeInclusive;
 
@@ -153,6 +153,25 @@ pub fn block_of(values: &[f64]) -> usize {
     if lags == 0 { 1 } else { 2 * lags + 1 }
 }
 
+/// How many values in a row a spell must have in a series of so many to be found nearly always, however great it is. Values that
+/// belong together are permuted together, and a few such blocks stand side by side by chance in too many permutations.
+pub fn shortest_spell(count: usize, block: usize) -> usize {
+    /// So many of all permutations that are made may have as great a spell by chance.
+    const RARE: f64 = 0.1;
+    let (block, allowed) = (block.max(1), RARE / f64::from(PERMUTATIONS));
+    let blocks = count / block;
+    let mut ways = 1.0;
+    for chosen in 1..=blocks {
+        // So many blocks are a row in so many of the ways to choose them, and blocks begin with the spell in one of so many orders.
+        let rows = (blocks - chosen + 1) as f64;
+        ways *= rows / chosen as f64;
+        if rows / ways / block as f64 <= allowed {
+            return (chosen * block).max(LEAST);
+        }
+    }
+    count
+}
+
 fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_unstable_by(f64::total_cmp);
@@ -275,6 +294,24 @@ mod tests {
         assert!(alarms < 8, "{alarms} of 2000");
     }
 
+    /// An outage of twelve minutes is six buckets of a day: where rates are correlated, that is no more than chance.
+    #[test]
+    fn what_is_said_to_be_the_shortest_spell_is_found_and_a_shorter_one_is_not() {
+        let mut rng = fastrand::Rng::with_seed(9);
+        let mut found = |length: usize| {
+            let one = |n: usize| {
+                let begin = 300 + n;
+                let value = |at: usize| if (begin..begin + length).contains(&at) { 9.0 } else { 3.0 };
+                let series: Vec<f64> = (0..720).map(|at| value(at) + rng.f64()).collect();
+                let found = change_points(&series, 3);
+                found.contains(&begin) && found.contains(&(begin + length))
+            };
+            (0..8).map(one).filter(|found| *found).count()
+        };
+        assert!(found(shortest_spell(720, 3)) >= 6);
+        assert!(found(6) <= 1);
+    }
+
     #[test]
     fn a_step_is_found_where_it_is() {
         let mut rng = fastrand::Rng::with_seed(8);
@@ -296,6 +333,12 @@ mod tests {
         // In a series of 96, three values stand together by chance more often than that.
         assert_eq!(change_points(&spell(60..63), 1), [0_usize; 0]);
         assert_eq!(change_points(&spell(44..45), 1), [0_usize; 0]);
+        // A longer row is needed where values belong together.
+        assert_eq!(
+            [(96, 1), (720, 1), (720, 3), (720, 5)].map(|(count, block)| shortest_spell(count, block)),
+            [4, 3, 9, 20]
+        );
+        assert_eq!(shortest_spell(8, 1), 8, "never");
         // Too little to say.
         assert_eq!(change_points(&[0.0, 0.0, 9.0, 9.0], 1), [0_usize; 0]);
         assert_eq!(change_points(&[1.0; 50], 1), [0_usize; 0]);

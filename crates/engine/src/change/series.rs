@@ -1,6 +1,7 @@
 //! Figures by bucket of time: when rate, failure share and latency of each group changed.
 
-use super::{LEAST, SPELL, Search, block_of, change_points, greatest, greatest_of};
+use super::{LEAST, SPELL, Search, block_of, change_points, greatest, greatest_of, shortest_spell};
+use crate::insight::per_minute;
 use crosstail_core::model::{Figures, Timestamp};
 use crosstail_core::number::{saturating_i64, saturating_usize};
 use crosstail_source::Groups;
@@ -49,7 +50,7 @@ impl Measure {
     /// A value for people.
     pub fn shown(self, value: f64) -> String {
         match self {
-            Self::Rate if value < 0.1 => format!("{:.1}/min", value * 60.0),
+            Self::Rate if value < 0.1 => per_minute(value * 60.0),
             Self::Rate => format!("{value:.1}/s"),
             Self::Failures => format!("{:.1} %", value * 100.0),
             Self::Latency if value < 1000.0 => format!("{value:.0} ms"),
@@ -161,6 +162,8 @@ pub struct FoundChanges {
     /// each group.
     pub begins: bool,
     pub ends: bool,
+    /// What lasts for less may not be told from chance.
+    pub shortest_us: i64,
     /// Why a source is left out.
     pub problem: Option<String>,
 }
@@ -214,6 +217,14 @@ pub fn shifts(figures: &Groups, window: Window) -> Vec<Shift> {
     }
     all.sort_by(|a, b| (a.at, &a.group, a.measure).cmp(&(b.at, &b.group, b.measure)));
     all
+}
+
+/// How long a spell must last to be found in each of the groups.
+pub fn shortest_us(figures: &Groups, window: Window) -> i64 {
+    let nothing = Figures::default();
+    let groups = by_group(figures, &nothing, window);
+    let shortest = groups.iter().map(|(_, buckets)| shortest_spell(buckets.len(), block_of_rates(buckets, window)));
+    saturating_i64(shortest.max().unwrap_or(LEAST)).saturating_mul(window.bucket_us)
 }
 
 /// How many buckets in a row belong together: what comes in one burst fails, and is slow, together.
@@ -514,6 +525,12 @@ mod tests {
         assert_eq!(told(&[(120, 40), (20, 30), (120, 47)]), [0_i64; 0], "from 40 to 30 is none, and from 40 to 47");
         assert_eq!(told(&[(120, 40), (20, 20), (120, 40)]), [120, 140]);
         assert_eq!(told(&[(120, 40), (20, 30), (120, 90)]), [140], "from 39 to 90 is one");
+    }
+
+    #[test]
+    fn a_rate_that_is_not_nothing_is_not_shown_as_nothing() {
+        let shown = [0.0, 0.0001, 0.002, 0.05, 0.5].map(|rate| Measure::Rate.shown(rate));
+        assert_eq!(shown, ["0/min", "<0.1/min", "0.1/min", "3.0/min", "0.5/s"]);
     }
 
     #[test]

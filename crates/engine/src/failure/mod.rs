@@ -79,6 +79,8 @@ pub struct FoundFailures {
     pub begins: Option<Timestamp>,
     /// What occurs from here on, and did not before, is new.
     pub fresh: Timestamp,
+    /// Whether what was before is still being written: then more seems to be new than is.
+    pub is_growing: bool,
     /// Why nothing is remembered.
     pub problem: Option<String>,
 }

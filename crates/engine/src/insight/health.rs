@@ -415,6 +415,15 @@ fn seconds(ms: f64) -> String {
     }
 }
 
+/// A rate a minute for people: what is more than nothing is never shown as nothing.
+pub fn per_minute(rate: f64) -> String {
+    match rate {
+        rate if rate >= 0.1 => format!("{rate:.1}/min"),
+        rate if rate > 0.0 => "<0.1/min".to_owned(),
+        _ => "0/min".to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

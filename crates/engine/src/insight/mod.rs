@@ -26,7 +26,7 @@ pub use compare::{Comparison, Difference, Section, SectionDiff, compare, success
 pub use confidence::surely;
 pub use contrast::{Contrast, Distinction, SYMPTOM_FIELDS, Subject, Tally};
 pub use explain::{Policy, attempt, codes, describe_mapping};
-pub use health::{Attempt, Baseline, Course, Health, HealthFigures, HealthInput, SystemHealth, Windows};
+pub use health::{Attempt, Baseline, Course, Health, HealthFigures, HealthInput, SystemHealth, Windows, per_minute};
 pub use http::{header_meaning, size, status_meaning};
 pub use identify::{Candidate, candidates};
 pub use jq::jq;

@@ -88,7 +88,7 @@ impl Range {
             Self::Last(us) => match *us {
                 us if us % DAY == 0 && us > DAY => format!("last {} d", us / DAY),
                 us if us % HOUR == 0 => format!("last {} h", us / HOUR),
-                us if us % MINUTE == 0 => format!("last {} m", us / MINUTE),
+                us if us % MINUTE == 0 => format!("last {} min", us / MINUTE),
                 us => format!("last {:.1} s", us as f64 / 1e6),
             },
             Self::Everything => "everything".to_owned(),
@@ -99,7 +99,7 @@ impl Range {
     /// As it is written on a command line.
     pub fn text(&self) -> String {
         match self {
-            Self::Last(_) => self.describe().trim_start_matches("last ").replace(' ', ""),
+            Self::Last(_) => self.describe().trim_start_matches("last ").replace(" min", "m").replace(' ', ""),
             _ => self.describe(),
         }
     }
@@ -132,11 +132,11 @@ mod tests {
         // 2026-11-26T03:00:00Z
         let context = Context { now: Timestamp(1_795_662_000_000_000), ..Context::default() };
         for (text, shown, written) in [
-            ("15m", "last 15 m", "15m"),
+            ("15m", "last 15 min", "15m"),
             ("24h", "last 24 h", "24h"),
             ("last 24 h", "last 24 h", "24h"),
             ("7d", "last 7 d", "7d"),
-            ("-90m", "last 90 m", "90m"),
+            ("-90m", "last 90 min", "90m"),
             ("everything", "everything", "everything"),
             ("2026-09-01..2026-09-02", "2026-09-01..2026-09-02", "2026-09-01..2026-09-02"),
         ] {

@@ -3,6 +3,7 @@
 //! ```text
 //! histogram                (3 rows and an axis; 1 row on a small terminal; or as many as were chosen)
 //! what became of failures  (a line, where a filter keeps some)
+//! groups of failures       (up to four lines, where a filter asks for failures and no detail is open)
 //! facets │ list │ detail   (detail next to the list from 140 columns, else below it, else instead of it)
 //! ```
 
@@ -19,6 +20,8 @@ pub(in crate::screens::explore) struct Places {
     pub histogram: Rect,
     /// What became of the operations that have failed.
     pub affected: Rect,
+    /// The failures in groups.
+    pub groups: Rect,
     pub facets: Rect,
     /// List with its header line.
     pub list: Rect,
@@ -44,6 +47,11 @@ impl Places {
         if is_said && !instead {
             places.affected = Rect { height: 1, ..middle };
             middle = Rect { y: middle.y + 1, height: middle.height.saturating_sub(1), ..middle };
+        }
+        if !wants_detail && explore.around.is_none() {
+            let rows = explore.groups.rows().min(middle.height / 3);
+            places.groups = Rect { height: rows, ..middle };
+            middle = Rect { y: middle.y + rows, height: middle.height.saturating_sub(rows), ..middle };
         }
         if explore.facets.is_on && width >= 100 && !(wants_detail && width < 180) {
             let facets = explore.facets.width(width >= 160 && !wants_detail);

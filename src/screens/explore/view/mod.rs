@@ -8,7 +8,7 @@ mod status;
 pub(super) use layout::Places;
 
 use super::around::{Around, SPANS};
-use super::{Explore, detail, facets, filter_bar, histogram, list, parts};
+use super::{Explore, detail, facets, filter_bar, groups, histogram, list, parts};
 use crate::action::Action;
 use crate::screens::request::Focus;
 use crate::screens::shared::{CountState, Shared, outcomes_of};
@@ -136,6 +136,7 @@ fn neighbourhood(around: &Around, shared: &Shared, canvas: &mut Canvas<'_>) {
 pub(super) fn body(explore: &Explore, shared: &Shared, canvas: &mut Canvas<'_>) {
     let places = Places::of(explore, shared);
     affected(explore, shared, &mut canvas.at(places.affected));
+    groups::render(&explore.groups, shared, &mut canvas.at(places.groups));
     let has_keys = |focus| explore.focus == focus;
     let theme = &canvas.look.theme;
     canvas.spots.add(places.histogram, Spot::Part(parts::BARS, 0));

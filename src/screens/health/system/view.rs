@@ -10,7 +10,7 @@ use crate::tui::text::{
 use crate::tui::{Canvas, Part, Spot, Theme};
 use crosstail_core::model::{Check, Figures};
 use crosstail_core::number::{saturating_i64, saturating_u16, saturating_usize, truncated_usize};
-use crosstail_engine::insight::SystemHealth;
+use crosstail_engine::insight::{SystemHealth, per_minute};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -218,7 +218,7 @@ fn trend(screen: &HealthScreen, view: &SystemView, shared: &Shared, area: Rect, 
         }
     }
     let x = area.x + 4 + saturating_u16(view.trend.len() - left_out);
-    put(buf, x, area.y + 1, &format!("up to {:.1}/min", most as f64 / minutes), 22, theme.dim);
+    put(buf, x, area.y + 1, &format!("up to {}", per_minute(most as f64 / minutes)), 22, theme.dim);
     put(buf, x, area.y + 2, &format!("up to {worst:.0} % failed"), 22, theme.dim);
     let drawn = saturating_u16(view.trend.len() - left_out);
     axis(

@@ -4,7 +4,7 @@ use crate::screens::explore::detail::{Detail, Loadable, SideBySide};
 use crate::screens::shared::Shared;
 use crate::tui::Theme;
 use crate::tui::paragraph::paragraph;
-use crate::tui::text::{clock, day, duration, fit, glyph, left, put, put_all, safe};
+use crate::tui::text::{clock, day, duration, fit, fit_difference, glyph, left, put, put_all, safe};
 use crosstail_core::model::{Activity, visible_line};
 use crosstail_core::number::saturating_u16;
 use crosstail_engine::insight::{SectionDiff, status_meaning};
@@ -58,13 +58,14 @@ pub(super) fn render(shared: &Shared, detail: &Detail, area: Rect, buf: &mut Buf
             }
             Some([mine, other]) => {
                 put(buf, columns[0], y, &fit(&row.path, path), path, row.style);
-                put(buf, columns[1], y, &fit(&mine.0, side.saturating_sub(1)), side, mine.1);
+                let [one, two] = fit_difference([&mine.0, &other.0], side.saturating_sub(1));
+                put(buf, columns[1], y, &one, side, mine.1);
                 put_all(
                     buf,
                     columns[2].saturating_sub(1),
                     y,
                     side + 1,
-                    &[("│", theme.border), (&fit(&other.0, side), other.1)],
+                    &[("│", theme.border), (two.as_str(), other.1)],
                 );
             }
         }
