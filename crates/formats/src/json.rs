@@ -396,6 +396,7 @@ const KIND: &[&str] = &[
     "exceptionType",
     "exception_class",
     "errorType",
+    "ClassName",
     "code",
 ];
 

@@ -233,7 +233,9 @@ impl Formats {
             activity.message = Some(line.trim().into());
         }
         activity.places = vec![at.place.clone()];
-        Found { activity, form: Form::Logfmt, names_service, scope: None, line: None, length: None }
+        let mut found = Found { activity, form: Form::Logfmt, names_service, scope: None, line: None, length: None };
+        found.blame_error();
+        found
     }
 
     /// The record in a message that is JSON, pairs or a call and nothing else.

@@ -35,12 +35,8 @@ impl Found {
         if !self.is_told() || !(has(b"\\n") || has_frames()) {
             return;
         }
-        let error = self.activity.error.clone().filter(|error| error.contains('\n'));
-        if let Some(stack) = error
-            && let Some(found) = thrown_in(&stack)
-        {
-            self.activity.error = None;
-            return self.blame(found, &stack);
+        if self.blame_error() {
+            return;
         }
         let message = self.activity.message.clone().unwrap_or_default();
         if let Some(thrown) = thrown(first_line(&message).1).or_else(|| thrown(&message)) {
@@ -52,6 +48,16 @@ impl Found {
             Some(thrown) => self.blame(thrown, &stack),
             None => self.place(&stack),
         }
+    }
+
+    /// Takes what was thrown from an error whose text is the whole stack; returns whether it is one.
+    pub(crate) fn blame_error(&mut self) -> bool {
+        let error = self.activity.error.clone().filter(|error| error.contains('\n'));
+        let thrown = error.and_then(|stack| thrown_in(&stack).map(|thrown| (thrown, stack)));
+        let Some((thrown, stack)) = thrown else { return false };
+        self.activity.error = None;
+        self.blame(thrown, &stack);
+        true
     }
 
     /// Keeps a message that is a stack as the stack of the record, where it has no other.

@@ -102,6 +102,7 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("liberty", include_str!("../../../../config/schemas/liberty.toml")),
     ("okta", include_str!("../../../../config/schemas/okta.toml")),
     ("appinsights", include_str!("../../../../config/schemas/appinsights.toml")),
+    ("appinsights-export", include_str!("../../../../config/schemas/appinsights-export.toml")),
     ("datadog", include_str!("../../../../config/schemas/datadog.toml")),
     ("logrus", include_str!("../../../../config/schemas/logrus.toml")),
     ("otlp", include_str!("../../../../config/schemas/otlp.toml")),
