@@ -396,11 +396,12 @@ impl Reader {
             self.hint.store(scanned.dialect, Ordering::Relaxed);
             let dialect = &self.formats.dialects[scanned.dialect];
             let message = scanned.fields.raw(Target::Message);
+            let lacks_level = scanned.fields.raw(Target::Level).is_none();
             let definition = dialect.schema().definition();
             let as_it_is = !definition.wraps
                 && definition.template.is_none()
                 && !scanned.fields.folded
-                && message.as_deref().is_none_or(|text| !may_hold_record(text, true))
+                && message.as_deref().is_none_or(|text| !may_hold_record(text, lacks_level))
                 && scanned.fields.raw(Target::Query).is_none();
             if as_it_is && rejects.is_some_and(|rejects| rejects(&scanned.fields, dialect.schema())) {
                 return;
