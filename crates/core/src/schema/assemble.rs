@@ -328,7 +328,7 @@ pub fn is_http_method(word: &str) -> bool {
 /// Whether a time only says that it is not known: zero since the epoch (OpenTelemetry), the first moment of year 1 (Go, .NET).
 fn is_no_time(value: &Scalar<'_>) -> bool {
     match value {
-        Scalar::Text(text) => text.as_ref() == "0" || text.starts_with("0001-01-01T00:00:00"),
+        Scalar::Text(text) => **text == *"0" || text.starts_with("0001-01-01T00:00:00"),
         Scalar::Number(text) => *text == "0",
         _ => false,
     }
