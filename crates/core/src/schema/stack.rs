@@ -38,10 +38,11 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// Lines, or frames each in a line.
+/// Lines, or frames each in a line, without those that say nothing. `None` for a list of something else.
 fn lines_of(list: &[Value]) -> Option<String> {
     let line = |one: &Value| one.as_str().map(str::to_owned).or_else(|| frame(one));
-    list.iter().map(line).collect::<Option<Vec<_>>>().map(|lines| lines.join("\n"))
+    let lines: Vec<String> = list.iter().filter_map(line).collect();
+    (list.is_empty() || !lines.is_empty()).then(|| lines.join("\n"))
 }
 
 /// Exceptions, of which each was caused by the next one (structlog).
@@ -175,6 +176,10 @@ mod tests {
                 Some("E: no\n    at /srv/main.php:7"),
             ),
             (json!({"name": "E", "message": "no", "stack_trace": ["E: no", "  at a"]}), Some("E: no\n  at a")),
+            (
+                json!([{"filename": "/srv/a.py", "lineno": 1}, python]),
+                Some("  File \"/srv/pay.py\", line 10, in charge"),
+            ),
             (json!([]), None),
             (json!([1]), None),
             (json!([{"order": 7}]), None),
