@@ -41,9 +41,10 @@ impl<'p> LinePrefilter<'p> {
     /// Whether a clause certainly fails.
     pub(super) fn rejects(&self, record: &Assembler<'_>, schema: &Schema) -> bool {
         self.clauses.iter().any(|(target, test)| match test {
-            Matcher::Text(patterns) => {
-                record.raw(*target).is_some_and(|text| !patterns.iter().any(|pattern| pattern.test(&text)))
-            }
+            Matcher::Text(patterns) => record
+                .raw(*target)
+                .filter(|text| *target != Target::Error || is_as_written(text))
+                .is_some_and(|text| !patterns.iter().any(|pattern| pattern.test(&text))),
             Matcher::Word(mask) => record
                 .raw(*target)
                 .and_then(|text| Level::parse_any(schema.definition().word("level", &text)))
@@ -53,5 +54,23 @@ impl<'p> LinePrefilter<'p> {
                 .is_some_and(|n| (100.0..1000.0).contains(&n) && !intervals.iter().any(|i| i.contains(n.trunc()))),
             _ => false,
         })
+    }
+}
+
+/// Whether the text of an error is the activity's: of a stack and of an object that is what they say was thrown.
+fn is_as_written(error: &str) -> bool {
+    !error.starts_with(['{', '[']) && !error.contains('\n')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_that_is_still_to_be_read_rejects_nothing() {
+        for error in ["Traceback (most recent call last):\n  a\nValueError: no route", r#"{"value":"no route"}"#] {
+            assert!(!is_as_written(error), "{error}");
+        }
+        assert!(is_as_written("no route"));
     }
 }

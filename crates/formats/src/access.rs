@@ -1,7 +1,21 @@
-//! What stands behind the usual fields of an access log.
+//! Lines of access logs: those that stand in another record, and what stands behind their usual fields.
 
+use crate::read::{Found, Surrounding};
+use crate::registry::Formats;
 use crosstail_core::model::{Activity, Id};
 use crosstail_core::schema::DurationUnit;
+
+impl Formats {
+    /// The call that a line is by one of the formats whose records are one line each.
+    pub(crate) fn call_of(&self, line: &str, at: &Surrounding<'_>, depth: u8) -> Option<Found> {
+        let texts = self.text();
+        let single = |index: usize| texts.formats[texts.owners[index].0].single;
+        texts.fitting(line, single).find_map(|index| {
+            let (format, number) = texts.owners[index];
+            self.by_format(format, number, line, at, depth + 1)
+        })
+    }
+}
 
 /// Duration and id among what an access log has behind its usual fields.
 pub(crate) fn complete_access(activity: &mut Activity, rest: &str) {

@@ -1,14 +1,16 @@
 //! JSON records: one value a record, several values or an array in one text, envelopes that hold many, and OTLP.
 
+use crate::crash::crash;
 use crate::decoding;
 use crate::format::compile;
 use crate::otlp;
 use crate::piece::Piece;
-use crate::read::{DEPTH, Form, Found, Surrounding, broken, keep_payload, names_service, scope_of};
+use crate::read::{DEPTH, Form, Found, Surrounding, broken, first_line, keep_payload, names_service, scope_of};
 use crate::registry::{Dialect, Formats};
-use crate::{generic, logfmt};
-use crosstail_core::model::{Kind, Spelled, Surroundings, Timestamp, spelled_time};
-use crosstail_core::schema::{Assembler, Scalar, Target, json, lookup};
+use crate::{generic, logfmt, loki};
+use crosstail_core::model::{Kind, Spelled, Surroundings, Timestamp, exception, spelled_time};
+use crosstail_core::number::saturating_i64;
+use crosstail_core::schema::{Assembler, Scalar, Target, is_http_method, json, lookup};
 use regex::bytes::Regex;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -67,11 +69,17 @@ impl Formats {
     ) -> Found {
         let schema = dialect.schema();
         let definition = schema.definition();
+        if fields.folded
+            && let Some(text) = unfolded(value, &definition.nests)
+        {
+            let mut whole = Assembler::default();
+            if json::scan_first(&text, schema.tree(), &mut whole).is_ok() {
+                return self.complete(dialect, form, whole, (&text, rest), at, depth);
+            }
+        }
         let special = definition.wraps || definition.template.is_some();
         let lacks_level = fields.raw(Target::Level).is_none();
-        let message = fields
-            .raw(Target::Message)
-            .filter(|text| special || text.starts_with('{') || (lacks_level && holds_record(text)));
+        let message = fields.raw(Target::Message).filter(|text| special || may_hold_record(text, lacks_level));
         let message = message.map(Cow::into_owned);
         let named = names_service(&fields);
         let scope = if schema.has_phases() { scope_of(&fields) } else { None };
@@ -108,23 +116,9 @@ impl Formats {
             let rendered = template.rendered.as_deref().and_then(|path| record.get(path)?.as_array());
             outer.activity.message = Some(render(text, &record, rendered.map_or(&[], Vec::as_slice)).into());
         }
-        if let Some(text) = &message
-            && text.starts_with('{')
-            && depth < DEPTH
-            && let Some(inner) = self.opened(text, at, depth)
-        {
-            return inner.within(outer);
-        }
-        if let Some(text) = &message
-            && definition.template.is_none()
-            && depth < DEPTH
-            && outer.activity.url.is_none()
-            && holds_record(text)
-        {
-            let inner = self.record(text, at, depth + 1);
-            if !matches!(inner.form, Form::Plain | Form::Empty | Form::Broken) {
-                return Found { form: outer.form, ..inner }.within(outer);
-            }
+        let holds = |text: &&str| depth < DEPTH && (definition.template.is_none() || text.starts_with('{'));
+        if let Some(text) = message.as_deref().filter(holds) {
+            outer = self.with_inside(outer, (text, value), lacks_level, at, depth);
         }
         if let Some(error) = outer.activity.error.as_deref().filter(|text| text.starts_with(['{', '[']))
             && let Ok(object) = serde_json::from_str::<Value>(error)
@@ -134,12 +128,53 @@ impl Formats {
             outer.activity.error = Some(what.into());
         }
         outer.blame_stack(schema, value);
+        outer.keep_thrown(at);
         let own = &outer.activity;
         let says = own.message.is_some() || own.url.is_some() || own.error.is_some() || own.operation.is_some();
         if !says && value.len() > 2 && own.kind != Kind::Undecodable {
             outer.activity.message = Some(value[..value.floor_char_boundary(SHOWN_BYTES)].into());
         }
         outer
+    }
+
+    /// A record with what its message says, where that is a record itself.
+    fn with_inside(
+        &self,
+        outer: Found,
+        (text, value): (&str, &str),
+        lacks_level: bool,
+        at: &Surrounding<'_>,
+        depth: u8,
+    ) -> Found {
+        if text.starts_with('{') {
+            return match self.opened(text, at, depth) {
+                Some(inner) => with_object(outer, inner, (text, value)),
+                None => outer,
+            };
+        }
+        if outer.activity.url.is_some() {
+            return outer;
+        }
+        if let Some(call) = self.call_in(text, at, depth) {
+            return with_call(outer, call);
+        }
+        if lacks_level && holds_record(text) {
+            let inner = self.record(text, at, depth + 1);
+            if !matches!(inner.form, Form::Plain | Form::Empty | Form::Broken) {
+                return Found { form: outer.form, ..inner }.within(outer);
+            }
+        }
+        outer
+    }
+
+    /// The call in a message that is a line of an access log and nothing else: morgan's, which Winston writes.
+    fn call_in(&self, message: &str, at: &Surrounding<'_>, depth: u8) -> Option<Found> {
+        if !begins_like_call(message) {
+            return None;
+        }
+        let line = decoding::uncoloured(message.trim().into());
+        let call = if line.contains('\n') { None } else { self.call_of(&line, at, depth) };
+        call.filter(|call| call.activity.url.is_some() && call.activity.http_status.is_some())
     }
 
     /// Appends what further lines of a wrapper hold. `cuts`: a line without a newline goes on in the next one.
@@ -208,7 +243,10 @@ impl Formats {
             let list = lookup(&record, path)?.as_array()?;
             (!list.is_empty() && list.iter().all(Value::is_object)).then_some(list)
         })?;
-        Some(list.iter().filter_map(|element| Some(piece(element.as_object()?.clone(), None))).collect())
+        let records = list.iter().flat_map(|element| {
+            loki::lines(element).unwrap_or_else(|| element.as_object().cloned().into_iter().collect())
+        });
+        Some(records.map(|record| piece(record, None)).collect())
     }
 
     /// The record of a piece.
@@ -233,10 +271,76 @@ impl Formats {
     }
 }
 
-/// Whether the message of a record without a level is a record itself: it begins with a time, or with pairs.
-pub(crate) fn holds_record(message: &str) -> bool {
+/// Whether the message of a record may be a record itself, which says more than the fields beside it.
+pub(crate) fn may_hold_record(message: &str, lacks_level: bool) -> bool {
+    message.starts_with('{') || begins_like_call(message) || (lacks_level && holds_record(message))
+}
+
+/// Whether the message of a record without a level is a record itself: it begins with a time, with pairs, or with a level.
+fn holds_record(message: &str) -> bool {
     generic::begins_with_time(message)
         || (["level=", "time=", "ts=", "msg="].iter().any(|key| message.starts_with(key)) && logfmt::is_record(message))
+        || (is_marked(message) && generic::head(first_line(message).0).level.is_some())
+}
+
+/// Whether a message begins as lines with a level do, with a mark or a word in capitals, or as what a runtime says of a crash.
+fn is_marked(message: &str) -> bool {
+    match message.as_bytes() {
+        [b'[' | b'<', ..] | [b'A'..=b'Z', b'A'..=b'Z', ..] => true,
+        _ => crash(message).is_some(),
+    }
+}
+
+/// Whether a message begins as the lines of access logs do: with who called, or with a method and a path.
+fn begins_like_call(message: &str) -> bool {
+    match message.as_bytes().first() {
+        Some(b'0'..=b'9' | b':' | b'-' | b'"') => message.contains(" HTTP/"),
+        Some(b'A'..=b'Z') => {
+            let words = message.split_once(' ').filter(|(_, rest)| rest.starts_with(['/', 'h']));
+            words.is_some_and(|(word, _)| is_http_method(word))
+        }
+        // Colours.
+        Some(0x1b) => message.contains(" /"),
+        _ => false,
+    }
+}
+
+/// A record with the object that stands where its message may be. `value`: the text of the record.
+fn with_object(mut outer: Found, mut inner: Found, (text, value): (&str, &str)) -> Found {
+    // One that has nothing to show is a part of the record, such as ECS' `event`.
+    let is_part = inner.activity.message.as_deref().is_some_and(|shown| text.starts_with(shown));
+    if is_part {
+        inner.activity.message = None;
+    }
+    // It is no text, and a call shows what it was.
+    if (outer.activity.url.is_some() || inner.activity.url.is_some()) && value.contains(text) {
+        outer.activity.message = None;
+    }
+    if is_part { outer.within(inner) } else { inner.within(outer) }
+}
+
+/// A record with the call that its message is. Its own time is the finer one, and stays.
+fn with_call(outer: Found, call: Found) -> Found {
+    let mut found = outer.within(call);
+    let own = &mut found.activity;
+    if own.exact_start && own.completed_at.is_none() {
+        own.completed_at = own.duration_us.map(|us| own.started_at.plus_us(saturating_i64(us)));
+    }
+    found
+}
+
+/// A record in which the objects that are written as texts, where paths say so (`properties.{}`), are objects.
+fn unfolded(value: &str, paths: &[String]) -> Option<String> {
+    let Ok(Value::Object(mut record)) = serde_json::from_str(value) else { return None };
+    let mut changed = false;
+    for name in paths.iter().filter_map(|path| path.strip_suffix(".{}")) {
+        let object = record.get(name).and_then(Value::as_str).and_then(|text| serde_json::from_str::<Value>(text).ok());
+        if let Some(object) = object.filter(Value::is_object) {
+            record.insert(name.to_owned(), object);
+            changed = true;
+        }
+    }
+    changed.then(|| Value::Object(record).to_string())
 }
 
 /// Keys that end in a word for a time, with a unit perhaps, each with its value.
@@ -266,15 +370,56 @@ fn named_time(value: &str) -> Option<Spelled> {
     })
 }
 
+/// What an object that stands for an error may call what it says, and its kind.
+const WHAT: &[&str] = &[
+    "message",
+    "Message",
+    "value",
+    "exc_value",
+    "msg",
+    "description",
+    "reason",
+    "detail",
+    "errorMessage",
+    "error_message",
+    "exception_message",
+    "localizedMessage",
+];
+const KIND: &[&str] = &[
+    "type",
+    "name",
+    "class",
+    "Type",
+    "Name",
+    "exc_type",
+    "className",
+    "exceptionType",
+    "exception_class",
+    "errorType",
+    "ClassName",
+    "code",
+];
+
 /// What an object that stands for an error says, and its kind: of several, as Sentry has them, the last one was thrown.
 fn thrown_in(object: &Value) -> Option<(String, Option<String>)> {
     let first =
         |names: &[&str]| names.iter().find_map(|name| object.get(name)?.as_str().filter(|text| !text.is_empty()));
     if let Some(list) = object.as_array().or_else(|| object.get("values")?.as_array()) {
-        return thrown_in(list.iter().rfind(|one| one.is_object())?);
+        return match list.iter().rfind(|one| one.is_object()) {
+            Some(last) => thrown_in(last),
+            None => thrown_in_texts(list),
+        };
     }
-    let what = first(&["message", "Message", "value", "msg", "description", "reason", "detail"])?;
-    Some((what.to_owned(), first(&["type", "name", "class", "Type", "code"]).map(str::to_owned)))
+    let what = first(WHAT)?;
+    Some((what.to_owned(), first(KIND).map(str::to_owned)))
+}
+
+/// What a list of texts says that begins with a class: `["RuntimeError", "no route"]` (lograge), Python's `sys.exc_info()`.
+fn thrown_in_texts(list: &[Value]) -> Option<(String, Option<String>)> {
+    let [kind, what, ..] = list else { return None };
+    let kind = kind.as_str()?.trim_start_matches("<class '").trim_end_matches("'>");
+    let (kind, said) = exception(kind)?;
+    said.is_empty().then_some((what.as_str()?.to_owned(), Some(kind.to_owned())))
 }
 
 /// A text that journald writes as a list of its bytes, because it has some that are no text.
@@ -300,6 +445,8 @@ pub(crate) fn unreadable(text: &str, at: &Surrounding<'_>, offset: usize) -> Fou
 /// The text of a message template: `{Name}`, `{@Name}` and `{Name:format}` are holes; those with a format have been
 /// rendered by the logger, in order.
 fn render(template: &str, record: &Map<String, Value>, rendered: &[Value]) -> String {
+    // Serilog's own JSON has what fills the holes in an object.
+    let find = |name: &str| record.get(name).or_else(|| record.values().find_map(|inner| inner.as_object()?.get(name)));
     let mut out = String::with_capacity(template.len());
     let mut given = rendered.iter();
     let mut rest = template;
@@ -319,7 +466,7 @@ fn render(template: &str, record: &Map<String, Value>, rendered: &[Value]) -> St
         let hole = &tail[1..close];
         let (name, format) = hole.split_once(':').map_or((hole, None), |(name, format)| (name, Some(format)));
         let name = name.split(',').next().unwrap_or(name).trim_start_matches(['@', '$']);
-        let value = if format.is_some() { given.next().or_else(|| record.get(name)) } else { record.get(name) };
+        let value = if format.is_some() { given.next().or_else(|| find(name)) } else { find(name) };
         match value {
             Some(Value::String(text)) => out.push_str(text),
             Some(other) => out.push_str(&other.to_string()),
@@ -386,6 +533,11 @@ mod tests {
             (json!([{"message": "no route", "code": 7}]), Some(("no route", None))),
             (json!({"values": []}), None),
             (json!({"code": "E7"}), None),
+            (json!([{"exc_type": "ValueError", "exc_value": "no route"}]), Some(("no route", Some("ValueError")))),
+            (json!(["RuntimeError", "no route"]), Some(("no route", Some("RuntimeError")))),
+            (json!(["<class 'ValueError'>", "no route", "<traceback>"]), Some(("no route", Some("ValueError")))),
+            (json!(["name is missing", "age is missing"]), None),
+            (json!(["RuntimeError"]), None),
         ] {
             let found = thrown_in(&object);
             let found = found.as_ref().map(|(what, kind)| (what.as_str(), kind.as_deref()));
@@ -401,5 +553,7 @@ mod tests {
         assert_eq!(fill("Order {OrderId} placed", &[]), "Order 4711 placed");
         assert_eq!(fill("{@Path} in {Elapsed:0.0000} ms", &[json!("23.5000")]), "/shop in 23.5000 ms");
         assert_eq!(fill("{{x}} {None} {open", &[]), "{x} {None} {open");
+        let nested = json!({"MessageTemplate": "x", "Properties": {"Order": 7}});
+        assert_eq!(render("Order {Order}", nested.as_object().expect("an object"), &[]), "Order 7");
     }
 }

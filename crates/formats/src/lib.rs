@@ -20,6 +20,7 @@ mod json;
 mod level;
 mod line;
 mod logfmt;
+mod loki;
 mod named;
 mod objects;
 mod otlp;

@@ -233,7 +233,9 @@ impl Formats {
             activity.message = Some(line.trim().into());
         }
         activity.places = vec![at.place.clone()];
-        Found { activity, form: Form::Logfmt, names_service, scope: None, line: None, length: None }
+        let mut found = Found { activity, form: Form::Logfmt, names_service, scope: None, line: None, length: None };
+        found.blame_error();
+        found
     }
 
     /// The record in a message that is JSON, pairs or a call and nothing else.
@@ -242,17 +244,11 @@ impl Formats {
         if message.starts_with('{') && message.ends_with('}') {
             return self.json_record(message, at, DEPTH).filter(|found| matches!(found.form, Form::Json(_)));
         }
-        if depth < DEPTH && (message.starts_with("HTTP ") || HTTP.find(message.as_bytes()).is_some()) {
-            let texts = self.text();
-            let first = first_line(message).0;
-            let single = |index: usize| texts.formats[texts.owners[index].0].single;
-            let call = texts.fitting(first, single).find_map(|index| {
-                let (format, number) = texts.owners[index];
-                self.by_format(format, number, first, at, depth + 1)
-            });
-            if call.is_some() {
-                return call;
-            }
+        if depth < DEPTH
+            && (message.starts_with("HTTP ") || HTTP.find(message.as_bytes()).is_some())
+            && let Some(call) = self.call_of(first_line(message).0, at, depth)
+        {
+            return Some(call);
         }
         let tag = message.strip_prefix('[').and_then(|rest| rest.split_once("] "));
         let (tag, rest) = tag.filter(|(tag, _)| is_id(tag)).map_or((None, message), |(tag, rest)| (Some(tag), rest));
@@ -278,7 +274,14 @@ impl Formats {
         self.of_piece(&Piece { text: Cow::Owned(text), dialect }, at)
     }
 
-    fn by_format(&self, index: usize, number: usize, text: &str, at: &Surrounding<'_>, depth: u8) -> Option<Found> {
+    pub(crate) fn by_format(
+        &self,
+        index: usize,
+        number: usize,
+        text: &str,
+        at: &Surrounding<'_>,
+        depth: u8,
+    ) -> Option<Found> {
         let format = &self.text().formats[index];
         let (first, rest) = first_line(text);
         let subject = if format.whole { text } else { first };
@@ -287,15 +290,8 @@ impl Formats {
             return None;
         }
         if format.is_heading {
-            let activity = at.activity(None);
-            return Some(Found {
-                activity,
-                form: Form::Empty,
-                names_service: false,
-                scope: None,
-                line: None,
-                length: None,
-            });
+            let (activity, form) = (at.activity(None), Form::Empty);
+            return Some(Found { activity, form, names_service: false, scope: None, line: None, length: None });
         }
         if format.lines {
             let mut found = self.object_of(format, object_of_lines(text), at);

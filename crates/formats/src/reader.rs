@@ -2,7 +2,7 @@
 
 use crate::decoding;
 use crate::format::{Format, Group};
-use crate::json::unreadable;
+use crate::json::{may_hold_record, unreadable};
 use crate::line::{Open, Unwrapped};
 use crate::piece::Piece;
 use crate::read::{DEPTH, Form, Found, Surrounding, nowhere};
@@ -396,10 +396,12 @@ impl Reader {
             self.hint.store(scanned.dialect, Ordering::Relaxed);
             let dialect = &self.formats.dialects[scanned.dialect];
             let message = scanned.fields.raw(Target::Message);
+            let lacks_level = scanned.fields.raw(Target::Level).is_none();
             let definition = dialect.schema().definition();
             let as_it_is = !definition.wraps
                 && definition.template.is_none()
-                && message.as_deref().is_none_or(|text| !text.starts_with('{') && !crate::json::holds_record(text))
+                && !scanned.fields.folded
+                && message.as_deref().is_none_or(|text| !may_hold_record(text, lacks_level))
                 && scanned.fields.raw(Target::Query).is_none();
             if as_it_is && rejects.is_some_and(|rejects| rejects(&scanned.fields, dialect.schema())) {
                 return;

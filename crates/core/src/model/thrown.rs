@@ -46,6 +46,14 @@ pub fn thrown(stack: &str) -> Option<Thrown> {
         let is_go = lines.any(|line| line.starts_with("goroutine "));
         return is_go.then(|| Thrown { kind: "panic".to_owned(), message: said.to_owned() });
     }
+    // Monolog's: `[object] (RuntimeException(code: 0): no route at /srv/pay.php:41)`.
+    if let Some((kind, said)) = first.strip_prefix("[object] (").and_then(|rest| rest.split_once("(code: "))
+        && stack.contains("[stacktrace]")
+    {
+        let said = said.split_once("): ").map_or(said, |(_, said)| said);
+        let said = said.rsplit_once(" at ").map_or(said, |(said, _)| said);
+        return Some(Thrown { kind: kind.to_owned(), message: said.to_owned() });
+    }
     if first.starts_with("thread '")
         && let Some((_, place)) = first.split_once("' panicked at ")
     {
@@ -145,6 +153,11 @@ mod tests {
                 "System.InvalidOperationException: no stock ---> System.TimeoutException: too late\n   at Shop.Pay() in Pay.cs:line 3",
                 "System.InvalidOperationException",
                 "no stock; caused by System.TimeoutException: too late",
+            ),
+            (
+                "[object] (RuntimeException(code: 0): no route at /srv/pay.php:41)\n[stacktrace]\n#0 /srv/main.php(7): charge()\n#1 {main}",
+                "RuntimeException",
+                "no route",
             ),
             ("panic: assignment to nil map\n\ngoroutine 1 [running]:\nmain.main()", "panic", "assignment to nil map"),
             ("thread 'main' panicked at src/main.rs:3:5:\nno route\nstack backtrace:", "panic", "no route"),

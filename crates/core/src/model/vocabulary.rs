@@ -177,7 +177,8 @@ impl Level {
         own.or_else(|| Self::ALIASES.iter().find(|(known, _)| is(known)).map(|(_, level)| *level))
     }
 
-    /// Parses a word as loggers write it, with what surrounds or refines it: `ERROR `, `[warn]`, `D2`, `INFO+2`.
+    /// Parses a word as loggers write it, with what surrounds or refines it: `ERROR `, `[warn]`, `D2`, `INFO+2`, and as the name of
+    /// a constant: `SEVERITY_NUMBER_WARN2`, `LogLevel.Error`.
     pub fn parse_logged(word: &str) -> Option<Self> {
         Self::parse_any(word).or_else(|| {
             // Colours stand in the text of JSON as escapes: `\u{1b}[31merror\u{1b}[39m`.
@@ -187,7 +188,9 @@ impl Level {
             };
             let bare = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
             let letters = bare.trim_end_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
-            Self::parse_any(bare).or_else(|| Self::parse_any(letters))
+            const TYPES: [&str; 5] = ["SEVERITY_NUMBER_", "SeverityNumber.", "LogLevel.", "Severity.", "Level."];
+            let constant = TYPES.iter().find_map(|name| letters.strip_prefix(*name));
+            Self::parse_any(bare).or_else(|| Self::parse_any(letters)).or_else(|| Self::parse_any(constant?))
         })
     }
 }

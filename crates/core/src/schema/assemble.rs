@@ -67,6 +67,8 @@ const USUAL: usize = 16;
 pub const NESTED: u16 = 0x1000;
 /// What is added to the rank of a value that is the JSON text of an object or array.
 pub const CONTAINER: u16 = 0x8000;
+/// What is added to the rank of a time that only says that it is not known.
+const UNKNOWN: u16 = 0x4000;
 /// What is longer is no duration, in microseconds: 285 years. It would make nonsense of every mean.
 pub const LONGEST_US: f64 = 9_007_199_254_740_992.0;
 /// A longer duration in a log is a setting (`retention=15d`), in microseconds.
@@ -81,17 +83,20 @@ pub struct Assembler<'a> {
     values: Vec<(u16, Scalar<'a>)>,
     /// The marks of the nodes that the record has.
     pub marks: u128,
+    /// Whether an object whose fields are the record's own is written as a text.
+    pub folded: bool,
 }
 
 impl Default for Assembler<'_> {
     fn default() -> Self {
-        Self { places: [0; TARGETS], values: Vec::new(), marks: 0 }
+        Self { places: [0; TARGETS], values: Vec::new(), marks: 0, folded: false }
     }
 }
 
 impl<'a> Assembler<'a> {
     /// Sets the value of a target, unless one of a better (lower) rank is set already.
     pub fn set(&mut self, (target, rank): (Target, u16), value: Scalar<'a>) {
+        let rank = if target == Target::StartedAt && is_no_time(&value) { rank | UNKNOWN } else { rank };
         let better = self.ranked(target).is_none_or(|(taken, _)| rank < *taken);
         if better && !matches!(&value, Scalar::Text(t) if t.is_empty()) {
             self.put(target, (rank, value));
@@ -200,8 +205,8 @@ impl<'a> Assembler<'a> {
         } else if !schema.definition().canonical {
             a.error = a.error.filter(|text| !super::is_no_error(text));
         }
-        a.error_type = self.text(Target::ErrorType);
         let given = |target| self.text(target).filter(|text| !logged || !is_placeholder(text));
+        a.error_type = given(Target::ErrorType);
         a.operation = given(Target::Operation);
         a.actor = given(Target::Actor);
         a.organization = self.text(Target::Organization);
@@ -318,6 +323,15 @@ pub fn is_http_method(word: &str) -> bool {
         "BAN",
     ];
     METHODS.iter().any(|method| method.eq_ignore_ascii_case(word))
+}
+
+/// Whether a time only says that it is not known: zero since the epoch (OpenTelemetry), the first moment of year 1 (Go, .NET).
+fn is_no_time(value: &Scalar<'_>) -> bool {
+    match value {
+        Scalar::Text(text) => **text == *"0" || text.starts_with("0001-01-01T00:00:00"),
+        Scalar::Number(text) => *text == "0",
+        _ => false,
+    }
 }
 
 /// Whether a text only says that there is no value.
@@ -442,6 +456,17 @@ mod tests {
             let mut assembler = Assembler::default();
             assembler.set((Target::StartedAt, 0), Scalar::Number(text));
             assert_eq!(assembler.unread_start().as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_not_known_gives_way_to_any_other() {
+        let known = "2024-05-06T07:08:00.000Z";
+        for unknown in [Scalar::Text("0".into()), Scalar::Number("0"), Scalar::Text("0001-01-01T00:00:00Z".into())] {
+            let mut assembler = Assembler::default();
+            assembler.set((Target::StartedAt, 0), unknown);
+            assembler.set((Target::StartedAt, 7), Scalar::Text(known.into()));
+            assert_eq!(assembler.start().map(Timestamp::rfc3339).as_deref(), Some(known));
         }
     }
 

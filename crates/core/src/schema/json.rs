@@ -8,6 +8,10 @@ use memchr::memchr2;
 use std::borrow::Cow;
 
 const MAX_DEPTH: usize = 128;
+/// The step of a path that stands for each value of an array.
+const EACH: &[u8] = b"[]";
+/// The step of a path that stands for an object that is written as a text.
+const FOLDED: &[u8] = b"{}";
 
 /// Scans the object. The error is the byte offset at which the text is not JSON.
 pub fn scan<'a>(text: &'a str, tree: &Node, into: &mut Assembler<'a>) -> Result<(), usize> {
@@ -107,8 +111,13 @@ impl<'a, 'n> Scanner<'a, 'n> {
             self.expect(b':')?;
             self.space();
             let mut child = Found { node: found.node.and_then(|node| node.child(key.as_bytes())), rank: found.rank };
-            if nests && child.node.is_none() {
-                child = Found { node: self.root.child(key.as_bytes()), rank: NESTED };
+            // What only leads to deeper fields says nothing of a value that stands in its place.
+            if nests
+                && child.node.is_none_or(|node| node.targets.is_empty() && self.peek() != b'{')
+                && let Some(node) = self.root.child(key.as_bytes())
+            {
+                into.marks |= child.node.map_or(0, |node| node.marks);
+                child = Found { node: Some(node), rank: NESTED };
             }
             self.value(child, into)?;
             self.space();
@@ -124,8 +133,8 @@ impl<'a, 'n> Scanner<'a, 'n> {
         }
     }
 
-    /// Passes over an array; returns how many values it has.
-    fn array(&mut self, into: &mut Assembler<'a>) -> Result<usize, usize> {
+    /// Passes over an array; returns how many values it has. Those are read by the child `[]` of its node, where it has one.
+    fn array(&mut self, node: Option<&'n Node>, into: &mut Assembler<'a>) -> Result<usize, usize> {
         self.expect(b'[')?;
         self.depth += 1;
         if self.depth > MAX_DEPTH {
@@ -137,11 +146,12 @@ impl<'a, 'n> Scanner<'a, 'n> {
             self.depth -= 1;
             return Ok(0);
         }
+        let element = Found { node: node.and_then(|node| node.child(EACH)), rank: NESTED };
         let mut count = 0;
         loop {
             count += 1;
             self.space();
-            self.value(Found { node: None, rank: 0 }, into)?;
+            self.value(element, into)?;
             self.space();
             match self.peek() {
                 b',' => self.at += 1,
@@ -167,6 +177,7 @@ impl<'a, 'n> Scanner<'a, 'n> {
                 for (_, mark) in marked.iter().filter(|(text, _)| **text == *inside) {
                     into.marks |= mark;
                 }
+                into.folded |= inside.starts_with('{') && node.is_some_and(|node| node.child(FOLDED).is_some());
                 if let Some(node) = wanted {
                     let text =
                         if escaped { unescape(&self.text[start..self.at], start)? } else { Cow::Borrowed(inside) };
@@ -182,7 +193,7 @@ impl<'a, 'n> Scanner<'a, 'n> {
                 self.container(wanted, start, into);
             }
             b'[' => {
-                let count = self.array(into)?;
+                let count = self.array(node, into)?;
                 // A list of one value is read as that value: stores do not tell the two apart, and search them alike.
                 let is_list = |node: &Node| node.targets.iter().any(|(target, _)| *target == Target::Tags);
                 if count == 1 && node.is_some_and(|node| !is_list(node)) {

@@ -14,6 +14,7 @@ mod sketch_column;
 mod sketch_duration;
 mod sketch_names;
 mod sketch_text;
+mod stack;
 mod table;
 mod tree;
 mod units;
@@ -101,12 +102,17 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("liberty", include_str!("../../../../config/schemas/liberty.toml")),
     ("okta", include_str!("../../../../config/schemas/okta.toml")),
     ("appinsights", include_str!("../../../../config/schemas/appinsights.toml")),
+    ("appinsights-export", include_str!("../../../../config/schemas/appinsights-export.toml")),
     ("datadog", include_str!("../../../../config/schemas/datadog.toml")),
     ("logrus", include_str!("../../../../config/schemas/logrus.toml")),
     ("otlp", include_str!("../../../../config/schemas/otlp.toml")),
     ("otlp-traces", include_str!("../../../../config/schemas/otlp-traces.toml")),
     ("otlp-record", include_str!("../../../../config/schemas/otlp-record.toml")),
     ("cloudflare", include_str!("../../../../config/schemas/cloudflare.toml")),
+    ("cloudfront", include_str!("../../../../config/schemas/cloudfront.toml")),
+    ("aws-waf", include_str!("../../../../config/schemas/aws-waf.toml")),
+    ("envoy", include_str!("../../../../config/schemas/envoy.toml")),
+    ("serilog", include_str!("../../../../config/schemas/serilog.toml")),
     ("clef", include_str!("../../../../config/schemas/clef.toml")),
     ("gelf", include_str!("../../../../config/schemas/gelf.toml")),
     ("journald", include_str!("../../../../config/schemas/journald.toml")),

@@ -1,6 +1,6 @@
 //! Divides a record into the parts of a payload.
 
-use super::{Schema, lookup};
+use super::{Schema, lookup, stack};
 use crate::model::{Body, Payload, PayloadPart};
 use serde::Deserializer as _;
 use serde::de::{MapAccess, Visitor};
@@ -30,29 +30,24 @@ impl Schema {
     pub fn divide(&self, mut record: Map<String, Value>) -> Payload {
         let definition = self.definition();
         let mut payload = Payload::default();
-        for (name, paths) in &definition.payload {
+        // Metadata is what no other part takes, so it comes last.
+        let (last, first): (Vec<_>, Vec<_>) =
+            definition.payload.iter().partition(|(name, _)| name.as_str() == "metadata");
+        for (name, paths) in first.into_iter().chain(last) {
             let Some(part) = PayloadPart::parse(name) else { continue };
             payload.holds.insert(part);
-            // The text of an error is a stack only where it has lines.
-            let errors = definition.fields.get("error").map_or(&[][..], |paths| paths.list());
-            let is_stack = |record: &Map<String, Value>, path: &String| {
-                let text = lookup(record, path).and_then(Value::as_str);
-                !errors.contains(path) || text.is_some_and(|text| text.trim_end().contains('\n'))
-            };
-            let found = paths.list().iter().find_map(|path| {
-                if part == PayloadPart::Stack && !is_stack(&record, path) {
-                    return None;
-                }
-                Some((path, take(&mut record, path)?))
-            });
+            if part == PayloadPart::Stack {
+                payload.error.stack = self.take_stack(&mut record, paths.list());
+                continue;
+            }
+            let found = paths.list().iter().find_map(|path| Some((path, take(&mut record, path)?)));
             let Some((path, value)) = found else { continue };
             match part {
                 PayloadPart::RequestHeaders => payload.request.headers = Some(value),
                 PayloadPart::ResponseHeaders => payload.response.headers = Some(value),
                 PayloadPart::RequestBody => payload.request.body = Some(body(value)),
                 PayloadPart::ResponseBody => payload.response.body = Some(body(value)),
-                PayloadPart::Stack => payload.error.stack = stack(&value),
-                PayloadPart::Metadata => match value {
+                PayloadPart::Stack | PayloadPart::Metadata => match value {
                     Value::Object(map) => payload.metadata.extend(map),
                     other => {
                         payload.metadata.insert(path.clone(), other);
@@ -78,6 +73,26 @@ impl Schema {
         }
         payload.metadata.extend(record);
         payload
+    }
+
+    /// The stack at the first of these paths that has one. What is more than its text stays in the record.
+    fn take_stack(&self, record: &mut Map<String, Value>, paths: &[String]) -> Option<String> {
+        // The text of a message or an error is a stack only where it has lines.
+        let texts: Vec<&[String]> =
+            ["error", "message"].iter().filter_map(|name| Some(self.definition().fields.get(*name)?.list())).collect();
+        let (path, text) = paths.iter().find_map(|path| {
+            let value = lookup(record, path)?;
+            let text = stack::text_of(value)?;
+            let last = path.rsplit_once('.').map_or(path.as_str(), |(_, last)| last);
+            let is_told = |known: &String| known == path || known == last;
+            let has_lines = text.trim_end().contains('\n') && !value.get(0).is_some_and(Value::is_string);
+            let is_stack = has_lines || !texts.iter().any(|paths| paths.iter().any(is_told));
+            is_stack.then_some((path, text))
+        })?;
+        if record.get(path).is_some_and(|value| !value.is_object()) {
+            record.shift_remove(path);
+        }
+        Some(text)
     }
 }
 
@@ -117,12 +132,6 @@ fn take(record: &mut Map<String, Value>, path: &str) -> Option<Value> {
     record.shift_remove(path).or_else(|| lookup(record, path).cloned())
 }
 
-/// A stack: a text, or the lines of one (Elasticsearch, Node.js on AWS Lambda).
-fn stack(value: &Value) -> Option<String> {
-    let lines = || value.as_array()?.iter().map(Value::as_str).collect::<Option<Vec<_>>>();
-    value.as_str().map(str::to_owned).or_else(|| lines().filter(|lines| !lines.is_empty()).map(|l| l.join("\n")))
-}
-
 fn body(value: Value) -> Body {
     match value {
         Value::String(text) => Body::from_text(text),
@@ -157,6 +166,24 @@ mod tests {
         assert_eq!(stack(r#"{"stack": [1]}"#), None);
         assert_eq!(stack(r#"{"exception": "Traceback\n  a\nE: no"}"#).as_deref(), Some("Traceback\n  a\nE: no"));
         assert_eq!(stack(r#"{"exception": "no route"}"#), None);
+        assert_eq!(
+            stack(r#"{"exc_info": true, "exception": "Traceback\n  a\nE: no"}"#).as_deref(),
+            Some("Traceback\n  a\nE: no")
+        );
+        let frames = r#"{"thrown": {"name": "E", "message": "no", "extendedStackTrace": [{"class": "A", "method": "b", "line": 7}]}}"#;
+        assert_eq!(stack(frames).as_deref(), Some("E: no\n    at A.b(line 7)"));
+        assert_eq!(stack(r#"{"full_message": "no route"}"#), None, "a message");
+        assert_eq!(stack(r#"{"exception": ["RuntimeError", "no route"]}"#), None, "what was thrown");
+    }
+
+    #[test]
+    fn a_stack_in_what_is_metadata_is_the_stack() {
+        let schema = Schema::find("otlp").expect("it");
+        let record =
+            schema.record(r#"{"attributes": {"exception.stacktrace": "E: no\n  at a", "order": 7}}"#).expect("one");
+        let payload = schema.divide(record);
+        assert_eq!(payload.error.stack.as_deref(), Some("E: no\n  at a"));
+        assert_eq!(payload.metadata["order"], 7);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, reason = "a test")]
 
+mod dialects;
 mod streams;
 
 use crosstail_core::model::{Activity, Id, Locator, NameId, Place, SourceId, Surroundings, parse_timestamp};
