@@ -8,6 +8,7 @@ pub mod json;
 #[cfg(feature = "json-schema")]
 pub mod json_schema;
 mod moments;
+mod no_error;
 mod payload;
 mod sketch;
 mod sketch_column;
@@ -21,6 +22,7 @@ mod units;
 pub use assemble::{Assembler, CONTAINER, LONGEST_US, NESTED, Scalar, is_http_method};
 pub use definition::{CatalogueTable, Definition, MetricDefinition, Recognise, SchemaError, SeriesTable, Template};
 pub use endpoint::{endpoint_of_url, system_of_url};
+pub use no_error::{NO_ERROR, NO_ERROR_TEXT, no_error_text, says_error};
 pub use sketch::{Sketch, TableSample};
 pub use sketch_column::{Holds, Sampled, epoch_unit_of};
 pub use table::{Key, Lookup, StoreKind, Table, TimeUnit, other_unit};
@@ -354,9 +356,7 @@ impl Schema {
     fn outcome(&self, activity: &Activity) -> Option<Status> {
         let http = activity.http_status;
         let refused = http.is_some_and(|code| code >= 400) && !self.definition().http_errors_may_succeed;
-        let said =
-            activity.error.as_deref().is_some_and(|text| !self.definition().status_is_optional || says_error(text));
-        let error = said && (http.is_some() || activity.level.is_none());
+        let error = activity.error.is_some() && (http.is_some() || activity.level.is_none());
         match http {
             _ if refused || error => Some(Status::Failed),
             Some(_) => Some(Status::Success),
@@ -446,31 +446,6 @@ impl Schema {
 fn the_only<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
     let first = values.next()?;
     values.all(|value| value == first).then_some(first)
-}
-
-/// What a field of an error holds where there is none, in lower case.
-pub const NO_ERROR: [&str; 7] = ["false", "null", "none", "0", "{}", "[]", "\"\""];
-
-/// Whether a field of an error says that there is none.
-pub fn is_no_error(text: &str) -> bool {
-    NO_ERROR.iter().any(|word| text.eq_ignore_ascii_case(word))
-}
-
-/// Whether the text of an error is one, where any JSON may stand in its place.
-pub fn says_error(text: &str) -> bool {
-    fn says(value: &serde_json::Value) -> bool {
-        match value {
-            serde_json::Value::Object(fields) => fields.values().any(says),
-            serde_json::Value::Array(list) => list.iter().any(says),
-            serde_json::Value::String(text) => !text.is_empty(),
-            other => !other.is_null(),
-        }
-    }
-    let text = text.trim();
-    if text.starts_with(['{', '[']) {
-        return serde_json::from_str(text).map_or(true, |value| says(&value));
-    }
-    !is_no_error(text)
 }
 
 /// A log record with an HTTP status has an outcome; with a method or URL, too, it is a call.

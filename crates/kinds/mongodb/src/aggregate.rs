@@ -4,13 +4,13 @@
 use super::expression::{Translator, bounds};
 use super::find::{Arriving, Find, TIME_LIMIT, by_bytes, collection, each};
 use super::mapping::Mapping;
-use super::operators::date;
+use super::operators::{date, says_none};
 use super::{Asking, Error};
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use crosstail_core::filter::{Field, NamedRecord, Predicate};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_i64, truncated_u64, truncated_usize};
-use crosstail_core::schema::{NO_ERROR, Target};
+use crosstail_core::schema::Target;
 use crosstail_source::combination::{self, COMBINATIONS, Counted, Sum};
 use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 
@@ -137,8 +137,7 @@ fn columns(mapping: &Mapping, targets: &[Target], fields: &[Field]) -> Vec<(Stri
             let is_text = doc! { "$eq": [{ "$type": &value }, "string"] };
             let short: Option<Bson> = match target {
                 Target::Error if !whole_error => {
-                    let denied = doc! { "$in": [{ "$toLower": &value }, NO_ERROR.to_vec()] };
-                    let said = doc! { "$cond": [denied, "none", "1"] };
+                    let said = doc! { "$cond": [says_none(&value), "none", "1"] };
                     Some(doc! { "$cond": [{ "$eq": [&value, ""] }, "$$REMOVE", said] }.into())
                 }
                 Target::Url if !whole_url => {

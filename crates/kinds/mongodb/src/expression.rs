@@ -4,11 +4,11 @@
 //! expressions and case rules are not Rust's: so the server compares texts in ASCII.
 
 use super::mapping::Mapping;
-use super::operators::{date, first_of, interval, like, or, pattern, time, within};
+use super::operators::{date, first_of, interval, like, or, pattern, says_none, time, within};
 use bson::{Bson, Document, doc};
 use crosstail_core::filter::{Comparator, Field, Matcher, Operand, Pattern, Predicate};
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
-use crosstail_core::schema::{LONGEST_US, NO_ERROR, Target as Column};
+use crosstail_core::schema::{LONGEST_US, Target as Column};
 use std::collections::BTreeSet;
 
 /// The types that an expression reads as the local evaluator does.
@@ -333,8 +333,7 @@ impl<'m> Translator<'m> {
         if !is_error {
             return found;
         }
-        let is_none = doc! { "$in": [{ "$toLower": "$$e" }, NO_ERROR.to_vec()] };
-        let said = doc! { "$cond": [is_none, Bson::Null, "$$e"] };
+        let said = doc! { "$cond": [says_none("$$e"), Bson::Null, "$$e"] };
         found.map(|found| doc! { "$let": { "vars": { "e": found }, "in": said } }.into())
     }
 

@@ -3,11 +3,11 @@
 
 use crate::error::Error;
 use crate::key::{NULL, equals_any, unique};
-use crate::relation::{Column, ColumnType, LOCAL, Relation, as_selected, as_text, at_path, lower_ascii, name};
+use crate::relation::{Column, ColumnType, LOCAL, Relation, as_selected, as_text, at_path, name, says_none};
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
-use crosstail_core::schema::{Assembler, NO_ERROR, Scalar, Schema, Table, Target};
+use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
@@ -231,8 +231,7 @@ impl Mapping {
         if target != Target::Error {
             return Some(text);
         }
-        let (lower, nothing) = (lower_ascii(&text), NO_ERROR.map(literal).join(", "));
-        Some(format!("CASE WHEN {lower} IN ({nothing}) THEN NULL ELSE {text} END"))
+        Some(format!("CASE WHEN {} THEN NULL ELSE {text} END", says_none(&text)))
     }
 
     /// The identity of a row: of whole numbers only with the table they are of.

@@ -1,6 +1,7 @@
 //! The tables and views that are there, with their columns, and how a value of each type is written in SQL.
 
 use crate::connection::ReadTransaction;
+use crosstail_core::schema::no_error_text;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, is_name_of, literal, may_be_tables};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
@@ -293,7 +294,16 @@ pub(crate) fn micros(sql: &str, zone_us: i64) -> String {
 
 /// The text in lower case as far as it is ASCII.
 pub(crate) fn lower_ascii(text: &str) -> String {
-    format!("CAST(LOWER(CONVERT(CONVERT({text} USING utf8mb4) USING ascii)) AS BINARY)")
+    format!("CAST({} AS BINARY)", ascii(text))
+}
+
+fn ascii(text: &str) -> String {
+    format!("LOWER(CONVERT(CONVERT({text} USING utf8mb4) USING ascii))")
+}
+
+/// Whether the text of an error says that there is none. Bytes have no regular expression.
+pub(crate) fn says_none(text: &str) -> String {
+    format!("{} REGEXP {}", ascii(text), literal(&no_error_text()))
 }
 
 /// The value at a path into JSON, as text; NULL where it is absent or null.

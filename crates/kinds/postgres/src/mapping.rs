@@ -8,7 +8,7 @@ use super::time::{TimeColumn, at_zone, micros};
 use crosstail_core::filter::{Field, ValueType, suggest};
 use crosstail_core::model::{SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
-use crosstail_core::schema::{NO_ERROR, Schema, Table, Target};
+use crosstail_core::schema::{Schema, Table, Target, no_error_text};
 use crosstail_source::sql::{Sql, literal, name};
 use std::collections::BTreeMap;
 
@@ -246,8 +246,7 @@ impl Mapping {
         if target != Target::Error {
             return Some(text);
         }
-        let nothing = NO_ERROR.map(literal).join(", ");
-        Some(format!("CASE WHEN lower({text} COLLATE \"C\") IN ({nothing}) THEN NULL ELSE {text} END"))
+        Some(format!("CASE WHEN {} THEN NULL ELSE {text} END", says_none(&text)))
     }
 
     /// SQL for the identity of a row. An integer key is unique in its table only, so the table's name is its prefix.
@@ -374,6 +373,11 @@ fn without_nul(json: &str) -> String {
     format!(
         "(CASE WHEN position('\\u0000' in {json}::text) = 0 THEN {json} ELSE replace({json}::text, '\\u0000', '\\ufffd')::json END)"
     )
+}
+
+/// Whether the text of an error says that there is none.
+pub(super) fn says_none(text: &str) -> String {
+    format!("lower({text} COLLATE \"C\") ~ {}", literal(&no_error_text()))
 }
 
 /// An expression cast to the type as which it is selected.
