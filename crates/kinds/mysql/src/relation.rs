@@ -94,7 +94,10 @@ impl Relation {
 
     /// The column that the server numbers.
     pub(crate) fn numbered(&self) -> Option<&Column> {
-        self.columns.iter().find(|column| column.numbered && column.readable && column.holds == ColumnType::Int)
+        let is_whole = |column: &&Column| matches!(column.holds, ColumnType::Int | ColumnType::Unsigned);
+        // In MyISAM it may be behind other columns of a key: then it begins again for each of them.
+        let leads = |column: &&Column| self.indexed.contains(&column.name);
+        self.columns.iter().filter(is_whole).find(|column| column.numbered && column.readable && leads(column))
     }
 }
 
