@@ -7,7 +7,7 @@ use crate::support::{Running, crosstail, lines, open};
 use crate::tables::{calls, distinct, followed, pages, source_at};
 use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Document, doc};
-use crosstail_core::filter::{Context, Filter};
+use crosstail_core::filter::{Context, Field, Filter};
 use crosstail_core::model::{Activity, Clock, Names, Status, Timestamp};
 use crosstail_source::{Grouping, Job, PageQuery, Source};
 use serde_json::json;
@@ -253,6 +253,50 @@ async fn an_error_that_says_that_there_is_none_is_none() {
         .expect("inserted");
     let source = source_at(server.url(&name), &WITHOUT_STATUS.replace("id = 'id'", "id = '_id'"));
     assert_eq!(outcomes(&source, "MongoDB").await, (4, 5, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_one_value_in_a_document_is_that_value() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let (name, now) = (unique_name(), DateTime::now());
+    let documents = [
+        doc! { "at": now, "call": { "sys": "SAP" }, "method": "GET", "code": 200 },
+        doc! { "at": [now], "call": [{ "sys": "SAP" }], "method": ["GET"], "code": [200], "note": ["m"], "tags": ["a"] },
+        doc! { "at": now, "call": { "sys": ["SAP"] }, "method": ["GET"], "code": [502], "err": [{ "message": "boom" }] },
+        // A list of several is none, and so are lists in lists, but for messages and errors.
+        doc! { "at": now, "call": [{ "sys": "SAP" }, { "sys": "CRM" }], "method": ["GET", "PUT"], "code": [[502]], "err": ["null"], "note": ["x", "y"] },
+        doc! { "at": now, "err": ["one", "two"] },
+    ];
+    let collection = server.mongo_client().await.database(&name).collection::<Document>("calls");
+    collection.insert_many(documents).await.expect("inserted");
+    let schema = WITHOUT_STATUS.replace("id = 'id'", "id = '_id'").replace("'sys'", "'call.sys'")
+        + "method = 'method'\nmessage = 'note'\ntags = 'tags'\n";
+    let source = source_at(server.url(&name), &schema);
+    let all = pages(source.as_ref(), 2, true).await;
+    assert_eq!((all.len(), distinct(&all)), (5, 5));
+    assert!(all.iter().all(|one| one.exact_start));
+    for (filter, count) in [
+        ("system:SAP", 3),
+        ("method:GET", 3),
+        ("http:200", 2),
+        ("status:success", 2),
+        ("status:failed", 2),
+        ("error:boom", 1),
+        ("message:m", 1),
+        ("message:y", 1),
+        ("tags:a", 1),
+    ] {
+        assert_eq!(found(source.as_ref(), filter).await, count, "{filter}");
+    }
+    for field in [Field::System, Field::Method] {
+        let groups =
+            source.aggregate(&PageQuery::all(100), &Grouping::by(field), &Job::default()).await.expect("figures");
+        let mut counts: Vec<u64> = groups.values().map(|one| one.count).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [2, 3], "{field:?}");
+    }
+    let groups = source.aggregate(&PageQuery::all(100), &Grouping::default(), &Job::default()).await.expect("figures");
+    assert_eq!(groups.values().map(|one| (one.count, one.failed, one.succeeded)).collect::<Vec<_>>(), [(5, 2, 2)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@
 use super::expression::{Translator, bounds};
 use super::find::{Arriving, Find, TIME_LIMIT, by_bytes, collection, each};
 use super::mapping::Mapping;
-use super::operators::{date, says_none};
+use super::operators::{date, is_list_of_one, or, says_none};
 use super::{Asking, Error};
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use crosstail_core::filter::{Field, NamedRecord, Predicate};
@@ -162,6 +162,18 @@ fn columns(mapping: &Mapping, targets: &[Target], fields: &[Field]) -> Vec<(Stri
     columns
 }
 
+/// Whether a document has a value of an unexpected type, in what is grouped by or elsewhere. `of`: where it has one elsewhere.
+fn is_odd(mapping: &Mapping, columns: &[(String, Bson)], of: Bson) -> Bson {
+    let lists = columns.iter().map(|(path, _)| is_list_of_one(&format!("${path}")));
+    // What is no text may be a message all the same.
+    let messages =
+        mapping.paths(Target::Message).into_iter().filter(|path| columns.iter().any(|(known, _)| known == path));
+    let objects = messages
+        .filter(|path| mapping.is_leaf(path))
+        .map(|path| Bson::from(doc! { "$in": [{ "$type": format!("${path}") }, ["object", "array"]] }));
+    or(std::iter::once(of).chain(lists).chain(objects).collect())
+}
+
 /// Objects and lists that are an error because a value in them is one: which, does not matter. Others are told apart.
 fn objects_of_errors(value: &str) -> [Document; 2] {
     let values = |list: Bson, each: &str| {
@@ -244,7 +256,7 @@ impl Counting {
             return Some(Self { pipeline, odd: misfits, columns: Vec::new(), residual, is_bare });
         }
         read.insert("keeps", condition.expression);
-        let odd = translator.has_unexpected_types();
+        let odd = is_odd(mapping, &columns, translator.has_unexpected_types());
         // Their values are not looked at: an expression of a wrong type is an error.
         let mut project = doc! { "odd": format!("${ODD}") };
         for (name, value) in read {

@@ -4,7 +4,7 @@ use super::Error;
 use super::operators::date;
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc, oid::ObjectId, spec::BinarySubtype};
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp, parse_timestamp};
-use crosstail_core::schema::{Assembler, Node, Scalar, Schema, Table, Target, says_error};
+use crosstail_core::schema::{Assembler, CONTAINER, Node, Scalar, Schema, Table, Target, says_error};
 use mongodb::results::{CollectionSpecification, CollectionType};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -199,14 +199,28 @@ fn led_to<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     node.child(key.as_bytes()).or_else(|| if key.contains('.') { steps() } else { None })
 }
 
+/// A list of one value is that value, and its object that object, but where a list is wanted. Lists in lists are no values.
+fn unlisted<'a>(node: &Node, value: RawBsonRef<'a>) -> Result<RawBsonRef<'a>, Error> {
+    let RawBsonRef::Array(list) = value else { return Ok(value) };
+    if node.targets.iter().any(|(target, _)| *target == Target::Tags) {
+        return Ok(value);
+    }
+    let mut values = list.into_iter();
+    let (first, second) = (values.next().transpose()?, values.next());
+    let one = first.filter(|one| second.is_none() && !matches!(one, RawBsonRef::Array(_)));
+    Ok(one.unwrap_or(value))
+}
+
 fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mut Assembler<'a>) -> Result<(), Error> {
     for element in document {
         let (key, value) = element?;
         let Some(node) = led_to(node, key.as_str()) else { continue };
+        let value = unlisted(node, value)?;
         if let RawBsonRef::Document(inner) = value {
             walk(mapping, node, inner, into)?;
         }
         for (target, rank) in &node.targets {
+            let mut rank = *rank;
             let scalar = match (&value, target) {
                 (RawBsonRef::Array(_), Target::Tags) => {
                     let list: Bson = value.try_into()?;
@@ -234,10 +248,16 @@ fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mu
                     let text = plain(value.try_into()?).to_string();
                     says_error(&text).then_some(Scalar::Text(Cow::Owned(text)))
                 }
+                // What is no text says more than nothing, and less than a text elsewhere.
+                (RawBsonRef::Document(_) | RawBsonRef::Array(_), Target::Message) if !node.has_children() => {
+                    rank |= CONTAINER;
+                    let text = plain(value.try_into()?).to_string();
+                    (text.len() > 2).then_some(Scalar::Text(Cow::Owned(text)))
+                }
                 _ => scalar(value),
             };
             if let Some(scalar) = scalar {
-                into.set((*target, *rank), scalar);
+                into.set((*target, rank), scalar);
             }
         }
     }

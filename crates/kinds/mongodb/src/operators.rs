@@ -57,6 +57,12 @@ pub(super) fn pattern(value: Bson, pattern: &Pattern) -> Option<(Bson, bool)> {
     }
 }
 
+/// Whether there is a list of one value at a path, which is read as that value.
+pub(super) fn is_list_of_one(path: &str) -> Bson {
+    let list = doc! { "$cond": [{ "$isArray": [path] }, path, Bson::Array(Vec::new())] };
+    doc! { "$eq": [{ "$size": list }, 1] }.into()
+}
+
 /// Whether the text of an error says that there is none.
 pub(super) fn says_none(text: &str) -> Document {
     doc! { "$regexMatch": { "input": { "$toLower": text }, "regex": no_error_text() } }
