@@ -160,17 +160,26 @@ async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_
     let default = |name: &str, left_out: &[&str]| json!({ "analysis": { "analyzer": { name: { "type": "standard", "stopwords": left_out } } } });
     let text = json!({ "type": "text" });
     let both = json!({ "type": "text", "fields": { "keyword": { "type": "keyword", "ignore_above": 12 } } });
+    let mut sought = default("default", &["by"]);
+    sought["analysis"]["analyzer"]["default_search"] =
+        json!({ "type": "standard", "stopwords": ["c", "sought", "0", "1", "2"] });
     let now = Clock::system().now();
     let mut lines = Vec::new();
     for (name, settings, message) in [
         ("plain", json!({}), &text),
         ("some", default("default", &["by", "the"]), &text),
         ("both", default("default", &["by", "the"]), &both),
+        // What people search for is split otherwise, and has none of the words of an id.
+        ("sought", sought, &text),
+        ("named", default("mine", &["by"]), &text),
     ] {
         let index = format!("{base}-{name}");
-        let fields = json!({
+        let mut fields = json!({
             "@timestamp": { "type": "date" }, "service": { "type": "keyword" }, "message": message, "correlation_id": text,
         });
+        if name == "named" {
+            fields["correlation_id"]["analyzer"] = json!("mine");
+        }
         create(&server, &index, json!({ "settings": settings, "mappings": { "properties": fields } })).await;
         for (n, said) in [(0, "payment refused by the partners"), (1, "refused"), (2, "order sent")] {
             lines.push(add(
@@ -185,7 +194,7 @@ async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_
     bulk(&server, &lines).await;
     refresh(&server, &format!("{base}-*")).await;
     // Whether the index answers: by its words where they are those of the text, else by full values where it has them.
-    let cases = [("plain", 1, Some(1)), ("some", 1, Some(0)), ("both", 1, Some(1)), ("*", 3, None)];
+    let cases = [("plain", 1, Some(1)), ("some", 1, Some(0)), ("both", 1, Some(1)), ("*", 5, None)];
     for (name, indices, in_store) in cases {
         let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
         for (filter, found) in [("message:refused", 2), ("message:\"refused by\"", 1), ("message:partners", 1)] {
@@ -196,10 +205,13 @@ async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_
         assert_eq!(answer(source.as_ref(), "-message:refused").await.0.len(), indices, "{name}");
     }
     // What splits a search is not what split the text.
-    for name in ["plain", "some", "both"] {
+    let (_, every) = open(&[server.url(&format!("{base}-*"))]);
+    for name in ["plain", "some", "both", "sought", "named"] {
         let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
-        let related = source.related(&RelatedKey::correlation(format!("C-{name}-1")), 100, &Job::default()).await;
-        assert_eq!(related.expect("found").activities.len(), 1, "{name}");
+        for source in [&source, &every] {
+            let related = source.related(&RelatedKey::correlation(format!("C-{name}-1")), 100, &Job::default()).await;
+            assert_eq!(related.expect("found").activities.len(), 1, "{name}");
+        }
     }
 }
 
