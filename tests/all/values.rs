@@ -9,7 +9,7 @@ use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Document, doc};
 use crosstail_core::filter::{Context, Field, Filter};
 use crosstail_core::model::{Activity, Clock, Names, Status, Timestamp};
-use crosstail_source::{Grouping, Job, PageQuery, Source};
+use crosstail_source::{Grouping, Job, PageQuery, RelatedKey, Source};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
@@ -253,6 +253,35 @@ async fn an_error_that_says_that_there_is_none_is_none() {
         .expect("inserted");
     let source = source_at(server.url(&name), &WITHOUT_STATUS.replace("id = 'id'", "id = '_id'"));
     assert_eq!(outcomes(&source, "MongoDB").await, (4, 5, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_one_value_in_a_column_of_json_is_that_value() {
+    for holds in ["JSON_", "TEXT_"] {
+        let sql = format!(
+            "CREATE TABLE calls (id BIG_ PRIMARY KEY, at BIG_, sys TEXT_, st TEXT_, doc {holds}); INSERT INTO calls VALUES \
+             (1, 1790000001, 's', 'ok', '{{\"who\": \"ann\", \"corr\": \"c1\"}}'), (2, 1790000002, 's', 'ok', '{{\"who\": [\"ann\"], \"corr\": [\"c1\"]}}'), \
+             (4, 1790000004, 's', 'ok', '{{\"who\": [null]}}'), \
+             (5, 1790000005, 's', 'ok', 'null')"
+        );
+        for database in databases(&sql).await {
+            let schema = calls("").replace("duration = 'ms'", "actor = 'doc.who'\ncorrelation_id = 'doc.corr'");
+            let source = source_at(database.url.clone(), &schema);
+            let what = format!("{holds} of {}", database.url);
+            let all = pages(source.as_ref(), 2, true).await;
+            assert_eq!(all.iter().filter(|one| one.actor.as_deref() == Some("ann")).count(), 2, "{what}");
+            assert_eq!(all.iter().filter(|one| one.actor.is_none()).count(), 2, "{what}: {all:?}");
+            assert_eq!(found(source.as_ref(), "actor:ann").await, 2, "{what}");
+            assert_eq!(found(source.as_ref(), "corr:c1").await, 2, "{what}");
+            let key = RelatedKey::correlation("c1".to_owned());
+            let related = source.related(&key, 10, &Job::default()).await.expect("related");
+            assert_eq!(related.activities.len(), 2, "{what}");
+            let groups = source.aggregate(&PageQuery::all(9), &Grouping::by(Field::Actor), &Job::default()).await;
+            let mut counts: Vec<u64> = groups.expect("figures").values().map(|one| one.count).collect();
+            counts.sort_unstable();
+            assert_eq!(counts, [2, 2], "{what}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -465,8 +465,17 @@ fn complete_call(activity: &mut Activity) {
 /// The value at a dotted path. A dot may be part of a key or lead into an object.
 pub fn lookup<'a>(record: &'a serde_json::Map<String, serde_json::Value>, path: &str) -> Option<&'a serde_json::Value> {
     record.get(path).or_else(|| {
-        path.match_indices('.').find_map(|(dot, _)| lookup(record.get(&path[..dot])?.as_object()?, &path[dot + 1..]))
+        path.match_indices('.')
+            .find_map(|(dot, _)| lookup(only(record.get(&path[..dot])?).as_object()?, &path[dot + 1..]))
     })
+}
+
+/// What a value is read as: a list of one value is that value. Lists in lists are no values.
+pub fn only(value: &serde_json::Value) -> &serde_json::Value {
+    match value.as_array().map(Vec::as_slice) {
+        Some([one]) if !one.is_array() => one,
+        _ => value,
+    }
 }
 
 #[cfg(test)]

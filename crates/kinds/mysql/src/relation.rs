@@ -309,9 +309,24 @@ pub(crate) fn says_none(text: &str) -> String {
     format!("{} REGEXP {}", ascii(text), literal(&no_error_text()))
 }
 
+/// The value at a path into JSON, as text; NULL where it is absent or null. A list of one value is that value.
+pub(crate) fn one_at_path(column: &str, path: &str) -> String {
+    let found = extracted(column, path);
+    let one = format!("JSON_EXTRACT({found}, '$[0]')");
+    let is_one = format!("JSON_TYPE({found}) = 'ARRAY' AND JSON_LENGTH({found}) = 1 AND JSON_TYPE({one}) <> 'ARRAY'");
+    format!(
+        "CASE WHEN NOT JSON_VALID({column}) THEN NULL WHEN {is_one} THEN CASE WHEN JSON_TYPE({one}) <> 'NULL' THEN JSON_UNQUOTE({one}) END \
+         WHEN JSON_TYPE({found}) <> 'NULL' THEN JSON_UNQUOTE({found}) END"
+    )
+}
+
 /// The value at a path into JSON, as text; NULL where it is absent or null.
 pub(crate) fn at_path(column: &str, path: &str) -> String {
-    let steps: String = path.split('.').map(|step| format!(".\"{step}\"")).collect();
-    let found = format!("JSON_EXTRACT({column}, {})", literal(&format!("${steps}")));
+    let found = extracted(column, path);
     format!("CASE WHEN JSON_VALID({column}) AND JSON_TYPE({found}) <> 'NULL' THEN JSON_UNQUOTE({found}) END")
+}
+
+fn extracted(column: &str, path: &str) -> String {
+    let steps: String = path.split('.').map(|step| format!(".\"{step}\"")).collect();
+    format!("JSON_EXTRACT({column}, {})", literal(&format!("${steps}")))
 }

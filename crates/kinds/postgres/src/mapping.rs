@@ -338,13 +338,11 @@ fn value(table: &Table, relation: &Relation, others: &BTreeMap<String, Vec<Relat
         match column.value_type {
             ColumnType::Json => {
                 let json = if column.type_name == "json" { without_nul(&own) } else { own };
-                return Some(Value {
-                    sql: format!("({json} #>> ARRAY[{list}])"),
-                    holds: ColumnType::Text,
-                    inside: None,
-                    indexed: relation.is_path_indexed(&column.name, &steps) && relation.placed,
-                    by_code: relation.by_code,
-                });
+                let indexed = relation.is_path_indexed(&column.name, &steps) && relation.placed;
+                let whole = format!("({json} #>> ARRAY[{list}])");
+                // What an index has is the text as it is: a list is a list there.
+                let sql = if indexed { whole } else { only(&json, &list, &whole, &column.type_name) };
+                return Some(Value { sql, holds: ColumnType::Text, inside: None, indexed, by_code: relation.by_code });
             }
             ColumnType::Text | ColumnType::Bytes => {
                 let holds = column.value_type;
@@ -366,6 +364,15 @@ fn value(table: &Table, relation: &Relation, others: &BTreeMap<String, Vec<Relat
         name(&lookup.by)
     );
     Some(Value { sql, holds: column.value_type, inside: None, indexed: false, by_code: false })
+}
+
+/// The text at a path into JSON, where a list of one value is that value.
+fn only(json: &str, path: &str, whole: &str, type_name: &str) -> String {
+    let (found, one) = (format!("({json} #> ARRAY[{path}])"), format!("({json} #> ARRAY[{path}] -> 0)"));
+    format!(
+        "(CASE {type_name}_typeof({found}) WHEN 'array' THEN CASE WHEN {type_name}_array_length({found}) <> 1 THEN {whole} \
+         ELSE CASE {type_name}_typeof({one}) WHEN 'array' THEN {whole} ELSE {found} ->> 0 END END ELSE {whole} END)"
+    )
 }
 
 /// A `json` value that can be taken apart: PostgreSQL refuses to where a text has the character 0.

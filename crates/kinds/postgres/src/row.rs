@@ -4,7 +4,7 @@ use super::connection::Reader;
 use super::mapping::{Mapping, Selected};
 use super::relation::ColumnType;
 use crosstail_core::model::{Activity, Id, Locator, Place, Timestamp, redact_text};
-use crosstail_core::schema::{Assembler, Scalar, Target, lookup};
+use crosstail_core::schema::{Assembler, Scalar, Target, lookup, only};
 use crosstail_source::sql::Sql;
 use serde_json::{Map, Value};
 use sqlx::Row as _;
@@ -119,7 +119,9 @@ fn inside(
         parsed.push((one.column, map));
     }
     let (_, map) = parsed.iter().find(|(column, _)| *column == one.column)?;
-    Some(match lookup(map.as_ref()?, path)? {
+    let found = lookup(map.as_ref()?, path)?;
+    let found = if one.target.0 == Target::Tags { found } else { only(found) };
+    Some(match found {
         Value::Null => return None,
         Value::Bool(b) => Scalar::Bool(*b),
         Value::Number(n) => match (n.as_i64(), n.as_f64()) {
