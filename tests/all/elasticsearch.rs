@@ -215,6 +215,41 @@ async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_
     }
 }
 
+/// What is indexed apart from its document (`nested`) is in the document all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_nested_is_found_and_counted() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let (index, now) = (index_name("nested"), Clock::system().now());
+    let word = json!({ "type": "keyword" });
+    let fields = json!({
+        "@timestamp": { "type": "date" }, "error": { "type": "nested", "properties": { "message": word } },
+        "trace": { "type": "nested", "properties": { "id": word } },
+    });
+    create(&server, &index, json!({ "mappings": { "properties": fields } })).await;
+    let documents = [
+        json!({ "error": [{ "message": "refused" }], "trace": { "id": "T-1" } }),
+        json!({ "error": { "message": "timed out" }, "trace": [{ "id": "T-1" }] }),
+        json!({ "message": "fine" }),
+    ];
+    let lines: Vec<_> = (1..)
+        .zip(documents)
+        .map(|(n, mut document)| {
+            document["@timestamp"] = json!(now.plus_ms(-n).rfc3339());
+            add(&index, document)
+        })
+        .collect();
+    bulk(&server, &lines).await;
+    refresh(&server, &index).await;
+    let (_, source) = open(&[server.url(&index)]);
+    for (filter, count) in [("error:refused", 1), ("-error:refused", 2), ("is:failure", 2), ("corr:T-1", 2)] {
+        assert_eq!(answer(source.as_ref(), filter).await.0.len(), count, "{filter}");
+    }
+    let related = source.related(&RelatedKey::correlation("T-1".to_owned()), 10, &Job::default()).await;
+    assert_eq!(related.expect("found").activities.len(), 2);
+    let groups = source.aggregate(&PageQuery::all(9), &Grouping::default(), &Job::default()).await.expect("figures");
+    assert_eq!(groups.values().map(|one| (one.count, one.failed)).collect::<Vec<_>>(), [(3, 2)]);
+}
+
 /// What the index left out, the document has all the same: a text that is too long, what is no number, a field for which there was no
 /// room.
 #[tokio::test(flavor = "multi_thread")]

@@ -74,6 +74,8 @@ pub(super) struct Fields {
     pub(super) conflicts: Vec<String>,
     /// By path, of texts that are not split by the standard analyser: the analysers that split them, each with its indices.
     analysers: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// Objects that are indexed apart from their document (`nested`), each with a dot behind it.
+    nested: Vec<String>,
 }
 
 impl Fields {
@@ -101,6 +103,12 @@ impl Fields {
     pub(super) fn analysers(&self, path: &str) -> impl Iterator<Item = (&str, &[String])> {
         let of = self.analysers.get(path).into_iter().flatten();
         of.map(|(name, indices)| (name.as_str(), indices.as_slice()))
+    }
+
+    /// The object around a field that is indexed apart from its document: a query finds nothing in it unless it names it.
+    pub(super) fn nested(&self, path: &str) -> Option<&str> {
+        let around = self.nested.iter().filter(|before| path.starts_with(before.as_str()));
+        around.max_by_key(|before| before.len()).map(|before| before.trim_end_matches('.'))
     }
 
     /// Those of some indices that cannot be sorted by a path. A field that no index has is one that comes later.
@@ -205,6 +213,8 @@ impl Fields {
         let bare = named.filter(|(_, of)| of.pointer("/mappings/_source/enabled") == Some(&Value::Bool(false)));
         let sourceless = bare.map(|(name, _)| name.clone()).collect();
         let mut fields = Self { mappings, sourceless, is_empty: true, ..Self::default() };
+        let apart = caps["fields"].as_object().into_iter().flatten().filter(|(_, types)| types.get("nested").is_some());
+        fields.nested = apart.map(|(path, _)| format!("{path}.")).collect();
         for (path, types) in caps["fields"].as_object().into_iter().flatten() {
             let Some(types) = types.as_object() else { continue };
             let name = types.keys().next().map_or("", String::as_str);
@@ -218,12 +228,14 @@ impl Fields {
                 fields.undated.insert(path.clone(), undated);
             }
             fields.is_empty &= types.values().all(|of| of["metadata_field"] == true);
-            if types.values().all(|of| of["aggregatable"] == true) {
+            let is_apart = fields.nested(path).is_some();
+            if types.values().all(|of| of["aggregatable"] == true) && !is_apart {
                 fields.valued.insert(path.clone());
             }
             let own = declared.get(path).map_or(&[][..], Vec::as_slice);
             let has = |key: &str| own.iter().any(|own| own.parameters.contains_key(key));
-            let searchable = types.values().all(|of| of["searchable"] == true && of["metadata_field"] != true);
+            let searchable =
+                !is_apart && types.values().all(|of| of["searchable"] == true && of["metadata_field"] != true);
             let known = !own.is_empty();
             let kind = match name {
                 _ if !searchable || has("null_value") => Type::Other,

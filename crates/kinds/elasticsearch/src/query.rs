@@ -172,7 +172,15 @@ fn equal(mapping: &Mapping, paths: &[&str], values: &[&String]) -> Value {
         if mapping.fields.is_absent(path) {
             continue;
         }
-        found.extend(values.iter().flat_map(|value| phrases(mapping, path, value)));
+        let phrases = values.iter().flat_map(|value| phrases(mapping, path, value));
+        match mapping.fields.nested(path) {
+            // Some index may have it otherwise.
+            Some(around) => found.extend(phrases.flat_map(|phrase| {
+                let within = json!({ "nested": { "path": around, "query": phrase, "ignore_unmapped": true } });
+                [within, phrase]
+            })),
+            None => found.extend(phrases),
+        }
     }
     found.push(json!({ "bool": { "filter": [any(unknown)] } }));
     any(found)
