@@ -256,6 +256,31 @@ async fn an_error_that_says_that_there_is_none_is_none() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn ids_that_are_numbers_of_many_digits_keep_all_of_them() {
+    let sql = "CREATE TABLE calls (id NUMERIC(30, 0) PRIMARY KEY, at BIG_, sys TEXT_, st TEXT_, corr NUMERIC(30, 0)); \
+        INSERT INTO calls VALUES (12345678901234567890123, 1790000001, 's', 'ok', 98765432109876543210), \
+        (12345678901234567890124, 1790000001, 's', 'ok', 98765432109876543211), (-7, 1790000003, 's', 'ok', 42)";
+    let schema = calls("").replace("duration = 'ms'", "id = 'id'\ncorrelation_id = 'corr'");
+    // SQLite itself has no number of so many digits.
+    for database in databases(sql).await.into_iter().filter(|one| !one.url.starts_with("sqlite")) {
+        let (source, what) = (source_at(database.url.clone(), &schema), &database.url);
+        for newest_first in [true, false] {
+            let all = pages(source.as_ref(), 1, newest_first).await;
+            assert_eq!((all.len(), distinct(&all)), (3, 3), "{what}");
+        }
+        for id in ["98765432109876543210", "98765432109876543211", "42"] {
+            assert_eq!(found(source.as_ref(), &format!("corr:{id}")).await, 1, "{id} of {what}");
+            let related = source.related(&RelatedKey::correlation(id.to_owned()), 10, &Job::default()).await;
+            assert_eq!(related.expect("related").activities.len(), 1, "{id} of {what}");
+        }
+        for activity in pages(source.as_ref(), 10, true).await {
+            let payload = source.payload(&activity.id, &activity.places[0].locator, &Job::default()).await;
+            assert!(payload.is_ok(), "{what}: {payload:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_of_one_value_in_a_column_of_json_is_that_value() {
     for holds in ["JSON_", "TEXT_"] {
         let sql = format!(

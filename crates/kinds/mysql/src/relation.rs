@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ColumnType {
     Int,
-    /// A whole number that may be beyond `i64`: read as text.
+    /// A whole number that may be beyond `i64`, of any type: read as text.
     Unsigned,
     Float,
     /// `datetime` and `date`, which have no zone: this many microseconds ahead of UTC; `timestamp` with 0.
@@ -244,6 +244,8 @@ fn column_type_of(data_type: &str, full_type: &str, like_json: bool, zone_us: i6
         "bigint" if full_type.contains("unsigned") => ColumnType::Unsigned,
         "tinyint" | "smallint" | "mediumint" | "int" | "integer" | "bigint" | "year" => ColumnType::Int,
         "bit" => ColumnType::Unsigned,
+        // Ids have more digits than a float.
+        "decimal" if full_type.contains(",0)") => ColumnType::Unsigned,
         "float" | "double" | "decimal" => ColumnType::Float,
         "timestamp" => ColumnType::Time(0),
         "datetime" | "date" => ColumnType::Time(zone_us),

@@ -199,7 +199,12 @@ impl Mapping {
 
     /// Selects an expression for a target.
     fn select_for(&mut self, target: (Target, u16), value: Value) {
-        let Value { mut sql, mut holds, inside, indexed, by_code } = value;
+        let Value { mut sql, mut holds, inside, mut indexed, by_code } = value;
+        if holds == ColumnType::Float && target.0.takes_text() {
+            // An id may have more digits than a float (`numeric(38, 0)`), and is whole without a fraction of zeros.
+            sql = format!("(CASE WHEN {sql} = trunc({sql}) THEN trunc({sql})::text ELSE {sql}::text END)");
+            (holds, indexed) = (ColumnType::Text, false);
+        }
         if holds == ColumnType::Interval && target.0 == Target::Duration {
             let unit = self.schema.definition().duration_unit.us();
             sql = format!("(extract(epoch FROM {sql})::numeric * 1000000 / {unit})::float8");
