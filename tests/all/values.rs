@@ -354,6 +354,30 @@ async fn a_list_of_one_value_in_a_document_is_that_value() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn documents_of_a_view_without_a_key_are_told_apart_by_what_is_in_them() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let (name, now) = (unique_name(), DateTime::now());
+    let handle = server.mongo_client().await.database(&name);
+    let of = |system: &str, n: i32| doc! { "at": now, "sys": system, "note": format!("note {n}") };
+    let raw = handle.collection::<Document>("raw");
+    raw.insert_many((0..30).map(|n| of("old", n))).await.expect("inserted");
+    let view = doc! { "create": "calls", "viewOn": "raw", "pipeline": [{ "$project": { "_id": 0 } }] };
+    handle.run_command(view).await.expect("a view");
+    let schema = WITHOUT_STATUS.replace("id = 'id'", "id = '_id'") + "message = 'note'\n";
+    let source = source_at(server.url(&name), &schema);
+    for newest_first in [true, false] {
+        let all = pages(source.as_ref(), 7, newest_first).await;
+        assert_eq!((all.len(), distinct(&all)), (30, 30));
+    }
+    let change = async {
+        raw.insert_many((0..5).map(|n| of("new", n))).await.expect("inserted");
+    };
+    let all = followed(&source, change, "new", 5).await;
+    let count = |system: &str| all.iter().filter(|one| one.system.as_deref() == Some(system)).count();
+    assert_eq!((count("new"), count("old")), (5, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_has_no_start_has_no_duration() {
     let sql = "CREATE TABLE calls (id BIG_ PRIMARY KEY, at TEXT_, done TEXT_, sys TEXT_, st TEXT_); \
         INSERT INTO calls VALUES (1, NULL, '2026-11-26T10:00:00Z', 's', 'ok'), (2, '2026-11-26T10:00:00Z', '2026-11-26T10:00:01Z', 's', 'ok')";

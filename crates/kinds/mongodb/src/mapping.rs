@@ -143,14 +143,20 @@ impl Mapping {
     /// The activity of a document; an error where the BSON is malformed.
     pub(super) fn activity(&self, document: &RawDocument) -> Result<Activity, Error> {
         let mut assembler = Assembler::default();
-        let mut key = String::new();
-        if let Some(id) = document.get("_id")? {
-            key = key_of(&id.try_into()?);
-        }
+        let id = document.get("_id")?;
+        let mut key = id.map(Bson::try_from).transpose()?.map(|id| key_of(&id)).unwrap_or_default();
         walk(self, self.schema.tree(), document, &mut assembler)?;
-        let own = Id::Text(format!("{}{key}", self.prefix()).into());
+        let mut own = Id::Text(format!("{}{key}", self.prefix()).into());
         let at = assembler.recorded_at();
         let mut activity = assembler.finish(&self.schema, own.clone(), Timestamp::UNDATED);
+        if id.is_none() {
+            key = key_of_content(&activity);
+            let by_content = Id::Text(format!("{}{key}", self.prefix()).into());
+            if activity.id == own {
+                activity.id = by_content.clone();
+            }
+            own = by_content;
+        }
         if !self.is_unique && !activity.part {
             activity.id = own;
         }
@@ -170,10 +176,29 @@ impl Mapping {
         Activity::undecodable(id, Timestamp::UNDATED, place, &error.to_string(), &excerpt)
     }
 
+    /// The key of a document.
+    pub(super) fn key(&self, document: &RawDocument) -> String {
+        match document.get("_id").ok().flatten().and_then(|id| Bson::try_from(id).ok()) {
+            Some(id) => key_of(&id),
+            None => {
+                let places = self.read(document).places;
+                let key = places.first().and_then(|place| place.locator.as_table_key()).map(|(_, key)| key.to_owned());
+                key.unwrap_or_default()
+            }
+        }
+    }
+
     /// The activity of a document; never fails.
     pub(super) fn read(&self, document: &RawDocument) -> Activity {
         self.activity(document).unwrap_or_else(|error| self.undecodable(document, &error))
     }
+}
+
+/// The key of a document that has none, as those of a view may: what is read of it (FNV-1a), so that documents that differ in it are not
+/// taken for one.
+fn key_of_content(activity: &Activity) -> String {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("~{:016x}", format!("{activity:?}").bytes().fold(0xcbf2_9ce4_8422_2325, mix))
 }
 
 /// The text of a key: an ObjectId as hexadecimal digits, anything else as extended JSON.
