@@ -124,6 +124,8 @@ fn inside(
     Some(match found {
         Value::Null => return None,
         Value::Bool(b) => Scalar::Bool(*b),
+        // More than an integer here holds: as it is written.
+        Value::Number(n) if n.is_u64() && !n.is_i64() => Scalar::Text(Cow::Owned(n.to_string())),
         Value::Number(n) => match (n.as_i64(), n.as_f64()) {
             (Some(n), _) => Scalar::Int(n),
             (None, Some(n)) => Scalar::Float(n),
