@@ -95,8 +95,9 @@ impl Relation {
     /// The column that the server numbers.
     pub(crate) fn numbered(&self) -> Option<&Column> {
         let is_whole = |column: &&Column| matches!(column.holds, ColumnType::Int | ColumnType::Unsigned);
-        // In MyISAM it may be behind other columns of a key: then it begins again for each of them.
-        let leads = |column: &&Column| self.indexed.contains(&column.name);
+        // In MyISAM it may be behind other columns of a key: then it begins again for each of them. Where no index is known, they
+        // may not be seen.
+        let leads = |column: &&Column| self.indexed.is_empty() || self.indexed.contains(&column.name);
         self.columns.iter().filter(is_whole).find(|column| column.numbered && column.readable && leads(column))
     }
 }
