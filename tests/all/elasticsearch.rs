@@ -215,6 +215,34 @@ async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_
     }
 }
 
+/// What the filter of an alias hides stays hidden, also in an index that is read by its own name because its time is no date.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_with_a_filter_shows_what_it_keeps() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let (base, now) = (index_name("hidden"), Clock::system().now());
+    let mut lines = Vec::new();
+    for (name, time) in [("dated", "date"), ("undated", "keyword")] {
+        let index = format!("{base}-{name}");
+        let fields = json!({ "@timestamp": { "type": time }, "service": { "type": "keyword" } });
+        create(&server, &index, json!({ "mappings": { "properties": fields } })).await;
+        for service in ["mine", "other"] {
+            lines.push(add(&index, json!({ "@timestamp": now.rfc3339(), "service": service, "message": "m" })));
+        }
+        let filter = json!({ "term": { "service": "mine" } });
+        let alias = json!({ "add": { "index": index, "alias": format!("only-{base}"), "filter": filter } });
+        ask(&server, "POST", "_aliases", json!({ "actions": [alias] })).await;
+    }
+    bulk(&server, &lines).await;
+    refresh(&server, &format!("{base}-*")).await;
+    let (_, source) = open(&[server.url(&format!("only-{base}"))]);
+    for (filter, count) in [("message:m", 2), ("system:mine", 2), ("system:other", 0)] {
+        assert_eq!(answer(source.as_ref(), filter).await.0.len(), count, "{filter}");
+    }
+    // Named itself, an index shows everything.
+    let (_, source) = open(&[server.url(&format!("{base}-*"))]);
+    assert_eq!(answer(source.as_ref(), "message:m").await.0.len(), 4);
+}
+
 /// What is indexed apart from its document (`nested`) is in the document all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_nested_is_found_and_counted() {
