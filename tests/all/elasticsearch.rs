@@ -160,17 +160,26 @@ async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_
     let default = |name: &str, left_out: &[&str]| json!({ "analysis": { "analyzer": { name: { "type": "standard", "stopwords": left_out } } } });
     let text = json!({ "type": "text" });
     let both = json!({ "type": "text", "fields": { "keyword": { "type": "keyword", "ignore_above": 12 } } });
+    let mut sought = default("default", &["by"]);
+    sought["analysis"]["analyzer"]["default_search"] =
+        json!({ "type": "standard", "stopwords": ["c", "sought", "0", "1", "2"] });
     let now = Clock::system().now();
     let mut lines = Vec::new();
     for (name, settings, message) in [
         ("plain", json!({}), &text),
         ("some", default("default", &["by", "the"]), &text),
         ("both", default("default", &["by", "the"]), &both),
+        // What people search for is split otherwise, and has none of the words of an id.
+        ("sought", sought, &text),
+        ("named", default("mine", &["by"]), &text),
     ] {
         let index = format!("{base}-{name}");
-        let fields = json!({
+        let mut fields = json!({
             "@timestamp": { "type": "date" }, "service": { "type": "keyword" }, "message": message, "correlation_id": text,
         });
+        if name == "named" {
+            fields["correlation_id"]["analyzer"] = json!("mine");
+        }
         create(&server, &index, json!({ "settings": settings, "mappings": { "properties": fields } })).await;
         for (n, said) in [(0, "payment refused by the partners"), (1, "refused"), (2, "order sent")] {
             lines.push(add(
@@ -185,7 +194,7 @@ async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_
     bulk(&server, &lines).await;
     refresh(&server, &format!("{base}-*")).await;
     // Whether the index answers: by its words where they are those of the text, else by full values where it has them.
-    let cases = [("plain", 1, Some(1)), ("some", 1, Some(0)), ("both", 1, Some(1)), ("*", 3, None)];
+    let cases = [("plain", 1, Some(1)), ("some", 1, Some(0)), ("both", 1, Some(1)), ("*", 5, None)];
     for (name, indices, in_store) in cases {
         let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
         for (filter, found) in [("message:refused", 2), ("message:\"refused by\"", 1), ("message:partners", 1)] {
@@ -196,11 +205,77 @@ async fn texts_of_an_index_with_its_own_default_analyser_are_found_by_what_they_
         assert_eq!(answer(source.as_ref(), "-message:refused").await.0.len(), indices, "{name}");
     }
     // What splits a search is not what split the text.
-    for name in ["plain", "some", "both"] {
+    let (_, every) = open(&[server.url(&format!("{base}-*"))]);
+    for name in ["plain", "some", "both", "sought", "named"] {
         let (_, source) = open(&[server.url(&format!("{base}-{name}"))]);
-        let related = source.related(&RelatedKey::correlation(format!("C-{name}-1")), 100, &Job::default()).await;
-        assert_eq!(related.expect("found").activities.len(), 1, "{name}");
+        for source in [&source, &every] {
+            let related = source.related(&RelatedKey::correlation(format!("C-{name}-1")), 100, &Job::default()).await;
+            assert_eq!(related.expect("found").activities.len(), 1, "{name}");
+        }
     }
+}
+
+/// What the filter of an alias hides stays hidden, also in an index that is read by its own name because its time is no date.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_with_a_filter_shows_what_it_keeps() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let (base, now) = (index_name("hidden"), Clock::system().now());
+    let mut lines = Vec::new();
+    for (name, time) in [("dated", "date"), ("undated", "keyword")] {
+        let index = format!("{base}-{name}");
+        let fields = json!({ "@timestamp": { "type": time }, "service": { "type": "keyword" } });
+        create(&server, &index, json!({ "mappings": { "properties": fields } })).await;
+        for service in ["mine", "other"] {
+            lines.push(add(&index, json!({ "@timestamp": now.rfc3339(), "service": service, "message": "m" })));
+        }
+        let filter = json!({ "term": { "service": "mine" } });
+        let alias = json!({ "add": { "index": index, "alias": format!("only-{base}"), "filter": filter } });
+        ask(&server, "POST", "_aliases", json!({ "actions": [alias] })).await;
+    }
+    bulk(&server, &lines).await;
+    refresh(&server, &format!("{base}-*")).await;
+    let (_, source) = open(&[server.url(&format!("only-{base}"))]);
+    for (filter, count) in [("message:m", 2), ("system:mine", 2), ("system:other", 0)] {
+        assert_eq!(answer(source.as_ref(), filter).await.0.len(), count, "{filter}");
+    }
+    // Named itself, an index shows everything.
+    let (_, source) = open(&[server.url(&format!("{base}-*"))]);
+    assert_eq!(answer(source.as_ref(), "message:m").await.0.len(), 4);
+}
+
+/// What is indexed apart from its document (`nested`) is in the document all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_nested_is_found_and_counted() {
+    let Some(server) = shared(Kind::Elasticsearch).await else { return };
+    let (index, now) = (index_name("nested"), Clock::system().now());
+    let word = json!({ "type": "keyword" });
+    let fields = json!({
+        "@timestamp": { "type": "date" }, "error": { "type": "nested", "properties": { "message": word } },
+        "trace": { "type": "nested", "properties": { "id": word } },
+    });
+    create(&server, &index, json!({ "mappings": { "properties": fields } })).await;
+    let documents = [
+        json!({ "error": [{ "message": "refused" }], "trace": { "id": "T-1" } }),
+        json!({ "error": { "message": "timed out" }, "trace": [{ "id": "T-1" }] }),
+        json!({ "message": "fine" }),
+    ];
+    let lines: Vec<_> = (1..)
+        .zip(documents)
+        .map(|(n, mut document)| {
+            document["@timestamp"] = json!(now.plus_ms(-n).rfc3339());
+            add(&index, document)
+        })
+        .collect();
+    bulk(&server, &lines).await;
+    refresh(&server, &index).await;
+    let (_, source) = open(&[server.url(&index)]);
+    for (filter, count) in [("error:refused", 1), ("-error:refused", 2), ("is:failure", 2), ("corr:T-1", 2)] {
+        assert_eq!(answer(source.as_ref(), filter).await.0.len(), count, "{filter}");
+    }
+    let related = source.related(&RelatedKey::correlation("T-1".to_owned()), 10, &Job::default()).await;
+    assert_eq!(related.expect("found").activities.len(), 2);
+    let groups = source.aggregate(&PageQuery::all(9), &Grouping::default(), &Job::default()).await.expect("figures");
+    assert_eq!(groups.values().map(|one| (one.count, one.failed)).collect::<Vec<_>>(), [(3, 2)]);
 }
 
 /// What the index left out, the document has all the same: a text that is too long, what is no number, a field for which there was no

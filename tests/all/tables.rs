@@ -372,6 +372,32 @@ async fn what_was_there_is_not_told_as_new() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_of_postgres_without_a_time_are_told_whatever_finds_them() {
+    for (holds, none, of) in [
+        ("timestamptz", "NULL", "ALTER TABLE base RENAME TO calls; CREATE INDEX ON calls (at)"),
+        // No index finds a text that is no time.
+        ("text", "'soon'", "ALTER TABLE base RENAME TO calls; CREATE INDEX ON calls (at)"),
+        ("timestamptz", "NULL", "CREATE VIEW calls AS SELECT * FROM base"),
+    ] {
+        let make = format!(
+            "CREATE TABLE base (id text PRIMARY KEY, at {holds}, sys text, st text, ms int); \
+             INSERT INTO base SELECT 'a' || i, '2026-11-26 10:00:00Z', 'old', 'ok', 1 FROM generate_series(1, 10) i; \
+             INSERT INTO base SELECT 'b' || i, {none}, 'old', 'ok', 1 FROM generate_series(1, 3000) i; {of}"
+        );
+        let Some(shop) = Shop::open(&make, &calls("")).await else { return };
+        let (_, source) = shop.source();
+        let name = if of.contains("VIEW") { "base" } else { "calls" };
+        let add = format!(
+            "INSERT INTO {name} SELECT 'a' || i + 10, {none}, 'new', 'ok', 1 FROM generate_series(1, 900) i; \
+             INSERT INTO {name} SELECT 'c' || i, {none}, 'new', 'ok', 1 FROM generate_series(1, 100) i"
+        );
+        let all = followed(&source, shop.run(&add), "new", 1000).await;
+        let of_system = |system: &str| all.iter().filter(|one| one.system.as_deref() == Some(system)).count();
+        assert_eq!((of_system("new"), distinct(&all), of_system("old")), (1000, 1000, 0), "{holds}: {of}");
+    }
+}
+
 /// Tables as widely used systems write them, each with rows: what is to be shown of the first one, without a schema.
 const KNOWN: &[(&str, &str, &str, usize)] = &[
     (

@@ -265,3 +265,77 @@ async fn a_table_of_mysql_that_changes_while_it_is_followed_is_taken_up() {
     let errors = errors.await.expect("joined");
     assert!(errors.iter().all(|error| error.contains("no table")) && !errors.is_empty(), "{errors:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_of_mysql_that_is_missing_at_every_row_costs_no_row_and_may_come_late() {
+    // As where the nodes of a cluster give numbers: between any two rows some are missing.
+    let sql = "CREATE TABLE calls (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, at DATETIME(6), sys VARCHAR(20), st VARCHAR(20), ms INT, INDEX (at)); \
+        INSERT INTO calls SELECT 4 * seq + seq % 3, UTC_TIMESTAMP(6) - INTERVAL 3 HOUR, 'old', 'ok', 1 FROM seq_1_to_9000; \
+        SET GLOBAL userstat = 1";
+    let Some(shop) = Shop::open(sql).await else { return };
+    let mut late = shop.server.mysql_connection(&shop.database).await;
+    // Of long ago by its time, so that only its number tells of it.
+    let begin = "BEGIN; INSERT INTO calls VALUES (28003, UTC_TIMESTAMP(6) - INTERVAL 3 HOUR, 'late', 'ok', 1)";
+    sqlx::raw_sql(begin).execute(&mut late).await.expect("begun");
+    let rows_read = async || {
+        let mut on = shop.server.mysql_connection(&shop.database).await;
+        let sql = "SELECT CAST(COALESCE(SUM(ROWS_READ), 0) AS SIGNED) FROM information_schema.TABLE_STATISTICS WHERE TABLE_SCHEMA = DATABASE()";
+        sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut on).await.expect("a number")
+    };
+    let change = async {
+        let before = rows_read().await;
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        let read = rows_read().await - before;
+        assert!(read < 2000, "{read} rows were read in six seconds in which nothing was written");
+        sqlx::raw_sql("COMMIT").execute(&mut late).await.expect("committed");
+    };
+    let all = followed(&shop.source(&calls("")), change, "late", 1).await;
+    assert_eq!((system(&all, "late"), system(&all, "old")), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_rows_of_mysql_than_are_remembered_are_not_new() {
+    // So many in a quarter of an hour that not all are learnt.
+    let sql = "CREATE TABLE calls (id BIGINT PRIMARY KEY, at DATETIME(6), sys VARCHAR(20), st VARCHAR(20), ms INT, INDEX (at)); \
+        INSERT INTO calls SELECT seq, UTC_TIMESTAMP(6) - INTERVAL seq * 2000 MICROSECOND, 'old', IF(seq = 385000, 'running', 'ok'), 1 FROM seq_1_to_450000; \
+        ANALYZE TABLE calls";
+    let Some(shop) = Shop::open(sql).await else { return };
+    let source = shop.source(&calls(""));
+    let Following { mut updates, cancel, errors } = Following::begin(&source).await;
+    shop.run(
+        "UPDATE calls SET ms = 2 WHERE id = 380000; UPDATE calls SET st = 'ok' WHERE id = 385000; \
+         INSERT INTO calls VALUES (900001, UTC_TIMESTAMP(6), 'new', 'ok', 1)",
+    )
+    .await;
+    let (mut told, mut said) = (Vec::new(), Vec::new());
+    let both = async {
+        while said.is_empty() || system(&told, "new") == 0 || system(&told, "old") == 0 {
+            match updates.recv().await.expect("following goes on") {
+                SourceEvent::Batch(batch, _) => told.extend(batch),
+                SourceEvent::Notice(text) => said.push(text),
+                _ => {}
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, both).await.expect("it is told");
+    // The one that was in progress has ended; of its neighbours nothing tells whether they are new.
+    assert_eq!((system(&told, "old"), system(&told, "new")), (1, 1));
+    assert!(said[0].contains("calls has more rows than are remembered: of what began before "), "{said:?}");
+    cancel.cancel();
+    assert!(errors.await.expect("joined").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_rows_of_mysql_without_a_time_are_all_told_once() {
+    for (holds, none) in [("DATETIME(6)", "NULL"), ("VARCHAR(30)", "'soon'")] {
+        let sql = format!(
+            "CREATE TABLE calls (id VARCHAR(36) PRIMARY KEY, at {holds}, sys VARCHAR(20), st VARCHAR(20), ms INT); \
+             INSERT INTO calls SELECT UUID(), '2026-11-26 10:00:00', 'old', 'ok', 1 FROM seq_1_to_10; \
+             INSERT INTO calls SELECT UUID(), {none}, 'old', 'ok', 1 FROM seq_1_to_3000"
+        );
+        let Some(shop) = Shop::open(&sql).await else { return };
+        let add = format!("INSERT INTO calls SELECT UUID(), {none}, 'new', 'ok', 1 FROM seq_1_to_1500");
+        let all = followed(&shop.source(&calls("")), shop.run(&add), "new", 1500).await;
+        assert_eq!((system(&all, "new"), distinct(&all), system(&all, "old")), (1500, 1500, 0), "{holds}");
+    }
+}

@@ -7,9 +7,9 @@ use crate::support::{Running, crosstail, lines, open};
 use crate::tables::{calls, distinct, followed, pages, source_at};
 use bson::oid::ObjectId;
 use bson::{Bson, DateTime, Document, doc};
-use crosstail_core::filter::{Context, Filter};
+use crosstail_core::filter::{Context, Field, Filter};
 use crosstail_core::model::{Activity, Clock, Names, Status, Timestamp};
-use crosstail_source::{Grouping, Job, PageQuery, Source};
+use crosstail_source::{Grouping, Job, PageQuery, RelatedKey, Source};
 use serde_json::json;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
@@ -191,8 +191,19 @@ const WITHOUT_STATUS: &str = "name = 'c'\n[table]\nname = 'calls'\nid = 'id'\nti
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_error_that_says_that_there_is_none_is_none() {
-    let errors =
-        ["NULL", "'null'", "'{}'", "'[]'", "'false'", "'0'", "'{\"message\": \"boom\"}'", "'[\"boom\"]'", "'\"boom\"'"];
+    let errors = [
+        "NULL",
+        "'null'",
+        "'{}'",
+        "'[]'",
+        "'false'",
+        "'0'",
+        "'{\"message\": \"boom\"}'",
+        "'[\"boom\"]'",
+        "'\"boom\"'",
+        "'{\"message\":\"\",\"code\":\"\"}'",
+        "'{\"cause\": {\"a: b\": [null, \"\"]}}'",
+    ];
     for code in ["BIG_", "TEXT_"] {
         let rows: Vec<String> = (1..)
             .zip(errors)
@@ -208,7 +219,7 @@ async fn an_error_that_says_that_there_is_none_is_none() {
         .replace("'502'", if code == "BIG_" { "502" } else { "'502 Bad Gateway'" });
         for database in databases(&sql).await {
             let source = source_at(database.url.clone(), WITHOUT_STATUS);
-            assert_eq!(outcomes(&source, &database.url).await, (4, 3, 3), "{code} of {}", database.url);
+            assert_eq!(outcomes(&source, &database.url).await, (4, 4, 4), "{code} of {}", database.url);
         }
     }
     let Some(server) = shared(Kind::MongoReplica).await else { return };
@@ -224,6 +235,8 @@ async fn an_error_that_says_that_there_is_none_is_none() {
         vec!["boom"].into(),
         "boom".into(),
         doc! { "message": Bson::Null }.into(),
+        "{\"message\":\"\",\"code\":\"\"}".into(),
+        doc! { "message": "", "code": "" }.into(),
     ];
     let documents = (1..).zip(errors).map(|(n, error)| {
         let mut one = doc! { "at": DateTime::now(), "sys": "s", "err": error };
@@ -239,7 +252,129 @@ async fn an_error_that_says_that_there_is_none_is_none() {
         .await
         .expect("inserted");
     let source = source_at(server.url(&name), &WITHOUT_STATUS.replace("id = 'id'", "id = '_id'"));
-    assert_eq!(outcomes(&source, "MongoDB").await, (4, 4, 3));
+    assert_eq!(outcomes(&source, "MongoDB").await, (4, 5, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_that_are_numbers_of_many_digits_keep_all_of_them() {
+    let sql = "CREATE TABLE calls (id NUMERIC(30, 0) PRIMARY KEY, at BIG_, sys TEXT_, st TEXT_, corr NUMERIC(30, 0)); \
+        INSERT INTO calls VALUES (12345678901234567890123, 1790000001, 's', 'ok', 98765432109876543210), \
+        (12345678901234567890124, 1790000001, 's', 'ok', 98765432109876543211), (-7, 1790000003, 's', 'ok', 42)";
+    let schema = calls("").replace("duration = 'ms'", "id = 'id'\ncorrelation_id = 'corr'");
+    // SQLite itself has no number of so many digits.
+    for database in databases(sql).await.into_iter().filter(|one| !one.url.starts_with("sqlite")) {
+        let (source, what) = (source_at(database.url.clone(), &schema), &database.url);
+        for newest_first in [true, false] {
+            let all = pages(source.as_ref(), 1, newest_first).await;
+            assert_eq!((all.len(), distinct(&all)), (3, 3), "{what}");
+        }
+        for id in ["98765432109876543210", "98765432109876543211", "42"] {
+            assert_eq!(found(source.as_ref(), &format!("corr:{id}")).await, 1, "{id} of {what}");
+            let related = source.related(&RelatedKey::correlation(id.to_owned()), 10, &Job::default()).await;
+            assert_eq!(related.expect("related").activities.len(), 1, "{id} of {what}");
+        }
+        for activity in pages(source.as_ref(), 10, true).await {
+            let payload = source.payload(&activity.id, &activity.places[0].locator, &Job::default()).await;
+            assert!(payload.is_ok(), "{what}: {payload:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_one_value_in_a_column_of_json_is_that_value() {
+    for holds in ["JSON_", "TEXT_"] {
+        let sql = format!(
+            "CREATE TABLE calls (id BIG_ PRIMARY KEY, at BIG_, sys TEXT_, st TEXT_, doc {holds}); INSERT INTO calls VALUES \
+             (1, 1790000001, 's', 'ok', '{{\"who\": \"ann\", \"corr\": \"c1\"}}'), (2, 1790000002, 's', 'ok', '{{\"who\": [\"ann\"], \"corr\": [\"c1\"]}}'), \
+             (4, 1790000004, 's', 'ok', '{{\"who\": [null]}}'), \
+             (5, 1790000005, 's', 'ok', 'null')"
+        );
+        for database in databases(&sql).await {
+            let schema = calls("").replace("duration = 'ms'", "actor = 'doc.who'\ncorrelation_id = 'doc.corr'");
+            let source = source_at(database.url.clone(), &schema);
+            let what = format!("{holds} of {}", database.url);
+            let all = pages(source.as_ref(), 2, true).await;
+            assert_eq!(all.iter().filter(|one| one.actor.as_deref() == Some("ann")).count(), 2, "{what}");
+            assert_eq!(all.iter().filter(|one| one.actor.is_none()).count(), 2, "{what}: {all:?}");
+            assert_eq!(found(source.as_ref(), "actor:ann").await, 2, "{what}");
+            assert_eq!(found(source.as_ref(), "corr:c1").await, 2, "{what}");
+            let key = RelatedKey::correlation("c1".to_owned());
+            let related = source.related(&key, 10, &Job::default()).await.expect("related");
+            assert_eq!(related.activities.len(), 2, "{what}");
+            let groups = source.aggregate(&PageQuery::all(9), &Grouping::by(Field::Actor), &Job::default()).await;
+            let mut counts: Vec<u64> = groups.expect("figures").values().map(|one| one.count).collect();
+            counts.sort_unstable();
+            assert_eq!(counts, [2, 2], "{what}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_one_value_in_a_document_is_that_value() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let (name, now) = (unique_name(), DateTime::now());
+    let documents = [
+        doc! { "at": now, "call": { "sys": "SAP" }, "method": "GET", "code": 200 },
+        doc! { "at": [now], "call": [{ "sys": "SAP" }], "method": ["GET"], "code": [200], "note": ["m"], "tags": ["a"] },
+        doc! { "at": now, "call": { "sys": ["SAP"] }, "method": ["GET"], "code": [502], "err": [{ "message": "boom" }] },
+        // A list of several is none, and so are lists in lists, but for messages and errors.
+        doc! { "at": now, "call": [{ "sys": "SAP" }, { "sys": "CRM" }], "method": ["GET", "PUT"], "code": [[502]], "err": ["null"], "note": ["x", "y"] },
+        doc! { "at": now, "err": ["one", "two"] },
+    ];
+    let collection = server.mongo_client().await.database(&name).collection::<Document>("calls");
+    collection.insert_many(documents).await.expect("inserted");
+    let schema = WITHOUT_STATUS.replace("id = 'id'", "id = '_id'").replace("'sys'", "'call.sys'")
+        + "method = 'method'\nmessage = 'note'\ntags = 'tags'\n";
+    let source = source_at(server.url(&name), &schema);
+    let all = pages(source.as_ref(), 2, true).await;
+    assert_eq!((all.len(), distinct(&all)), (5, 5));
+    assert!(all.iter().all(|one| one.exact_start));
+    for (filter, count) in [
+        ("system:SAP", 3),
+        ("method:GET", 3),
+        ("http:200", 2),
+        ("status:success", 2),
+        ("status:failed", 2),
+        ("error:boom", 1),
+        ("message:m", 1),
+        ("message:y", 1),
+        ("tags:a", 1),
+    ] {
+        assert_eq!(found(source.as_ref(), filter).await, count, "{filter}");
+    }
+    for field in [Field::System, Field::Method] {
+        let groups =
+            source.aggregate(&PageQuery::all(100), &Grouping::by(field), &Job::default()).await.expect("figures");
+        let mut counts: Vec<u64> = groups.values().map(|one| one.count).collect();
+        counts.sort_unstable();
+        assert_eq!(counts, [2, 3], "{field:?}");
+    }
+    let groups = source.aggregate(&PageQuery::all(100), &Grouping::default(), &Job::default()).await.expect("figures");
+    assert_eq!(groups.values().map(|one| (one.count, one.failed, one.succeeded)).collect::<Vec<_>>(), [(5, 2, 2)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn documents_of_a_view_without_a_key_are_told_apart_by_what_is_in_them() {
+    let Some(server) = shared(Kind::MongoReplica).await else { return };
+    let (name, now) = (unique_name(), DateTime::now());
+    let handle = server.mongo_client().await.database(&name);
+    let of = |system: &str, n: i32| doc! { "at": now, "sys": system, "note": format!("note {n}") };
+    let raw = handle.collection::<Document>("raw");
+    raw.insert_many((0..30).map(|n| of("old", n))).await.expect("inserted");
+    let view = doc! { "create": "calls", "viewOn": "raw", "pipeline": [{ "$project": { "_id": 0 } }] };
+    handle.run_command(view).await.expect("a view");
+    let schema = WITHOUT_STATUS.replace("id = 'id'", "id = '_id'") + "message = 'note'\n";
+    let source = source_at(server.url(&name), &schema);
+    for newest_first in [true, false] {
+        let all = pages(source.as_ref(), 7, newest_first).await;
+        assert_eq!((all.len(), distinct(&all)), (30, 30));
+    }
+    let change = async {
+        raw.insert_many((0..5).map(|n| of("new", n))).await.expect("inserted");
+    };
+    let all = followed(&source, change, "new", 5).await;
+    let count = |system: &str| all.iter().filter(|one| one.system.as_deref() == Some(system)).count();
+    assert_eq!((count("new"), count("old")), (5, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

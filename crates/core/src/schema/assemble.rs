@@ -203,7 +203,7 @@ impl<'a> Assembler<'a> {
             a.correlation_id = a.correlation_id.filter(|id| !id.contains(char::is_whitespace));
             a.correlation_id = a.correlation_id.map(|id| trace_of(&id).map_or(id.clone(), CompactString::from));
         } else if !schema.definition().canonical {
-            a.error = a.error.filter(|text| !super::is_no_error(text));
+            a.error = a.error.filter(|text| super::says_error(text));
         }
         let given = |target| self.text(target).filter(|text| !logged || !is_placeholder(text));
         a.error_type = given(Target::ErrorType);

@@ -8,6 +8,7 @@ pub mod json;
 #[cfg(feature = "json-schema")]
 pub mod json_schema;
 mod moments;
+mod no_error;
 mod payload;
 mod sketch;
 mod sketch_column;
@@ -22,6 +23,7 @@ mod units;
 pub use assemble::{Assembler, CONTAINER, LONGEST_US, NESTED, Scalar, is_http_method};
 pub use definition::{CatalogueTable, Definition, MetricDefinition, Recognise, SchemaError, SeriesTable, Template};
 pub use endpoint::{endpoint_of_url, system_of_url};
+pub use no_error::{NO_ERROR, NO_ERROR_TEXT, no_error_text, says_error};
 pub use sketch::{Sketch, TableSample};
 pub use sketch_column::{Holds, Sampled, epoch_unit_of};
 pub use table::{Key, Lookup, StoreKind, Table, TimeUnit, other_unit};
@@ -360,9 +362,7 @@ impl Schema {
     fn outcome(&self, activity: &Activity) -> Option<Status> {
         let http = activity.http_status;
         let refused = http.is_some_and(|code| code >= 400) && !self.definition().http_errors_may_succeed;
-        let said =
-            activity.error.as_deref().is_some_and(|text| !self.definition().status_is_optional || says_error(text));
-        let error = said && (http.is_some() || activity.level.is_none());
+        let error = activity.error.is_some() && (http.is_some() || activity.level.is_none());
         match http {
             _ if refused || error => Some(Status::Failed),
             Some(_) => Some(Status::Success),
@@ -454,31 +454,6 @@ fn the_only<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
     values.all(|value| value == first).then_some(first)
 }
 
-/// What a field of an error holds where there is none, in lower case.
-pub const NO_ERROR: [&str; 7] = ["false", "null", "none", "0", "{}", "[]", "\"\""];
-
-/// Whether a field of an error says that there is none.
-pub fn is_no_error(text: &str) -> bool {
-    NO_ERROR.iter().any(|word| text.eq_ignore_ascii_case(word))
-}
-
-/// Whether the text of an error is one, where any JSON may stand in its place.
-pub fn says_error(text: &str) -> bool {
-    fn says(value: &serde_json::Value) -> bool {
-        match value {
-            serde_json::Value::Object(fields) => fields.values().any(says),
-            serde_json::Value::Array(list) => list.iter().any(says),
-            serde_json::Value::String(text) => !text.is_empty(),
-            other => !other.is_null(),
-        }
-    }
-    let text = text.trim();
-    if text.starts_with(['{', '[']) {
-        return serde_json::from_str(text).map_or(true, |value| says(&value));
-    }
-    !is_no_error(text)
-}
-
 /// A log record with an HTTP status has an outcome; with a method or URL, too, it is a call.
 fn complete_call(activity: &mut Activity) {
     let Some(code) = activity.http_status else { return };
@@ -496,8 +471,17 @@ fn complete_call(activity: &mut Activity) {
 /// The value at a dotted path. A dot may be part of a key or lead into an object.
 pub fn lookup<'a>(record: &'a serde_json::Map<String, serde_json::Value>, path: &str) -> Option<&'a serde_json::Value> {
     record.get(path).or_else(|| {
-        path.match_indices('.').find_map(|(dot, _)| lookup(record.get(&path[..dot])?.as_object()?, &path[dot + 1..]))
+        path.match_indices('.')
+            .find_map(|(dot, _)| lookup(only(record.get(&path[..dot])?).as_object()?, &path[dot + 1..]))
     })
+}
+
+/// What a value is read as: a list of one value is that value. Lists in lists are no values.
+pub fn only(value: &serde_json::Value) -> &serde_json::Value {
+    match value.as_array().map(Vec::as_slice) {
+        Some([one]) if !one.is_array() => one,
+        _ => value,
+    }
 }
 
 #[cfg(test)]

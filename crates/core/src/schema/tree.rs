@@ -91,6 +91,24 @@ impl Target {
         }
     }
 
+    /// Whether what fills it is read as a text, and not as a number or a time.
+    pub fn takes_text(self) -> bool {
+        !matches!(
+            self,
+            Self::HttpStatus
+                | Self::StartedAt
+                | Self::CompletedAt
+                | Self::Duration
+                | Self::Attempt
+                | Self::MaxAttempts
+                | Self::NextRetryAt
+                | Self::Cpu
+                | Self::Memory
+                | Self::RecordedAt
+                | Self::Nanos
+        )
+    }
+
     /// The target with a name in schema files.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, target)| *target)

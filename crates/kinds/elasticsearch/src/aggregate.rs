@@ -12,7 +12,7 @@ use super::{Elasticsearch, Error};
 use crosstail_core::filter::{Comparator, Field, Matcher, NamedRecord, Operand, Predicate};
 use crosstail_core::model::{Id, Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u16, saturating_u64, truncated_i64, truncated_u64};
-use crosstail_core::schema::{Assembler, LONGEST_US, NO_ERROR, Scalar, Target as Column};
+use crosstail_core::schema::{Assembler, LONGEST_US, NO_ERROR, NO_ERROR_TEXT, Scalar, Target as Column};
 use crosstail_record::write::cluster::Method;
 use crosstail_source::combination;
 use crosstail_source::{Grouping, Groups, Measures, PageQuery};
@@ -364,7 +364,10 @@ fn error_at(mapping: &Mapping, path: &str) -> Option<(Value, Value)> {
         any(NO_ERROR.map(|word| json!({ "term": { path: { "value": word, "case_insensitive": true } } })).to_vec())
     };
     let denied = match (mapping.fields.get(path).map(|field| field.kind), mapping.fields.keyword(path)) {
-        (_, Some((full, _))) => any(vec![json!({ "term": { &full: "" } }), words(&full)]),
+        (_, Some((full, _))) => {
+            let nothing = json!({ "regexp": { &full: { "value": NO_ERROR_TEXT, "case_insensitive": true } } });
+            any(vec![json!({ "term": { &full: "" } }), nothing])
+        }
         // A text has more words than these, and then the documents are read.
         (Some(Type::Text), None) => words(path),
         // What is no number for the index may be a word for none.

@@ -72,6 +72,10 @@ pub(super) struct Fields {
     valued: BTreeSet<String>,
     /// Fields whose type differs between indices, with these types.
     pub(super) conflicts: Vec<String>,
+    /// By path, of texts that are not split by the standard analyser: the analysers that split them, each with its indices.
+    analysers: BTreeMap<String, BTreeMap<String, Vec<String>>>,
+    /// Objects that are indexed apart from their document (`nested`), each with a dot behind it.
+    nested: Vec<String>,
 }
 
 impl Fields {
@@ -92,6 +96,19 @@ impl Fields {
             .filter(|(_, field)| text && field.kind == Type::Keyword)
             .map(|(name, field)| (name.clone(), *field))
             .next()
+    }
+
+    /// The analysers that split the text of a field, each with its indices; none of what is no text, and of a text that the
+    /// standard one splits.
+    pub(super) fn analysers(&self, path: &str) -> impl Iterator<Item = (&str, &[String])> {
+        let of = self.analysers.get(path).into_iter().flatten();
+        of.map(|(name, indices)| (name.as_str(), indices.as_slice()))
+    }
+
+    /// The object around a field that is indexed apart from its document: a query finds nothing in it unless it names it.
+    pub(super) fn nested(&self, path: &str) -> Option<&str> {
+        let around = self.nested.iter().filter(|before| path.starts_with(before.as_str()));
+        around.max_by_key(|before| before.len()).map(|before| before.trim_end_matches('.'))
     }
 
     /// Those of some indices that cannot be sorted by a path. A field that no index has is one that comes later.
@@ -187,7 +204,7 @@ impl Fields {
         let mut declared = Declared::new();
         for (index, of) in mappings_of.and_then(Value::as_object).into_iter().flatten() {
             if let Some(properties) = of.pointer("/mappings/properties").and_then(Value::as_object) {
-                walk(properties, "", Analysers::of(settings_of, index), &mut declared);
+                walk(properties, "", (index.as_str(), Analysers::of(settings_of, index)), &mut declared);
             }
         }
         let each = mappings_of.and_then(Value::as_object).into_iter().flat_map(Map::values);
@@ -196,6 +213,8 @@ impl Fields {
         let bare = named.filter(|(_, of)| of.pointer("/mappings/_source/enabled") == Some(&Value::Bool(false)));
         let sourceless = bare.map(|(name, _)| name.clone()).collect();
         let mut fields = Self { mappings, sourceless, is_empty: true, ..Self::default() };
+        let apart = caps["fields"].as_object().into_iter().flatten().filter(|(_, types)| types.get("nested").is_some());
+        fields.nested = apart.map(|(path, _)| format!("{path}.")).collect();
         for (path, types) in caps["fields"].as_object().into_iter().flatten() {
             let Some(types) = types.as_object() else { continue };
             let name = types.keys().next().map_or("", String::as_str);
@@ -209,12 +228,14 @@ impl Fields {
                 fields.undated.insert(path.clone(), undated);
             }
             fields.is_empty &= types.values().all(|of| of["metadata_field"] == true);
-            if types.values().all(|of| of["aggregatable"] == true) {
+            let is_apart = fields.nested(path).is_some();
+            if types.values().all(|of| of["aggregatable"] == true) && !is_apart {
                 fields.valued.insert(path.clone());
             }
             let own = declared.get(path).map_or(&[][..], Vec::as_slice);
             let has = |key: &str| own.iter().any(|own| own.parameters.contains_key(key));
-            let searchable = types.values().all(|of| of["searchable"] == true && of["metadata_field"] != true);
+            let searchable =
+                !is_apart && types.values().all(|of| of["searchable"] == true && of["metadata_field"] != true);
             let known = !own.is_empty();
             let kind = match name {
                 _ if !searchable || has("null_value") => Type::Other,
@@ -227,6 +248,9 @@ impl Fields {
                 "double" => Type::Double,
                 _ => Type::Other,
             };
+            if kind == Type::Analysed {
+                fields.analysers.insert(path.clone(), analysers_of(own));
+            }
             fields
                 .known
                 .insert(path.clone(), Field { kind, complete: !has("ignore_above"), is_searchable: searchable });
@@ -284,6 +308,7 @@ impl Analysers {
 
 /// A field in the mapping of one index.
 struct Own<'v> {
+    index: &'v str,
     parameters: &'v Map<String, Value>,
     analysers: Analysers,
 }
@@ -300,16 +325,31 @@ fn standard(own: &Own<'_>) -> bool {
     is_standard && own.parameters.get("index") != Some(&Value::Bool(false))
 }
 
-fn walk<'v>(properties: &'v Map<String, Value>, before: &str, analysers: Analysers, into: &mut Declared<'v>) {
+/// The analysers that some mappings name, each with its indices. A text that names none has the one that is called `default`.
+fn analysers_of(own: &[Own<'_>]) -> BTreeMap<String, Vec<String>> {
+    let mut found = BTreeMap::<String, Vec<String>>::new();
+    for one in own {
+        let name = one.parameters.get("analyzer").and_then(Value::as_str).unwrap_or("default");
+        found.entry(name.to_owned()).or_default().push(one.index.to_owned());
+    }
+    found
+}
+
+fn walk<'v>(
+    properties: &'v Map<String, Value>,
+    before: &str,
+    (index, analysers): (&'v str, Analysers),
+    into: &mut Declared<'v>,
+) {
     for (name, of) in properties {
         let Some(of) = of.as_object() else { continue };
         let path = format!("{before}{name}");
         for below in ["properties", "fields"] {
             if let Some(inner) = of.get(below).and_then(Value::as_object) {
-                walk(inner, &format!("{path}."), analysers, into);
+                walk(inner, &format!("{path}."), (index, analysers), into);
             }
         }
-        into.entry(path).or_default().push(Own { parameters: of, analysers });
+        into.entry(path).or_default().push(Own { index, parameters: of, analysers });
     }
 }
 
@@ -396,6 +436,20 @@ mod tests {
         let found = fields(&[("a", both, Some(json!({ "default": { "type": "english" } })))]);
         let (name, field) = found.keyword("message").expect("a multi-field");
         assert_eq!((name.as_str(), field.complete), ("message.raw", false));
+    }
+
+    #[test]
+    fn a_text_is_split_by_the_analyser_that_its_index_names() {
+        let own = json!({ "mine": { "type": "english" }, "default": { "type": "english" } });
+        let text = |analyser: Option<&str>| match analyser {
+            Some(name) => json!({ "a": { "type": "text", "analyzer": name } }),
+            None => json!({ "a": { "type": "text" } }),
+        };
+        let of = |name| ("x", text(Some(name)), Some(own.clone()));
+        let found = fields(&[of("mine"), ("y", text(None), Some(own.clone())), ("z", text(Some("mine")), None)]);
+        let names: Vec<(&str, &[String])> = found.analysers("a").collect();
+        assert_eq!(names, [("default", &["y".to_owned()][..]), ("mine", &["x".to_owned(), "z".to_owned()][..])]);
+        assert_eq!(fields(&[("x", text(None), Some(json!({})))]).analysers("a").count(), 0);
     }
 
     #[test]

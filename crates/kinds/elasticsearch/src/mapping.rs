@@ -1,5 +1,6 @@
 //! Maps indices to activities: which schema reads which indices, which fields they have, and how a document is read.
 
+use super::clauses::{all, any};
 use super::connection::{Connection, Hit, found, in_path};
 use super::fields::Fields;
 use super::{Broken, Error, without};
@@ -207,6 +208,7 @@ pub(super) async fn resolve(
             warnings.push(without(index, why));
         }
     }
+    let seen = seen_through_aliases(connection, pattern).await;
     let (mappings, settings) = declared(connection, &path, lenient).await?;
     if settings.is_none() {
         warnings.push("without the privilege view_index_metadata, filters on texts are evaluated locally".to_owned());
@@ -263,7 +265,7 @@ pub(super) async fn resolve(
                 source,
                 number,
                 includes,
-                only,
+                only: super::clauses::all(std::iter::once(only).chain(seen.clone()).collect()),
             }
         })
         .collect();
@@ -272,6 +274,29 @@ pub(super) async fn resolve(
     let readable = as_pattern(pattern, &all, &[&left_out]);
     let unread = closed.into_iter().chain(left_out).collect();
     Ok(ResolvedIndices { mappings, series, warnings, indices, unread, readable, is_empty: fields.is_empty })
+}
+
+/// What keeps the documents that the aliases of a pattern show, where one has a filter: an index that is asked by its own name, because
+/// it is read in another way, knows nothing of it. Who may not see aliases has none.
+async fn seen_through_aliases(connection: &Connection, pattern: &str) -> Option<Value> {
+    let path = format!("/_alias/{}?ignore_unavailable=true", in_path(pattern));
+    let answer = connection.json(Method::Get, &path, None).await.ok()?;
+    let (mut names, mut parts) = (Vec::new(), Vec::new());
+    for (index, of) in answer.as_object()? {
+        let Some(aliases) = of["aliases"].as_object().filter(|aliases| !aliases.is_empty()) else { continue };
+        // What one of them shows is shown.
+        let filters: Option<Vec<Value>> = aliases.values().map(|alias| alias.get("filter").cloned()).collect();
+        let is_named = pattern.split(',').any(|part| fits(part, index));
+        if let Some(filters) = filters.filter(|_| !is_named) {
+            parts.push(all(vec![json!({ "term": { "_index": index } }), any(filters)]));
+            names.push(index);
+        }
+    }
+    if names.is_empty() {
+        return None;
+    }
+    parts.push(json!({ "bool": { "must_not": [{ "terms": { "_index": names } }] } }));
+    Some(any(parts))
 }
 
 /// The mappings of the indices of a path, and what their settings say of analysers. Both need the privilege to see them; without it,

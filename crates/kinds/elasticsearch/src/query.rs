@@ -172,17 +172,45 @@ fn equal(mapping: &Mapping, paths: &[&str], values: &[&String]) -> Value {
         if mapping.fields.is_absent(path) {
             continue;
         }
-        // A phrase is split as the text was, whatever splits what people search for (`search_analyzer`, `default_search`).
-        let is_text = mapping.fields.get(path).is_some_and(|field| field.kind == Type::Text);
-        let analyser = if is_text { json!({ "analyzer": "standard" }) } else { json!({}) };
-        for value in values {
-            let mut phrase = analyser.clone();
-            phrase["query"] = json!(value);
-            found.push(json!({ "match_phrase": { path: phrase } }));
+        let phrases = values.iter().flat_map(|value| phrases(mapping, path, value));
+        match mapping.fields.nested(path) {
+            // Some index may have it otherwise.
+            Some(around) => found.extend(phrases.flat_map(|phrase| {
+                let within = json!({ "nested": { "path": around, "query": phrase, "ignore_unmapped": true } });
+                [within, phrase]
+            })),
+            None => found.extend(phrases),
         }
     }
     found.push(json!({ "bool": { "filter": [any(unknown)] } }));
     any(found)
+}
+
+/// What keeps the documents that have a text at a path. It is split as the text was when it was indexed, whatever splits what people
+/// search for (`search_analyzer`, `default_search`).
+fn phrases(mapping: &Mapping, path: &str, value: &str) -> Vec<Value> {
+    let phrase = |analyser: Option<&str>| {
+        let mut phrase = json!({ "query": value });
+        if let Some(name) = analyser {
+            phrase["analyzer"] = json!(name);
+        }
+        json!({ "match_phrase": { path: phrase } })
+    };
+    let analysers: Vec<(&str, &[String])> = mapping.fields.analysers(path).collect();
+    match analysers.as_slice() {
+        [] => {
+            let is_text = mapping.fields.get(path).is_some_and(|field| field.kind == Type::Text);
+            vec![phrase(is_text.then_some("standard"))]
+        }
+        [(name, _)] => vec![phrase(Some(*name))],
+        // Not every index has each of them.
+        several => {
+            let of = |(name, indices): &(&str, &[String])| {
+                all(vec![json!({ "terms": { "_index": indices } }), phrase(Some(*name))])
+            };
+            several.iter().map(of).collect()
+        }
+    }
 }
 
 async fn search(

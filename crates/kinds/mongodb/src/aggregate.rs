@@ -4,13 +4,13 @@
 use super::expression::{Translator, bounds};
 use super::find::{Arriving, Find, TIME_LIMIT, by_bytes, collection, each};
 use super::mapping::Mapping;
-use super::operators::date;
+use super::operators::{date, is_list_of_one, or, says_none};
 use super::{Asking, Error};
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use crosstail_core::filter::{Field, NamedRecord, Predicate};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_i64, truncated_u64, truncated_usize};
-use crosstail_core::schema::{NO_ERROR, Target};
+use crosstail_core::schema::Target;
 use crosstail_source::combination::{self, COMBINATIONS, Counted, Sum};
 use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 
@@ -137,8 +137,7 @@ fn columns(mapping: &Mapping, targets: &[Target], fields: &[Field]) -> Vec<(Stri
             let is_text = doc! { "$eq": [{ "$type": &value }, "string"] };
             let short: Option<Bson> = match target {
                 Target::Error if !whole_error => {
-                    let denied = doc! { "$in": [{ "$toLower": &value }, NO_ERROR.to_vec()] };
-                    let said = doc! { "$cond": [denied, "none", "1"] };
+                    let said = doc! { "$cond": [says_none(&value), "none", "1"] };
                     Some(doc! { "$cond": [{ "$eq": [&value, ""] }, "$$REMOVE", said] }.into())
                 }
                 Target::Url if !whole_url => {
@@ -161,6 +160,18 @@ fn columns(mapping: &Mapping, targets: &[Target], fields: &[Field]) -> Vec<(Stri
         }
     }
     columns
+}
+
+/// Whether a document has a value of an unexpected type, in what is grouped by or elsewhere. `of`: where it has one elsewhere.
+fn is_odd(mapping: &Mapping, columns: &[(String, Bson)], of: Bson) -> Bson {
+    let lists = columns.iter().map(|(path, _)| is_list_of_one(&format!("${path}")));
+    // What is no text may be a message all the same.
+    let messages =
+        mapping.paths(Target::Message).into_iter().filter(|path| columns.iter().any(|(known, _)| known == path));
+    let objects = messages
+        .filter(|path| mapping.is_leaf(path))
+        .map(|path| Bson::from(doc! { "$in": [{ "$type": format!("${path}") }, ["object", "array"]] }));
+    or(std::iter::once(of).chain(lists).chain(objects).collect())
 }
 
 /// Objects and lists that are an error because a value in them is one: which, does not matter. Others are told apart.
@@ -245,7 +256,7 @@ impl Counting {
             return Some(Self { pipeline, odd: misfits, columns: Vec::new(), residual, is_bare });
         }
         read.insert("keeps", condition.expression);
-        let odd = translator.has_unexpected_types();
+        let odd = is_odd(mapping, &columns, translator.has_unexpected_types());
         // Their values are not looked at: an expression of a wrong type is an error.
         let mut project = doc! { "odd": format!("${ODD}") };
         for (name, value) in read {

@@ -4,19 +4,19 @@
 //! expressions and case rules are not Rust's: so the server compares texts in ASCII.
 
 use super::mapping::Mapping;
-use super::operators::{date, first_of, interval, like, or, pattern, time, within};
+use super::operators::{date, first_of, interval, is_list_of_one, like, or, pattern, says_none, time, within};
 use bson::{Bson, Document, doc};
 use crosstail_core::filter::{Comparator, Field, Matcher, Operand, Pattern, Predicate};
 use crosstail_core::model::{Direction, Kind, Level, Status, Timestamp};
-use crosstail_core::schema::{LONGEST_US, NO_ERROR, Target as Column};
+use crosstail_core::schema::{LONGEST_US, Target as Column};
 use std::collections::BTreeSet;
 
 /// The types that an expression reads as the local evaluator does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum ReadAs {
     Text,
-    /// A text that may be an object, too.
-    Error,
+    /// A text that may be an object or a list, too.
+    Any,
     Number,
     Time,
 }
@@ -81,7 +81,7 @@ impl<'m> Translator<'m> {
         let absent = ["missing", "null", "undefined", "object", "array"];
         let one = |(path, used): &(String, ReadAs)| -> Bson {
             let types: &[&str] = match used {
-                ReadAs::Text | ReadAs::Error => &["string", "int", "long", "bool", "objectId", "date"],
+                ReadAs::Text | ReadAs::Any => &["string", "int", "long", "bool", "objectId", "date"],
                 ReadAs::Number => &["int", "long", "double"],
                 ReadAs::Time => &["date"],
             };
@@ -92,11 +92,13 @@ impl<'m> Translator<'m> {
             // Of several times, the last one counts, and without one it is the epoch.
             let absent = absent.iter().filter(|_| *used != ReadAs::Time);
             // An object is an error.
-            let absent = absent.filter(|kind| *used != ReadAs::Error || !matches!(**kind, "object" | "array"));
+            let absent = absent.filter(|kind| *used != ReadAs::Any || !matches!(**kind, "object" | "array"));
             let known: Vec<&str> = types.iter().chain(absent).copied().collect();
             let unknown = Bson::from(doc! { "$not": [{ "$in": [{ "$type": path }, known] }] });
             let far = Some(used).filter(|used| **used == ReadAs::Time).map(is_far);
-            or(std::iter::once(unknown).chain(far.into_iter().flatten()).collect())
+            // Any other list is none.
+            let lists = matches!(used, ReadAs::Text | ReadAs::Number).then(|| is_list_of_one(path));
+            or(std::iter::once(unknown).chain(far.into_iter().flatten()).chain(lists).collect())
         };
         doc! { "$or": self.used.iter().map(one).collect::<Vec<Bson>>() }.into()
     }
@@ -325,16 +327,15 @@ impl<'m> Translator<'m> {
             .into()
         };
         let found = first_of(paths.iter().map(one).collect());
-        let is_error = target == Column::Error;
+        let may_be_any = matches!(target, Column::Error | Column::Message);
         self.used.extend(paths.into_iter().map(|path| {
-            let read_as = if is_error && self.mapping.is_leaf(&path[1..]) { ReadAs::Error } else { ReadAs::Text };
+            let read_as = if may_be_any && self.mapping.is_leaf(&path[1..]) { ReadAs::Any } else { ReadAs::Text };
             (path, read_as)
         }));
-        if !is_error {
+        if target != Column::Error {
             return found;
         }
-        let is_none = doc! { "$in": [{ "$toLower": "$$e" }, NO_ERROR.to_vec()] };
-        let said = doc! { "$cond": [is_none, Bson::Null, "$$e"] };
+        let said = doc! { "$cond": [says_none("$$e"), Bson::Null, "$$e"] };
         found.map(|found| doc! { "$let": { "vars": { "e": found }, "in": said } }.into())
     }
 

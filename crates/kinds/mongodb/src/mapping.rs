@@ -4,7 +4,7 @@ use super::Error;
 use super::operators::date;
 use bson::{Bson, Document, RawBsonRef, RawDocument, doc, oid::ObjectId, spec::BinarySubtype};
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp, parse_timestamp};
-use crosstail_core::schema::{Assembler, Node, Scalar, Schema, Table, Target, says_error};
+use crosstail_core::schema::{Assembler, CONTAINER, Node, Scalar, Schema, Table, Target, says_error};
 use mongodb::results::{CollectionSpecification, CollectionType};
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -143,14 +143,20 @@ impl Mapping {
     /// The activity of a document; an error where the BSON is malformed.
     pub(super) fn activity(&self, document: &RawDocument) -> Result<Activity, Error> {
         let mut assembler = Assembler::default();
-        let mut key = String::new();
-        if let Some(id) = document.get("_id")? {
-            key = key_of(&id.try_into()?);
-        }
+        let id = document.get("_id")?;
+        let mut key = id.map(Bson::try_from).transpose()?.map(|id| key_of(&id)).unwrap_or_default();
         walk(self, self.schema.tree(), document, &mut assembler)?;
-        let own = Id::Text(format!("{}{key}", self.prefix()).into());
+        let mut own = Id::Text(format!("{}{key}", self.prefix()).into());
         let at = assembler.recorded_at();
         let mut activity = assembler.finish(&self.schema, own.clone(), Timestamp::UNDATED);
+        if id.is_none() {
+            key = key_of_content(&activity);
+            let by_content = Id::Text(format!("{}{key}", self.prefix()).into());
+            if activity.id == own {
+                activity.id = by_content.clone();
+            }
+            own = by_content;
+        }
         if !self.is_unique && !activity.part {
             activity.id = own;
         }
@@ -170,10 +176,29 @@ impl Mapping {
         Activity::undecodable(id, Timestamp::UNDATED, place, &error.to_string(), &excerpt)
     }
 
+    /// The key of a document.
+    pub(super) fn key(&self, document: &RawDocument) -> String {
+        match document.get("_id").ok().flatten().and_then(|id| Bson::try_from(id).ok()) {
+            Some(id) => key_of(&id),
+            None => {
+                let places = self.read(document).places;
+                let key = places.first().and_then(|place| place.locator.as_table_key()).map(|(_, key)| key.to_owned());
+                key.unwrap_or_default()
+            }
+        }
+    }
+
     /// The activity of a document; never fails.
     pub(super) fn read(&self, document: &RawDocument) -> Activity {
         self.activity(document).unwrap_or_else(|error| self.undecodable(document, &error))
     }
+}
+
+/// The key of a document that has none, as those of a view may: what is read of it (FNV-1a), so that documents that differ in it are not
+/// taken for one.
+fn key_of_content(activity: &Activity) -> String {
+    let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    format!("~{:016x}", format!("{activity:?}").bytes().fold(0xcbf2_9ce4_8422_2325, mix))
 }
 
 /// The text of a key: an ObjectId as hexadecimal digits, anything else as extended JSON.
@@ -199,14 +224,28 @@ fn led_to<'n>(node: &'n Node, key: &str) -> Option<&'n Node> {
     node.child(key.as_bytes()).or_else(|| if key.contains('.') { steps() } else { None })
 }
 
+/// A list of one value is that value, and its object that object, but where a list is wanted. Lists in lists are no values.
+fn unlisted<'a>(node: &Node, value: RawBsonRef<'a>) -> Result<RawBsonRef<'a>, Error> {
+    let RawBsonRef::Array(list) = value else { return Ok(value) };
+    if node.targets.iter().any(|(target, _)| *target == Target::Tags) {
+        return Ok(value);
+    }
+    let mut values = list.into_iter();
+    let (first, second) = (values.next().transpose()?, values.next());
+    let one = first.filter(|one| second.is_none() && !matches!(one, RawBsonRef::Array(_)));
+    Ok(one.unwrap_or(value))
+}
+
 fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mut Assembler<'a>) -> Result<(), Error> {
     for element in document {
         let (key, value) = element?;
         let Some(node) = led_to(node, key.as_str()) else { continue };
+        let value = unlisted(node, value)?;
         if let RawBsonRef::Document(inner) = value {
             walk(mapping, node, inner, into)?;
         }
         for (target, rank) in &node.targets {
+            let mut rank = *rank;
             let scalar = match (&value, target) {
                 (RawBsonRef::Array(_), Target::Tags) => {
                     let list: Bson = value.try_into()?;
@@ -234,10 +273,16 @@ fn walk<'a>(mapping: &Mapping, node: &Node, document: &'a RawDocument, into: &mu
                     let text = plain(value.try_into()?).to_string();
                     says_error(&text).then_some(Scalar::Text(Cow::Owned(text)))
                 }
+                // What is no text says more than nothing, and less than a text elsewhere.
+                (RawBsonRef::Document(_) | RawBsonRef::Array(_), Target::Message) if !node.has_children() => {
+                    rank |= CONTAINER;
+                    let text = plain(value.try_into()?).to_string();
+                    (text.len() > 2).then_some(Scalar::Text(Cow::Owned(text)))
+                }
                 _ => scalar(value),
             };
             if let Some(scalar) = scalar {
-                into.set((*target, *rank), scalar);
+                into.set((*target, rank), scalar);
             }
         }
     }

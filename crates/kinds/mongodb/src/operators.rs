@@ -1,8 +1,9 @@
 //! Building blocks of aggregation expressions: texts, numbers, times, the first of several values.
 
-use bson::{Bson, DateTime, doc};
+use bson::{Bson, DateTime, Document, doc};
 use crosstail_core::filter::{GlobPiece, Interval, Op, Pattern, TimeRange};
 use crosstail_core::model::Timestamp;
+use crosstail_core::schema::no_error_text;
 
 pub(super) fn or(parts: Vec<Bson>) -> Bson {
     doc! { "$or": parts }.into()
@@ -54,6 +55,17 @@ pub(super) fn pattern(value: Bson, pattern: &Pattern) -> Option<(Bson, bool)> {
         Pattern::Order(op, text) => Some((doc! { operator(*op): [value, { "$literal": text }] }.into(), true)),
         other => like(value, &other.pieces()?).map(|test| (test, false)),
     }
+}
+
+/// Whether there is a list of one value at a path, which is read as that value.
+pub(super) fn is_list_of_one(path: &str) -> Bson {
+    let list = doc! { "$cond": [{ "$isArray": [path] }, path, Bson::Array(Vec::new())] };
+    doc! { "$eq": [{ "$size": list }, 1] }.into()
+}
+
+/// Whether the text of an error says that there is none.
+pub(super) fn says_none(text: &str) -> Document {
+    doc! { "$regexMatch": { "input": { "$toLower": text }, "regex": no_error_text() } }
 }
 
 pub(super) fn operator(op: Op) -> &'static str {

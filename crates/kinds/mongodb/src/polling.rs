@@ -84,8 +84,7 @@ async fn fill(
 ) -> Result<(), Error> {
     let time = mapping.table.time.as_str();
     each(database, mapping, dated(mapping, from, until, -1), |document| {
-        let Some(id) = id_of(document) else { return true };
-        let slot = seen.slot(&key_of(&id));
+        let slot = seen.slot(&mapping.key(document));
         // What is held is known already.
         let is_known = seen.has(slot);
         match span(document, time) {
@@ -114,12 +113,10 @@ pub(super) async fn look(database: Asking<'_>, seen_us: i64) -> Result<u64, Erro
         let mut seen = Seen::new(share(database, polled.len()), seen_us);
         fill(database, mapping, &mut seen, oldest(seen_us), None).await?;
         each(database, mapping, undated(mapping), |document| {
-            if let Some(id) = id_of(document) {
-                let slot = seen.slot(&key_of(&id));
-                match span(document, &mapping.table.time) {
-                    Some((_, last)) => seen.note(slot, document.as_bytes(), last),
-                    None => seen.note_undated(slot, document.as_bytes()),
-                }
+            let slot = seen.slot(&mapping.key(document));
+            match span(document, &mapping.table.time) {
+                Some((_, last)) => seen.note(slot, document.as_bytes(), last),
+                None => seen.note_undated(slot, document.as_bytes()),
             }
             true
         })
@@ -276,8 +273,7 @@ impl Poller<'_> {
         let is_part = current.is_none();
         let (seen, open, newest_us) = (&mut self.seen[index], &mut self.open[index], &mut self.newest_us);
         each(self.database, mapping, find, |document| {
-            let Some(id) = id_of(document) else { return true };
-            let (key, span) = (key_of(&id), span(document, time));
+            let (key, span) = (mapping.key(document), span(document, time));
             let slot = seen.slot(&key);
             if let Some(current) = &mut current {
                 current.insert(slot);
@@ -293,8 +289,10 @@ impl Poller<'_> {
             }
             let activity = mapping.read(document);
             let is_open = activity.status == Some(Status::InProgress);
-            let is_held = is_open && (open.contains_key(&key) || open.len() < OPEN);
-            if is_held {
+            // What has no key cannot be read again by it.
+            let id = id_of(document).filter(|_| is_open && (open.contains_key(&key) || open.len() < OPEN));
+            let is_held = id.is_some();
+            if let Some(id) = id {
                 open.insert(key, id);
             } else if !is_open {
                 open.remove(&key);

@@ -5,14 +5,14 @@ use crate::connection::Reader;
 use crate::mapping::{Mapping, scalar};
 use crate::one::is_of_data;
 use crate::query::{undated, within};
-use crate::relation::{ColumnType, as_selected, lower_ascii};
+use crate::relation::{ColumnType, as_selected, says_none};
 use crate::sql;
 use crosstail_core::filter::{Field, Predicate};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u64, saturating_usize};
-use crosstail_core::schema::{NO_ERROR, Scalar, Target};
+use crosstail_core::schema::{Scalar, Target};
 use crosstail_source::combination::{self, COMBINATIONS, Counted, Sum};
-use crosstail_source::sql::{Sql, literal};
+use crosstail_source::sql::Sql;
 use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
@@ -75,9 +75,7 @@ struct Plan<'a> {
 
 /// Of the text of an error, whether it is one.
 fn has_error(text: &str) -> String {
-    let lower = lower_ascii(text);
-    let nothing = NO_ERROR.map(literal).join(", ");
-    format!("CASE WHEN {lower} IN ({nothing}) THEN 'none' WHEN {text} <> '' THEN '1' END")
+    format!("CASE WHEN {} THEN 'none' WHEN {text} <> '' THEN '1' END", says_none(text))
 }
 
 impl<'a> Plan<'a> {

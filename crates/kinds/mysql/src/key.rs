@@ -15,7 +15,7 @@ pub(crate) fn equals_any(column: &str, column_type: ColumnType, charset: &str, v
     match column_type {
         ColumnType::Int => inline(values.iter().filter_map(|v| v.parse::<i64>().ok()).map(|n| n.to_string()).collect()),
         ColumnType::Unsigned => {
-            inline(values.iter().filter_map(|v| v.parse::<u64>().ok()).map(|n| n.to_string()).collect())
+            inline(values.iter().filter_map(|v| v.parse::<i128>().ok()).map(|n| n.to_string()).collect())
         }
         ColumnType::Uuid => inline(uuids().map(|id| format!("'{id}'")).collect()),
         ColumnType::PackedUuid => inline(uuids().map(|id| format!("x'{}'", id.simple())).collect()),

@@ -3,11 +3,13 @@
 
 use crate::error::Error;
 use crate::key::{NULL, equals_any, unique};
-use crate::relation::{Column, ColumnType, LOCAL, Relation, as_selected, as_text, at_path, lower_ascii, name};
+use crate::relation::{
+    Column, ColumnType, LOCAL, Relation, as_selected, as_text, at_path, name, one_at_path, says_none,
+};
 use crosstail_core::filter::suggest;
 use crosstail_core::model::{Activity, Id, Locator, Place, SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
-use crosstail_core::schema::{Assembler, NO_ERROR, Scalar, Schema, Table, Target};
+use crosstail_core::schema::{Assembler, Scalar, Schema, Table, Target};
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, literal};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
@@ -231,8 +233,7 @@ impl Mapping {
         if target != Target::Error {
             return Some(text);
         }
-        let (lower, nothing) = (lower_ascii(&text), NO_ERROR.map(literal).join(", "));
-        Some(format!("CASE WHEN {lower} IN ({nothing}) THEN NULL ELSE {text} END"))
+        Some(format!("CASE WHEN {} THEN NULL ELSE {text} END", says_none(&text)))
     }
 
     /// The identity of a row: of whole numbers only with the table they are of.
@@ -399,13 +400,17 @@ impl Mapping {
     }
 
     fn computed_as(&self, sql: &str) -> Option<&Column> {
-        let wanted = plain(sql);
-        self.relation.columns.iter().filter(|c| c.readable && !c.computed.is_empty()).find(|column| {
-            let computed = plain(&column.computed);
-            let path = computed.split("json_extract(").nth(1).and_then(|rest| rest.split(')').next());
-            path.is_some_and(|path| wanted.contains(&format!("json_extract({path})")))
-        })
+        computed_as(&self.relation, sql)
     }
+}
+
+fn computed_as<'r>(relation: &'r Relation, sql: &str) -> Option<&'r Column> {
+    let wanted = plain(sql);
+    relation.columns.iter().filter(|c| c.readable && !c.computed.is_empty()).find(|column| {
+        let computed = plain(&column.computed);
+        let path = computed.split("json_extract(").nth(1).and_then(|rest| rest.split(')').next());
+        path.is_some_and(|path| wanted.contains(&format!("json_extract({path})")))
+    })
 }
 
 /// An expression without what databases write differently.
@@ -441,7 +446,10 @@ fn value<'a>(
     if let Some(column) =
         relation.readable(first).filter(|column| matches!(column.holds, ColumnType::Json | ColumnType::Text))
     {
-        let sql = at_path(&format!("t.{}", name(&column.name)), rest);
+        let own = format!("t.{}", name(&column.name));
+        let whole = at_path(&own, rest);
+        // What a column is computed from is what its index has: a list is a list there.
+        let sql = if computed_as(relation, &whole).is_some() { whole } else { one_at_path(&own, rest) };
         return Some(Value { sql: format!("({sql})"), holds: ColumnType::Text, zoneless: false, column: &column.name });
     }
     let lookup = table.lookup.get(first)?;

@@ -192,9 +192,6 @@ fn is_before(query: &PageQuery, us: i64) -> bool {
     if query.newest_first { us >= 0 } else { us <= 0 }
 }
 
-/// Rows without a time that following remembers, at most.
-pub(crate) const WITHOUT_TIME: usize = 1000;
-
 /// Rows without a time.
 pub(crate) struct Undated {
     pub(crate) items: Vec<Activity>,

@@ -1,6 +1,7 @@
 //! The tables and views that are there, with their columns, and how a value of each type is written in SQL.
 
 use crate::connection::ReadTransaction;
+use crosstail_core::schema::no_error_text;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, is_name_of, literal, may_be_tables};
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ColumnType {
     Int,
-    /// A whole number that may be beyond `i64`: read as text.
+    /// A whole number that may be beyond `i64`, of any type: read as text.
     Unsigned,
     Float,
     /// `datetime` and `date`, which have no zone: this many microseconds ahead of UTC; `timestamp` with 0.
@@ -93,7 +94,11 @@ impl Relation {
 
     /// The column that the server numbers.
     pub(crate) fn numbered(&self) -> Option<&Column> {
-        self.columns.iter().find(|column| column.numbered && column.readable && column.holds == ColumnType::Int)
+        let is_whole = |column: &&Column| matches!(column.holds, ColumnType::Int | ColumnType::Unsigned);
+        // In MyISAM it may be behind other columns of a key: then it begins again for each of them. Where no index is known, they
+        // may not be seen.
+        let leads = |column: &&Column| self.indexed.is_empty() || self.indexed.contains(&column.name);
+        self.columns.iter().filter(is_whole).find(|column| column.numbered && column.readable && leads(column))
     }
 }
 
@@ -240,6 +245,8 @@ fn column_type_of(data_type: &str, full_type: &str, like_json: bool, zone_us: i6
         "bigint" if full_type.contains("unsigned") => ColumnType::Unsigned,
         "tinyint" | "smallint" | "mediumint" | "int" | "integer" | "bigint" | "year" => ColumnType::Int,
         "bit" => ColumnType::Unsigned,
+        // Ids have more digits than a float.
+        "decimal" if full_type.contains(",0)") => ColumnType::Unsigned,
         "float" | "double" | "decimal" => ColumnType::Float,
         "timestamp" => ColumnType::Time(0),
         "datetime" | "date" => ColumnType::Time(zone_us),
@@ -293,12 +300,36 @@ pub(crate) fn micros(sql: &str, zone_us: i64) -> String {
 
 /// The text in lower case as far as it is ASCII.
 pub(crate) fn lower_ascii(text: &str) -> String {
-    format!("CAST(LOWER(CONVERT(CONVERT({text} USING utf8mb4) USING ascii)) AS BINARY)")
+    format!("CAST({} AS BINARY)", ascii(text))
+}
+
+fn ascii(text: &str) -> String {
+    format!("LOWER(CONVERT(CONVERT({text} USING utf8mb4) USING ascii))")
+}
+
+/// Whether the text of an error says that there is none. Bytes have no regular expression.
+pub(crate) fn says_none(text: &str) -> String {
+    format!("{} REGEXP {}", ascii(text), literal(&no_error_text()))
+}
+
+/// The value at a path into JSON, as text; NULL where it is absent or null. A list of one value is that value.
+pub(crate) fn one_at_path(column: &str, path: &str) -> String {
+    let found = extracted(column, path);
+    let one = format!("JSON_EXTRACT({found}, '$[0]')");
+    let is_one = format!("JSON_TYPE({found}) = 'ARRAY' AND JSON_LENGTH({found}) = 1 AND JSON_TYPE({one}) <> 'ARRAY'");
+    format!(
+        "CASE WHEN NOT JSON_VALID({column}) THEN NULL WHEN {is_one} THEN CASE WHEN JSON_TYPE({one}) <> 'NULL' THEN JSON_UNQUOTE({one}) END \
+         WHEN JSON_TYPE({found}) <> 'NULL' THEN JSON_UNQUOTE({found}) END"
+    )
 }
 
 /// The value at a path into JSON, as text; NULL where it is absent or null.
 pub(crate) fn at_path(column: &str, path: &str) -> String {
-    let steps: String = path.split('.').map(|step| format!(".\"{step}\"")).collect();
-    let found = format!("JSON_EXTRACT({column}, {})", literal(&format!("${steps}")));
+    let found = extracted(column, path);
     format!("CASE WHEN JSON_VALID({column}) AND JSON_TYPE({found}) <> 'NULL' THEN JSON_UNQUOTE({found}) END")
+}
+
+fn extracted(column: &str, path: &str) -> String {
+    let steps: String = path.split('.').map(|step| format!(".\"{step}\"")).collect();
+    format!("JSON_EXTRACT({column}, {})", literal(&format!("${steps}")))
 }

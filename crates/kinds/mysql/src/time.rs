@@ -66,6 +66,11 @@ impl Mapping {
         }
     }
 
+    /// Whether an index finds the rows without a time: of texts, only reading them tells.
+    pub(crate) fn finds_untimed(&self) -> bool {
+        !self.is_text_time() && self.relation.indexed.contains(&self.table.time)
+    }
+
     /// Whether the column holds numbers that are finer than microseconds, or may be.
     fn is_fine(&self) -> bool {
         match self.of_time().map(|column| column.holds) {

@@ -4,7 +4,7 @@
 use super::by_time;
 use super::connection::Reader;
 use super::index::{Hints, hints};
-use super::mapping::Mapping;
+use super::mapping::{Mapping, says_none};
 use super::query::undated;
 use super::relation::ColumnType;
 use super::row::scalar;
@@ -12,9 +12,9 @@ use super::sql;
 use crosstail_core::filter::{Field, Predicate};
 use crosstail_core::model::{Latencies, Mean, Names, Timestamp};
 use crosstail_core::number::{saturating_u64, saturating_usize};
-use crosstail_core::schema::{NO_ERROR, Scalar, Target};
+use crosstail_core::schema::{Scalar, Target};
 use crosstail_source::combination::{self, COMBINATIONS, Counted, Sum};
-use crosstail_source::sql::{Sql, literal};
+use crosstail_source::sql::Sql;
 use crosstail_source::{Grouping, Groups, Measures, PageQuery};
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -90,9 +90,7 @@ struct Plan<'a> {
 
 /// Of the text of an error, whether it is one.
 fn has_error(text: &str) -> String {
-    let lower = format!("lower({text} COLLATE \"C\")");
-    let nothing = NO_ERROR.map(literal).join(", ");
-    format!("CASE WHEN {lower} IN ({nothing}) THEN 'none' WHEN {text} <> '' THEN '1' END")
+    format!("CASE WHEN {} THEN 'none' WHEN {text} <> '' THEN '1' END", says_none(text))
 }
 
 impl<'a> Plan<'a> {

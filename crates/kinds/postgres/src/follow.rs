@@ -15,6 +15,8 @@
 //!
 //! Source: PostgreSQL documentation, "System Information Functions" and "Transaction Isolation".
 
+mod undated;
+
 use super::connection::Reader;
 use super::listen::listen;
 use super::mapping::Mapping;
@@ -86,6 +88,8 @@ struct Follower<'a> {
     changed: bool,
     /// What was read and has not been sent.
     read: Vec<Activity>,
+    /// What is to be said with it.
+    notices: Vec<String>,
     tables: Vec<TableState<'a>>,
     sink: &'a Sink,
     /// Hashes of delivered row versions, each with the time of its last delivery.
@@ -137,6 +141,7 @@ pub(super) async fn follow(
         shape: shaped,
         changed: false,
         read: Vec::new(),
+        notices: Vec::new(),
         tables: states,
         sink,
         seen: HashMap::new(),
@@ -274,6 +279,9 @@ impl Follower<'_> {
             // The loop notices a closed channel.
             let _ = self.sink.send(SourceEvent::Batch(read, None)).await;
         }
+        for notice in std::mem::take(&mut self.notices) {
+            let _ = self.sink.send(SourceEvent::Notice(notice)).await;
+        }
         Ok(())
     }
 
@@ -330,8 +338,12 @@ impl Follower<'_> {
             if silent && !table.is_looked_at_whole() {
                 continue;
             }
+            let is_undated_read = table.undated_tier() == Some(tier);
             if tier != RESCAN_TIER || table.is_small_enough_to_rescan() {
                 self.read_range(index, horizon, from, until).await?;
+            }
+            if is_undated_read {
+                self.read_undated(index, horizon).await?;
             }
         }
         Ok(())
@@ -346,8 +358,7 @@ impl Follower<'_> {
         until: Option<Timestamp>,
     ) -> Result<(), sqlx::Error> {
         let mapping = self.tables[index].mapping;
-        let horizon = Some(horizon).filter(|_| !self.tables[index].is_looked_at_whole());
-        let version = horizon.and_then(|horizon| since_horizon(mapping, horizon, self.current));
+        let version = self.versions_since(index, horizon);
         let order = PageOrder { newest_first: false };
         let mut beyond: Option<Place> = None;
         let mut rows = 0;
@@ -376,36 +387,14 @@ impl Follower<'_> {
                 break;
             }
         }
-        if until.is_none() {
-            self.read_undated(index, version).await?;
-        }
         Ok(())
     }
 
-    /// Delivers the rows that have no time.
-    async fn read_undated(&mut self, index: usize, version: Option<Sql>) -> Result<(), sqlx::Error> {
-        let mapping = self.tables[index].mapping;
-        if !mapping.relation.versioned {
-            return Ok(());
-        }
-        let mut beyond: Option<String> = None;
-        loop {
-            let mut parts = vec![Sql::raw(mapping.time.undated())];
-            parts.extend(version.clone());
-            parts.extend(beyond.as_deref().map(|id| PageOrder::behind(mapping, id)));
-            let mut rest = Sql::raw(" WHERE ");
-            rest.append("", &Sql::join(parts, " AND "));
-            rest.append("", &PageOrder::by_identity(mapping, CHUNK));
-            let (records, _) = read(self.reader, &Wanted { mapping, extra: "", rest: &rest, bare: &rest }).await?;
-            beyond = records.last().filter(|_| records.len() >= CHUNK).map(|last| last.activity.id.to_string());
-            self.deliver(index, records);
-            if self.read.len() >= CHUNK {
-                self.send().await?;
-            }
-            if beyond.is_none() {
-                return Ok(());
-            }
-        }
+    /// A condition for the versions of a table that are not older than a horizon, where there are such.
+    fn versions_since(&self, index: usize, horizon: i64) -> Option<Sql> {
+        let table = &self.tables[index];
+        let horizon = Some(horizon).filter(|_| !table.is_looked_at_whole());
+        horizon.and_then(|horizon| since_horizon(table.mapping, horizon, self.current))
     }
 
     /// Keeps the rows whose version has not been sent yet, to be sent.

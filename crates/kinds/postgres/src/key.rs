@@ -13,6 +13,8 @@ pub(super) struct RowKey {
 struct Part {
     sql: String,
     holds: ColumnType,
+    /// Whether it is `numeric`, whose index compares numbers.
+    is_numeric: bool,
 }
 
 /// The name of a row's place, which serves where no columns are unique together.
@@ -26,6 +28,7 @@ impl RowKey {
         let of = |column: &str| Part {
             sql: format!("t.{}", name(column)),
             holds: relation.column(column).map_or(ColumnType::Other, |column| column.value_type),
+            is_numeric: relation.column(column).is_some_and(|column| column.type_name == "numeric"),
         };
         let mut parts: Vec<Part> = named.iter().map(|column| of(column)).collect();
         if !repeats {
@@ -50,14 +53,14 @@ impl RowKey {
                 } else {
                     format!("t.{PLACE}")
                 };
-                parts.push(Part { sql, holds: ColumnType::Other });
+                parts.push(Part { sql, holds: ColumnType::Other, is_numeric: false });
                 format!(
                     "{title}: {list} is not unique and the table has no key, so rows are told apart by their place: a row that is \
                      changed comes as another one"
                 )
             }
             None => {
-                parts.push(Part { sql: "md5(t::text)".to_owned(), holds: ColumnType::Other });
+                parts.push(Part { sql: "md5(t::text)".to_owned(), holds: ColumnType::Other, is_numeric: false });
                 format!(
                     "{title}: {list} is not unique, so rows are told apart by what is in them: a row that is changed comes as \
                      another one"
@@ -135,6 +138,10 @@ impl Part {
         match self.holds {
             ColumnType::Uuid => uuid::Uuid::parse_str(value).ok().map(drop),
             ColumnType::Int => value.parse::<i64>().ok().map(drop),
+            _ if self.is_numeric => {
+                let is_plain = value.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'));
+                value.parse::<f64>().ok().filter(|_| is_plain).map(drop)
+            }
             _ => (!value.contains('\0')).then_some(()),
         }
     }
@@ -142,6 +149,7 @@ impl Part {
     fn compared(&self) -> String {
         match self.holds {
             ColumnType::Uuid | ColumnType::Int | ColumnType::Text => self.sql.clone(),
+            _ if self.is_numeric => self.sql.clone(),
             _ => format!("{}::text", self.sql),
         }
     }
@@ -150,6 +158,7 @@ impl Part {
         match self.holds {
             ColumnType::Uuid => "::uuid",
             ColumnType::Int => "::int8",
+            _ if self.is_numeric => "::numeric",
             _ => "",
         }
     }
@@ -159,6 +168,7 @@ impl Part {
         let cast = match self.holds {
             ColumnType::Uuid => "::text[]::uuid[]",
             ColumnType::Int => "::text[]::int8[]",
+            _ if self.is_numeric => "::text[]::numeric[]",
             _ => "::text[]",
         };
         Sql::with(format!("{} = ANY({PLACEHOLDER}{cast})", self.compared()), Bind::Texts(good))

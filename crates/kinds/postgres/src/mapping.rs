@@ -8,7 +8,7 @@ use super::time::{TimeColumn, at_zone, micros};
 use crosstail_core::filter::{Field, ValueType, suggest};
 use crosstail_core::model::{SourceId, Timestamp};
 use crosstail_core::number::saturating_u16;
-use crosstail_core::schema::{NO_ERROR, Schema, Table, Target};
+use crosstail_core::schema::{Schema, Table, Target, no_error_text};
 use crosstail_source::sql::{Sql, literal, name};
 use std::collections::BTreeMap;
 
@@ -199,7 +199,12 @@ impl Mapping {
 
     /// Selects an expression for a target.
     fn select_for(&mut self, target: (Target, u16), value: Value) {
-        let Value { mut sql, mut holds, inside, indexed, by_code } = value;
+        let Value { mut sql, mut holds, inside, mut indexed, by_code } = value;
+        if holds == ColumnType::Float && target.0.takes_text() {
+            // An id may have more digits than a float (`numeric(38, 0)`), and is whole without a fraction of zeros.
+            sql = format!("(CASE WHEN {sql} = trunc({sql}) THEN trunc({sql})::text ELSE {sql}::text END)");
+            (holds, indexed) = (ColumnType::Text, false);
+        }
         if holds == ColumnType::Interval && target.0 == Target::Duration {
             let unit = self.schema.definition().duration_unit.us();
             sql = format!("(extract(epoch FROM {sql})::numeric * 1000000 / {unit})::float8");
@@ -246,8 +251,7 @@ impl Mapping {
         if target != Target::Error {
             return Some(text);
         }
-        let nothing = NO_ERROR.map(literal).join(", ");
-        Some(format!("CASE WHEN lower({text} COLLATE \"C\") IN ({nothing}) THEN NULL ELSE {text} END"))
+        Some(format!("CASE WHEN {} THEN NULL ELSE {text} END", says_none(&text)))
     }
 
     /// SQL for the identity of a row. An integer key is unique in its table only, so the table's name is its prefix.
@@ -339,13 +343,11 @@ fn value(table: &Table, relation: &Relation, others: &BTreeMap<String, Vec<Relat
         match column.value_type {
             ColumnType::Json => {
                 let json = if column.type_name == "json" { without_nul(&own) } else { own };
-                return Some(Value {
-                    sql: format!("({json} #>> ARRAY[{list}])"),
-                    holds: ColumnType::Text,
-                    inside: None,
-                    indexed: relation.is_path_indexed(&column.name, &steps) && relation.placed,
-                    by_code: relation.by_code,
-                });
+                let indexed = relation.is_path_indexed(&column.name, &steps) && relation.placed;
+                let whole = format!("({json} #>> ARRAY[{list}])");
+                // What an index has is the text as it is: a list is a list there.
+                let sql = if indexed { whole } else { only(&json, &list, &whole, &column.type_name) };
+                return Some(Value { sql, holds: ColumnType::Text, inside: None, indexed, by_code: relation.by_code });
             }
             ColumnType::Text | ColumnType::Bytes => {
                 let holds = column.value_type;
@@ -369,11 +371,25 @@ fn value(table: &Table, relation: &Relation, others: &BTreeMap<String, Vec<Relat
     Some(Value { sql, holds: column.value_type, inside: None, indexed: false, by_code: false })
 }
 
+/// The text at a path into JSON, where a list of one value is that value.
+fn only(json: &str, path: &str, whole: &str, type_name: &str) -> String {
+    let (found, one) = (format!("({json} #> ARRAY[{path}])"), format!("({json} #> ARRAY[{path}] -> 0)"));
+    format!(
+        "(CASE {type_name}_typeof({found}) WHEN 'array' THEN CASE WHEN {type_name}_array_length({found}) <> 1 THEN {whole} \
+         ELSE CASE {type_name}_typeof({one}) WHEN 'array' THEN {whole} ELSE {found} ->> 0 END END ELSE {whole} END)"
+    )
+}
+
 /// A `json` value that can be taken apart: PostgreSQL refuses to where a text has the character 0.
 fn without_nul(json: &str) -> String {
     format!(
         "(CASE WHEN position('\\u0000' in {json}::text) = 0 THEN {json} ELSE replace({json}::text, '\\u0000', '\\ufffd')::json END)"
     )
+}
+
+/// Whether the text of an error says that there is none.
+pub(super) fn says_none(text: &str) -> String {
+    format!("lower({text} COLLATE \"C\") ~ {}", literal(&no_error_text()))
 }
 
 /// An expression cast to the type as which it is selected.

@@ -4,7 +4,7 @@ use super::connection::Reader;
 use super::mapping::{Mapping, Selected};
 use super::relation::ColumnType;
 use crosstail_core::model::{Activity, Id, Locator, Place, Timestamp, redact_text};
-use crosstail_core::schema::{Assembler, Scalar, Target, lookup};
+use crosstail_core::schema::{Assembler, Scalar, Target, lookup, only};
 use crosstail_source::sql::Sql;
 use serde_json::{Map, Value};
 use sqlx::Row as _;
@@ -119,9 +119,13 @@ fn inside(
         parsed.push((one.column, map));
     }
     let (_, map) = parsed.iter().find(|(column, _)| *column == one.column)?;
-    Some(match lookup(map.as_ref()?, path)? {
+    let found = lookup(map.as_ref()?, path)?;
+    let found = if one.target.0 == Target::Tags { found } else { only(found) };
+    Some(match found {
         Value::Null => return None,
         Value::Bool(b) => Scalar::Bool(*b),
+        // More than an integer here holds: as it is written.
+        Value::Number(n) if n.is_u64() && !n.is_i64() => Scalar::Text(Cow::Owned(n.to_string())),
         Value::Number(n) => match (n.as_i64(), n.as_f64()) {
             (Some(n), _) => Scalar::Int(n),
             (None, Some(n)) => Scalar::Float(n),

@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 /// Larger tables are not rescanned, because the last tier reads the table from end to end. In pages of 8 KB: 1 GB.
 const MAX_RESCAN_PAGES: i64 = 131_072;
 
+/// A table that is read from end to end in a fraction of a second, in pages of 8 KB: 100 MB.
+const QUICK_PAGES: i64 = 12_800;
+
 /// What is known of the tables before they changed.
 pub(super) struct Before {
     pub(super) shape: Shape,
@@ -47,6 +50,8 @@ pub(super) struct TableState<'a> {
     has_come: bool,
     /// Whether the first look found more rows than are remembered, where there are no versions.
     pub(super) too_large: bool,
+    /// Rows without a time are not looked for: that takes longer than a query may, or there are too many.
+    pub(super) leaves_undated: bool,
     pub(super) open: OpenRows,
 }
 
@@ -75,7 +80,16 @@ impl<'a> TableState<'a> {
             None => resume::table(reader, shaped, mapping).await?,
         };
         let open_before = before.and_then(|before| before.open.get(name)).cloned().unwrap_or_default();
-        Ok(Self { mapping, silence, at, open_before, has_come, too_large: false, open: OpenRows::default() })
+        Ok(Self {
+            mapping,
+            silence,
+            at,
+            open_before,
+            has_come,
+            too_large: false,
+            leaves_undated: false,
+            open: OpenRows::default(),
+        })
     }
 
     /// Whether the first look is for rows of any version, and not for what has changed since the position.
@@ -112,6 +126,19 @@ impl<'a> TableState<'a> {
     pub(super) fn looked(&mut self) -> bool {
         self.has_come = false;
         matches!(self.silence.take(), Some(Silence::Anew(..)))
+    }
+
+    /// The tier with which rows without a time are looked for. Where no index finds them, the server reads every row, so
+    /// that of a large table it takes minutes until they are seen.
+    pub(super) fn undated_tier(&self) -> Option<usize> {
+        let (relation, time) = (&self.mapping.relation, &self.mapping.time);
+        let is_indexed = relation.versioned && time.indexes_undated() && relation.is_indexed(&self.mapping.table.time);
+        let tier = match relation.pages {
+            _ if is_indexed => 0,
+            ..=QUICK_PAGES => 1,
+            _ => 2,
+        };
+        (!self.leaves_undated).then_some(tier)
     }
 
     /// Whether the table is small enough to be read from end to end.

@@ -168,6 +168,11 @@ impl TimeColumn {
         matches!(self.form, Form::Text { .. } | Form::Whole(_) | Form::Fraction { .. })
     }
 
+    /// Whether an index of the column finds the rows that have none.
+    pub(super) fn indexes_undated(&self) -> bool {
+        !matches!(self.form, Form::Text { .. })
+    }
+
     /// Rows that have none.
     pub(super) fn undated(&self) -> String {
         let column = &self.column;

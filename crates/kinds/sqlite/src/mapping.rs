@@ -56,6 +56,14 @@ fn beginning(value: &str) -> String {
     format!("CASE WHEN typeof({value}) IN ('text', 'blob') THEN substr({value}, 1, {SHOWN}) ELSE {value} END")
 }
 
+/// SQL for the value at a path into JSON. A list of one value is that value.
+fn only(json: &str, path: &str) -> String {
+    format!(
+        "CASE WHEN json_valid({json}) THEN CASE WHEN json_type({json}, '$.{path}') = 'array' AND json_array_length({json}, '$.{path}') = 1 \
+         AND json_type({json}, '$.{path}[0]') <> 'array' THEN json_extract({json}, '$.{path}[0]') ELSE json_extract({json}, '$.{path}') END END"
+    )
+}
+
 /// UTF-8, as the digits of its bytes (RFC 3629, 4).
 const UTF8: &str = "^(?:[0-7].|(?:C[2-9A-F]|D.)[89AB].|E0[AB].[89AB].|(?:E[1-9A-CEF][89AB].|ED[89].)[89AB].|F0[9AB].(?:[89AB].){2}\
                     |F[123](?:[89AB].){3}|F48.(?:[89AB].){2})*$";
@@ -259,8 +267,7 @@ impl Mapping {
                     && columns.iter().any(|known| known == column)
                 {
                     let path = inner.replace('\'', "''");
-                    let sql = name(column);
-                    let sql = format!("CASE WHEN json_valid({sql}) THEN json_extract({sql}, '$.{path}') END");
+                    let sql = only(&name(column), &path);
                     selected.push(Selected { sql: shown(sql), target, column: column.to_owned(), is_number: false });
                 }
             }

@@ -9,20 +9,24 @@
 //! - Numbers of an auto-increment column that are missing may be of transactions that are still open: for an hour they
 //!   are asked for by name. What is above the highest number is new, whatever time it bears.
 //! - Rows without an outcome are read again by their key.
+//! - Rows without a time are added up, too.
 //!
 //! Nothing is sent while a transaction is open, so a poll may take several: sums are taken before the rows that they
 //! belong to, so what changes in between has another sum in the next poll. All of it depends on nothing but what a SELECT can see: it works on replicas, in clusters
 //! that number in steps, and on tables without transactions. What it cannot see: that a row was changed and changed back
 //! between two polls; a row of a large table that is changed, or appears with another time than now and without a number,
-//! more than a day behind.
+//! more than a day behind, or further behind than rows are remembered.
 
+mod memory;
 mod numbers;
 mod open;
 mod rows;
+mod runs;
 mod state;
 mod sums;
 mod survey;
 mod tiers;
+mod undated;
 mod unread;
 
 use crate::connection::{ReadTransaction, Reader};
@@ -34,18 +38,19 @@ use crate::row::Record;
 use crate::tables::Tables;
 use crosstail_core::model::{Activity, Status};
 use crosstail_source::{OpenRows, Position, Sink, SourceEvent};
+use memory::{Memory, REMEMBERED, hash};
 use numbers::Numbers;
 pub(crate) use open::OpenKeys;
-use rows::{RowVersion, undated, versions};
+use rows::{RowVersion, versions};
 use state::{ResumePoint, TableResumePoint, made, now_at};
 pub(crate) use state::{position, with_new};
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
-use sums::{Found, Span};
+use sums::Found;
 use survey::{has_changed, is_small, now};
 use tiers::{DAY, SWEEP, TIERS, Tier};
 use tokio::time::Instant;
+use undated::Undated;
 use unread::leave_out;
 
 /// Rows read at a time.
@@ -55,12 +60,6 @@ const OPEN: usize = 5000;
 const OPEN_EVERY: Duration = Duration::from_secs(2);
 /// A position is handed on at least this often.
 const POSITION_EVERY: Duration = Duration::from_secs(5);
-/// Rows remembered at most: beyond that, a row may be delivered again though it did not change.
-const REMEMBERED: usize = 1_000_000;
-/// Rows of the past whose versions are learnt at the beginning, a table.
-const LEARNT: i64 = 200_000;
-/// A position younger than this needs no comparison of everything at once.
-const FRESH_US: i64 = 60_000_000;
 /// Adding up takes the server at most one part in this many of the time.
 const SHARE: u32 = 5;
 
@@ -71,10 +70,10 @@ struct TableState<'a> {
     at: TableResumePoint,
     /// Versions are made in another way than at the position: the first look tells only what is later than this.
     silent_until: Option<i64>,
-    /// It was made anew since the position: its rows may have any time.
-    anew: bool,
     /// Tiers that take longer than a query may.
     given_up: [bool; TIERS.len()],
+    memory: Memory,
+    undated: Undated,
 }
 
 struct Follower<'a> {
@@ -159,7 +158,6 @@ async fn run(
     let states = tables.mappings.iter().map(|mapping| {
         let mut at = start.tables.remove(&mapping.table.name).unwrap_or_default();
         let is_other = at.made != made(mapping);
-        let anew = at.created != mapping.relation.created;
         at.created.clone_from(&mapping.relation.created);
         if is_other {
             at = TableResumePoint {
@@ -170,7 +168,15 @@ async fn run(
             };
         }
         let silent_until = is_other.then_some(start.time_us);
-        TableState { mapping, open: OpenRows::default(), at, silent_until, anew, given_up: [false; TIERS.len()] }
+        TableState {
+            mapping,
+            open: OpenRows::default(),
+            at,
+            silent_until,
+            given_up: [false; TIERS.len()],
+            memory: Memory::default(),
+            undated: Undated::new(),
+        }
     });
     let mut follower = Follower {
         reader,
@@ -243,15 +249,12 @@ impl Follower<'_> {
         }
         for tier in 0..TIERS.len() {
             for index in 0..self.tables.len() {
-                let table = &self.tables[index];
-                let is_known = table.at.sums[tier].is_some();
-                let is_fresh = is_known && self.time_us - since < FRESH_US && !table.anew;
-                if tier == SWEEP && (!is_small(table.mapping) || is_fresh) {
-                    continue;
+                if tier != SWEEP || is_small(self.tables[index].mapping) {
+                    self.begin_tier(index, tier, since).await?;
                 }
-                self.begin_tier(index, tier, since).await?;
             }
         }
+        self.has_learnt();
         for table in &mut self.tables {
             table.silent_until = None;
         }
@@ -261,23 +264,16 @@ impl Follower<'_> {
     }
 
     async fn begin_tier(&mut self, index: usize, tier: usize, since_us: i64) -> Result<(), sqlx::Error> {
-        let mapping = self.tables[index].mapping;
         let before = self.tables[index].at.sums[tier].take();
         let Some(found) = self.add_up(index, tier, since_us).await? else { return Ok(()) };
         // What a faster tier has learnt is not delivered by a slower one.
         let (changed, same) = found.compare(before.as_ref());
-        for span in sums::learnable(&same, LEARNT) {
-            let mut new = Vec::new();
-            for one in versions(self.reading().await?, mapping, &span.condition(mapping)).await? {
-                if self.tables[index].silent_until.is_some_and(|until| one.time_us >= until) {
-                    new.push(one);
-                } else {
-                    self.seen.entry(hash(index, &one.key)).or_insert((one.version, one.time_us));
-                }
-            }
-            self.deliver(index, new).await?;
+        self.learn(index, &found, &same).await?;
+        let mapping = self.tables[index].mapping;
+        for span in &changed {
+            let rows = versions(self.reading().await?, mapping, &span.condition(mapping)).await?;
+            self.deliver(index, rows).await?;
         }
-        self.deliver_spans(index, &changed).await?;
         self.tables[index].at.sums[tier] = Some(found.sums());
         Ok(())
     }
@@ -300,15 +296,6 @@ impl Follower<'_> {
             }
             found => found.map(Some),
         }
-    }
-
-    async fn deliver_spans(&mut self, index: usize, spans: &[Span]) -> Result<(), sqlx::Error> {
-        let mapping = self.tables[index].mapping;
-        for span in spans {
-            let rows = versions(self.reading().await?, mapping, &span.condition(mapping)).await?;
-            self.deliver(index, rows).await?;
-        }
-        Ok(())
     }
 
     /// Reads what is due.
@@ -397,23 +384,18 @@ impl Follower<'_> {
         }
         let before = self.tables[index].at.sums[tier].take();
         let Some(found) = self.add_up(index, tier, self.time_us).await? else { return Ok(()) };
-        let (changed, _) = found.compare(before.as_ref());
-        self.deliver_spans(index, &changed).await?;
-        self.tables[index].at.sums[tier] = Some(found.sums());
-        Ok(())
-    }
-
-    async fn read_undated(&mut self, index: usize, first: bool) -> Result<(), sqlx::Error> {
+        let (changed, same) = found.compare(before.as_ref());
         let mapping = self.tables[index].mapping;
-        let rows = undated(self.reading().await?, mapping).await?;
-        let sum = rows.iter().fold(0, |sum, one| sum ^ one.version);
-        let before = self.tables[index].at.undated.replace(sum);
-        if before.is_some_and(|before| before != sum) {
-            return self.deliver(index, rows).await;
+        for span in &changed {
+            let rows = versions(self.reading().await?, mapping, &span.condition(mapping)).await?;
+            let rows = self.may_be_new(index, rows);
+            self.deliver(index, rows).await?;
         }
-        if first {
-            self.seen.extend(rows.iter().map(|one| (hash(index, &one.key), (one.version, one.time_us))));
+        if tier >= DAY {
+            // What the beginning left out.
+            self.learn(index, &found, &same).await?;
         }
+        self.tables[index].at.sums[tier] = Some(found.sums());
         Ok(())
     }
 
@@ -423,9 +405,17 @@ impl Follower<'_> {
             self.tables[index].at.numbers = Numbers::now(self.reading().await?, mapping, time_us).await?;
             return Ok(());
         };
-        let found = numbers.read(self.reading().await?, mapping, time_us).await?;
+        let missing = numbers.read_missing(self.reading().await?, mapping).await?;
+        self.deliver(index, missing).await?;
+        loop {
+            let (new, is_full) = numbers.read_new(self.reading().await?, mapping, time_us).await?;
+            self.deliver(index, new).await?;
+            if !is_full {
+                break;
+            }
+        }
         self.tables[index].at.numbers = Some(numbers);
-        self.deliver(index, found).await
+        Ok(())
     }
 
     /// Delivers those of some rows whose version was not seen.
@@ -465,29 +455,12 @@ impl Follower<'_> {
                 self.send().await?;
             }
         }
+        // Many rows may come at once.
+        if self.seen.len() > REMEMBERED + REMEMBERED / 4 {
+            self.forget();
+        }
         Ok(())
     }
-
-    /// Forgets rows that no tier compares any more, the oldest first where there are too many.
-    fn forget(&mut self) {
-        if self.tables.iter().all(|table| !is_small(table.mapping)) {
-            let oldest = self.time_us - TIERS[DAY].back_us - 2 * TIERS[DAY].span_us;
-            self.seen.retain(|_, (_, time_us)| *time_us >= oldest);
-        }
-        if self.seen.len() > REMEMBERED {
-            let mut times: Vec<i64> = self.seen.values().map(|(_, time_us)| *time_us).collect();
-            let cut = times.len() - REMEMBERED;
-            let (_, oldest, _) = times.select_nth_unstable(cut);
-            let oldest = *oldest;
-            self.seen.retain(|_, (_, time_us)| *time_us >= oldest);
-        }
-    }
-}
-
-fn hash(index: usize, key: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    (index, key).hash(&mut hasher);
-    hasher.finish()
 }
 
 /// The query was stopped because of its time limit: MariaDB's number, and MySQL's.

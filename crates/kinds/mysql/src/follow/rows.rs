@@ -2,7 +2,6 @@
 
 use crate::connection::ReadTransaction;
 use crate::mapping::Mapping;
-use crate::query::WITHOUT_TIME;
 use crosstail_source::sql::Sql;
 use sqlx::Row as _;
 use sqlx::mysql::MySqlRow;
@@ -30,11 +29,4 @@ pub(super) async fn versions(
     let mut sql = Sql::raw(mapping.select_versions(""));
     sql.append(" WHERE ", condition);
     reading.fetch(sql).await?.iter().map(RowVersion::of).collect()
-}
-
-/// Rows without a time: usually there are none.
-pub(super) async fn undated(reading: &mut ReadTransaction, mapping: &Mapping) -> Result<Vec<RowVersion>, sqlx::Error> {
-    let mut condition = Sql::raw(mapping.untimed());
-    condition.push(&format!(" LIMIT {WITHOUT_TIME}"), []);
-    versions(reading, mapping, &condition).await
 }

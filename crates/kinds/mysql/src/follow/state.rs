@@ -1,10 +1,10 @@
 //! What a position holds, and how it is made.
 
 use super::numbers::Numbers;
-use super::rows::undated;
 use super::sums::{self, Sums};
 use super::survey::{is_small, now};
 use super::tiers::{DAY, TIERS};
+use super::undated;
 use super::unread::leave_out;
 use crate::connection::Reader;
 use crate::mapping::Mapping;
@@ -94,8 +94,7 @@ async fn at(reader: Reader<'_>, mappings: &[Mapping]) -> Result<ResumePoint, sql
                 *sums = Some(sums::read(&mut reading, mapping, tier, time_us).await?.sums());
             }
         }
-        let undated = undated(&mut reading, mapping).await?;
-        table.undated = Some(undated.iter().fold(0, |sum, version| sum ^ version.version));
+        table.undated = undated::sum(&mut reading, mapping).await?.map(|(_, sum)| sum);
         tables.insert(mapping.table.name.clone(), table);
     }
     reading.end().await?;

@@ -17,6 +17,8 @@ const ROWS: i64 = 50_000;
 
 /// What the server added up.
 pub(super) struct Found {
+    /// From when on.
+    pub(super) from_us: i64,
     span_us: i64,
     /// By its beginning: the sum of a span, and its rows.
     spans: BTreeMap<i64, (i64, i64)>,
@@ -62,7 +64,7 @@ pub(super) async fn read(
             spans.insert(span, (row.try_get_unchecked(1)?, row.try_get_unchecked(2)?));
         }
     }
-    Ok(Found { span_us: tier.span_us, spans })
+    Ok(Found { from_us: from, span_us: tier.span_us, spans })
 }
 
 impl Found {
@@ -103,7 +105,7 @@ mod tests {
     #[test]
     fn spans_that_changed_are_told_from_those_that_did_not() {
         let spans = [(0, (1, 10)), (5, (2, 20)), (10, (3, 30)), (20, (4, 40_000)), (25, (5, 20_000))];
-        let found = Found { span_us: 5, spans: BTreeMap::from(spans) };
+        let found = Found { from_us: 0, span_us: 5, spans: BTreeMap::from(spans) };
         let span = |from_us, until_us, rows| Span { from_us, until_us, rows };
         let (changed, same) = found.compare(Some(&BTreeMap::from([(0, 1), (5, 9), (20, 4)])));
         assert_eq!(changed, [span(25, 30, 20_000), span(5, 15, 50)]);
