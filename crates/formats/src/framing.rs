@@ -4,13 +4,13 @@
 //! state is the same as from the beginning of the file.
 
 use crate::columns;
-use crate::crash::{crash, is_node_crash};
+use crate::crash::crash;
 use crate::format::{Format, compile};
 use crate::generic;
 use crate::line::Open;
 use crate::read::first_line;
 use crate::reader::Reader;
-use crosstail_core::model::Level;
+use crosstail_core::model::{Level, is_node_place};
 use regex::bytes::Regex;
 use std::sync::LazyLock;
 
@@ -215,7 +215,7 @@ impl Framer {
             strand.stack = Stack::Python;
         } else if is_panic(inner) {
             strand.stack = Stack::Panic;
-        } else if is_node_crash(inner) {
+        } else if is_node_place(inner) {
             strand.stack = Stack::Node;
         }
         if matches!(open, Open::Started | Open::Whole) {
@@ -406,7 +406,7 @@ fn is_indented_head(text: &str) -> bool {
 
 /// Beginnings of lines that only stacks have: Java and Kotlin, .NET, Node, Python, Go, PHP, Ruby, Rust, Erlang, Perl.
 const CONTINUATIONS: &[&str] = &[
-    "Caused by: ",
+    "Caused by:",
     "Suppressed: ",
     "Wrapped by: ",
     "... ",
