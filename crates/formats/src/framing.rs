@@ -10,6 +10,7 @@ use crate::generic;
 use crate::line::Open;
 use crate::read::first_line;
 use crate::reader::Reader;
+use crate::request::is_pointed;
 use crosstail_core::model::{Level, is_node_place};
 use regex::bytes::Regex;
 use std::sync::LazyLock;
@@ -348,7 +349,7 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
         let own = wrapped && reader.format_of(text).is_some_and(|format| !format.wraps);
         // Where the first line is set in, the others are.
         let alike = || reader.is_indented() && generic::head(text).is_found() && !continues(text.trim_start());
-        if padded || own || is_indented_head(text) || alike() {
+        if padded || own || is_indented_head(text) || alike() || is_pointed(text) {
             return Line::Start;
         }
         if let Some(format) = reader.seen_format_of(text) {
