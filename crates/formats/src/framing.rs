@@ -318,6 +318,11 @@ impl Strand {
                 if crash(text).is_some() {
                     return begun && self.level(reader).is_some_and(Level::is_failure);
                 }
+                // `Error: …` alone is what a program says when it ends, not what an ordinary record throws.
+                let ends = text.starts_with("Error:") && begun && self.stack == Stack::None;
+                if ends && self.level(reader).is_some_and(|level| level < Level::Warn) {
+                    return false;
+                }
                 if begun || chained || self.stack == Stack::Node {
                     return true;
                 }

@@ -57,7 +57,8 @@ fn behind_thread(text: &str) -> &str {
 
 /// Whether a text in brackets is the name of a thread, or nothing.
 fn is_thread(inside: &str) -> bool {
-    const WORDS: [&str; 9] = ["thread", "Thread", "exec", "pool", "worker", "dispatcher", "task-", "scheduler", "nio-"];
+    const WORDS: [&str; 10] =
+        ["thread", "Thread", "exec", "pool", "worker", "Worker", "dispatcher", "task-", "scheduler", "nio-"];
     let inside = inside.trim();
     inside.is_empty() || inside == "main" || WORDS.iter().any(|word| inside.contains(word))
 }
@@ -152,7 +153,27 @@ pub(crate) fn is_logger(name: &str) -> bool {
     // A place in source code is none: `pay.go`, `Pay.java:41`.
     let source = name.rsplit_once('.').is_some_and(|(_, end)| {
         let end = end.split(':').next().unwrap_or(end);
-        matches!(end, "py" | "go" | "rs" | "js" | "ts" | "java" | "rb" | "php" | "c" | "cpp" | "cs")
+        matches!(
+            end,
+            "py" | "go"
+                | "rs"
+                | "js"
+                | "ts"
+                | "java"
+                | "rb"
+                | "php"
+                | "c"
+                | "cpp"
+                | "cc"
+                | "cs"
+                | "swift"
+                | "kt"
+                | "dart"
+                | "lua"
+                | "pl"
+                | "pm"
+                | "erl"
+        )
     });
     let humps = name.bytes().filter(u8::is_ascii_uppercase).count();
     let camel = humps >= 2

@@ -51,8 +51,15 @@ fn class_of(line: &str) -> Option<(&str, &str)> {
     if let Some(said) = in_brackets(rest) {
         return Some((class, said));
     }
-    // Node.js puts the code in brackets: `TypeError [ERR_INVALID_ARG_TYPE]: …`.
-    let rest = rest.strip_prefix(" [").and_then(|code| code.split_once("]: ")).map_or(rest, |(_, said)| said);
+    // Node.js puts the code in brackets: `TypeError [ERR_INVALID_ARG_TYPE]: …`; .NET does so, too: `SqlException (0x80131904): …`.
+    let code = rest.strip_prefix(" [").and_then(|code| code.split_once("]: "));
+    let number =
+        || rest.strip_prefix(" (").and_then(|code| code.split_once("): ")).filter(|(code, _)| !code.contains(' '));
+    let rest = code.or_else(number).map_or(rest, |(_, said)| said);
+    // Sinatra: `RuntimeError - no route:`.
+    if let Some(said) = rest.strip_prefix(" - ") {
+        return Some((class, said.trim_end().trim_end_matches(':')));
+    }
     Some((class, rest.trim_start_matches([':', ' ']).trim_end()))
 }
 
@@ -96,6 +103,11 @@ pub fn thrown(stack: &str) -> Option<Thrown> {
     if stack.starts_with("+ Exception Group Traceback") {
         return of_group(stack);
     }
+    // Dropwizard marks the lines of stacks.
+    if stack.strip_prefix("! ").is_some_and(|line| exception(line).is_some()) {
+        let lines: Vec<&str> = stack.lines().map(|line| line.strip_prefix("! ").unwrap_or(line)).collect();
+        return thrown(&lines.join("\n"));
+    }
     let mut lines = stack.lines();
     let first = lines.next()?.trim_end();
     if let Some(said) = panic_in(first) {
@@ -122,9 +134,14 @@ pub fn thrown(stack: &str) -> Option<Thrown> {
         .map_or(bare, |(_, name)| name);
     named(bare, lines.clone())
         .or_else(|| of_elixir(stack))
+        .or_else(|| of_erlang(stack))
         .or_else(|| of_chain(bare, lines.clone()))
+        .or_else(|| of_report(bare, lines.clone()))
         .or_else(|| of_ruby(bare, lines.clone()))
+        .or_else(|| of_monolog(stack))
+        .or_else(|| of_gin(first, lines.clone()))
         .or_else(|| within(bare, lines))
+        .or_else(|| later(stack))
 }
 
 /// What a line says of a panic of Go: a program's, or a request's that `net/http` served.
@@ -137,7 +154,8 @@ fn panic_in(first: &str) -> Option<&str> {
 
 /// What was thrown, of a line that begins with its class, and the lines behind it.
 fn named<'t>(line: &'t str, lines: impl Iterator<Item = &'t str> + Clone) -> Option<Thrown> {
-    let (kind, said) = exception(line)?;
+    let (kind, said) =
+        exception(line).or_else(|| class_of(line).filter(|(class, _)| has_calls(line, class, lines.clone())))?;
     if !is_of_rails(line) && !lines.clone().any(is_of_stack) {
         return None;
     }
@@ -145,6 +163,16 @@ fn named<'t>(line: &'t str, lines: impl Iterator<Item = &'t str> + Clone) -> Opt
     let (said, inner) = said.split_once(" ---> ").map_or((said, None), |(said, inner)| (said, Some(inner)));
     let cause = lines.filter_map(cause_of).last().or(inner.map(|inner| inner.rsplit(" ---> ").next().unwrap_or(inner)));
     Some(Thrown { kind: kind.to_owned(), message: with_cause(kind, said, cause) })
+}
+
+/// Whether a name has an unusual ending for an exception, and is one all the same: a colon and the first call are behind it.
+fn has_calls<'t>(line: &str, class: &str, mut lines: impl Iterator<Item = &'t str>) -> bool {
+    let capital =
+        class.rsplit(['.', '/']).next().is_some_and(|name| name.starts_with(|c: char| c.is_ascii_uppercase()));
+    let said = &line[class.len()..];
+    (said.starts_with(": ") || (said.is_empty() && class.contains('.')))
+        && capital
+        && lines.next().is_some_and(|line| line.trim_start().starts_with("at ") && line.trim_end().ends_with(')'))
 }
 
 /// Elixir's: `** (KeyError) key :amount not found`. What ended a process names what was raised in it in the next line.
@@ -160,6 +188,69 @@ fn of_elixir(stack: &str) -> Option<Thrown> {
     }
     let (kind, said) = found?;
     Some(Thrown { kind: kind.to_owned(), message: said.trim_end().to_owned() })
+}
+
+/// Erlang's: what a crash report says of a process.
+fn of_erlang(stack: &str) -> Option<Thrown> {
+    let mut lines = stack.lines().map(str::trim);
+    let raised = |line: &str| {
+        let rest = line.strip_prefix("exception ")?;
+        ["error", "exit", "throw"]
+            .into_iter()
+            .find(|kind| rest.strip_prefix(*kind).is_some_and(|rest| rest.starts_with(": ")))
+    };
+    let line = lines.find(|line| raised(line).is_some())?;
+    if !lines.next().is_some_and(|next| next.starts_with("in ")) {
+        return None;
+    }
+    let (_, said) = line.split_once(": ")?;
+    Some(Thrown { kind: raised(line)?.to_owned(), message: said.to_owned() })
+}
+
+/// Monolog's: `[object] (RuntimeException(code: 0): no bank at /srv/Pay.php:31)`.
+fn of_monolog(stack: &str) -> Option<Thrown> {
+    let (_, object) = stack.split_once("[object] (")?;
+    let (class, rest) = object.lines().next()?.split_once("(code: ")?;
+    let (_, said) = rest.split_once("): ")?;
+    let said = said.rsplit_once(" at /").map_or(said, |(said, _)| said);
+    let kind = class.replace("\\\\", "\\");
+    (class_end(class) == class.len()).then(|| Thrown { kind, message: said.to_owned() })
+}
+
+/// What gin says of a panic: behind the request, and before the first call with its place and address.
+fn of_gin<'t>(first: &str, lines: impl Iterator<Item = &'t str>) -> Option<Thrown> {
+    if !first.ends_with("panic recovered:") {
+        return None;
+    }
+    let said = lines
+        .take_while(|line| !(line.contains(".go:") && line.contains(" (0x")))
+        .filter(|line| !line.trim().is_empty());
+    Some(Thrown { kind: "panic".to_owned(), message: said.last()?.trim().to_owned() })
+}
+
+/// What eyre reports: the causes have numbers, and `Location:` follows.
+fn of_report<'t>(first: &str, lines: impl Iterator<Item = &'t str> + Clone) -> Option<Thrown> {
+    let numbered = |line: &'t str| line.trim().split_once(": ").filter(|(number, _)| number.parse::<u8>().is_ok());
+    if !lines.clone().any(|line| line.trim_end() == "Location:") {
+        return None;
+    }
+    let own = first.strip_prefix("0: ");
+    let mut causes = lines.map_while(numbered).map(|(_, cause)| cause);
+    let said = own.or_else(|| causes.next().filter(|_| first == "Error:"))?;
+    Some(Thrown { kind: "Error".to_owned(), message: with_cause("Error", said, causes.last()) })
+}
+
+/// What was thrown where other lines stand before it, and its calls follow at once.
+fn later(stack: &str) -> Option<Thrown> {
+    let mut lines = stack.lines();
+    while let Some(line) = lines.next() {
+        let line = line.trim();
+        let calls = || lines.clone().next().is_some_and(|next| is_of_stack(next) && next.contains(['(', ':', '<']));
+        if exception(line).is_some() && !is_of_stack(line) && calls() {
+            return named(line, lines);
+        }
+    }
+    None
 }
 
 /// What Rust's error reports say: a message, and behind `Caused by:` the causes, each in a line that is set in.
@@ -190,6 +281,11 @@ fn of_ruby<'t>(first: &str, mut lines: impl Iterator<Item = &'t str>) -> Option<
         let said = if is_ruby_call(said) { said.split_once("': ").map_or(said, |(_, said)| said) } else { said };
         return Some(Thrown { kind: class.to_owned(), message: said.to_owned() });
     }
+    // What Puma shows of an exception.
+    let object = first.split_once("#<").and_then(|(_, object)| object.trim_end().strip_suffix('>')?.split_once(": "));
+    if let Some((class, said)) = object.filter(|(class, _)| is_class(class)) {
+        return Some(Thrown { kind: class.to_owned(), message: said.to_owned() });
+    }
     let (class, said) = class_of(first).filter(|(class, _)| is_class(class) && class.contains("::"))?;
     Some(Thrown { kind: class.to_owned(), message: with_cause(class, said, None) })
 }
@@ -201,7 +297,7 @@ fn within<'t>(line: &'t str, lines: impl Iterator<Item = &'t str> + Clone) -> Op
     if is_of_stack(line) || !lines.clone().find(|line| !line.trim().is_empty()).is_some_and(is_call) {
         return None;
     }
-    let begins = memchr::memchr_iter(b' ', line.as_bytes()).map(|at| &line[at + 1..]);
+    let begins = memchr::memchr2_iter(b' ', b'|', line.as_bytes()).map(|at| &line[at + 1..]);
     let told = |text: &&str| {
         let rest = &text[class_end(text)..];
         exception(text).is_some() && (rest.is_empty() || rest.starts_with(": ") || in_brackets(rest).is_some())
@@ -224,6 +320,15 @@ fn is_of_stack(line: &str) -> bool {
     let begins =
         ["at ", "Caused by: ", "... ", "from ", "Stack trace:", "---> "].iter().any(|begin| line.starts_with(begin));
     numbered || begins || is_ruby_call(line)
+}
+
+/// Whether a line is what Ruby says of an exception that nobody caught: `pay.rb:41:in 'charge': no route (Bank::Refused)`.
+pub fn is_ruby_crash(line: &str) -> bool {
+    let class = line.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (")).map(|(_, class)| class);
+    class.is_some_and(|class| class.starts_with(|c: char| c.is_ascii_uppercase()) && class_end(class) == class.len())
+        && line
+            .split_once(".rb:")
+            .is_some_and(|(place, call)| !place.contains(' ') && is_ruby_call(call) && call.contains("': "))
 }
 
 /// Whether a line has the place of a call as Ruby writes it.
@@ -388,6 +493,57 @@ mod tests {
                 "RuntimeError",
                 "no bank",
             ),
+            ("RuntimeError - no route:\n\t/srv/app.rb:31:in `block'", "RuntimeError", "no route"),
+            (
+                "Rack app (\"GET /pay\"): #<Bank::Refused: no route>\n/srv/pay.rb:31:in `charge'",
+                "Bank::Refused",
+                "no route",
+            ),
+            (
+                "Data.SqlException (0x80131904): too late ---> Win32Exception (0x80004005): slow\n   at a.b()",
+                "Data.SqlException",
+                "too late; caused by Win32Exception (0x80004005): slow",
+            ),
+            (
+                "charge failed|Pay.NoStockException: no stock\n   at a.b() in Pay.cs:line 4",
+                "Pay.NoStockException",
+                "no stock",
+            ),
+            (
+                "clojure.lang.ExceptionInfo: no route\n    at shop.pay$charge.invoke(pay.clj:30)",
+                "clojure.lang.ExceptionInfo",
+                "no route",
+            ),
+            (
+                "Connection id \"0HN1\": an exception was not caught.\n      Pay.NoStockException: no stock\n         at a.b()",
+                "Pay.NoStockException",
+                "no stock",
+            ),
+            (
+                "! java.io.IOException: refused\n! at a.B.c(B.java:1)\n! Causing: X: no",
+                "java.io.IOException",
+                "refused",
+            ),
+            (
+                "crasher:\n    pid: <0.71.0>\n    exception error: no match of {error,no_route}\n      in function  pay:charge/1 (pay.erl, line 31)",
+                "error",
+                "no match of {error,no_route}",
+            ),
+            (
+                "no bank {\"exception\":\"[object] (App\\\\NoRoute(code: 0): no bank at /srv/Pay.php:31)\n[stacktrace]\n#0 {main}",
+                "App\\NoRoute",
+                "no bank",
+            ),
+            (
+                "[Recovery] 07:08:00 panic recovered:\nGET /pay HTTP/1.1\nHost: shop\n\nno route\n/srv/pay.go:31 (0x8a1b2c)\n\tcharge: x[3]",
+                "panic",
+                "no route",
+            ),
+            (
+                "Error:\n   0: no config\n   1: no such file\n\nLocation:\n   src/main.rs:12",
+                "Error",
+                "no config; caused by no such file",
+            ),
             (
                 "System.AggregateException: several. (no route)\n ---> Pay.NoRoute: no route\n   at a.b()\n ---> (Inner Exception #1) System.TimeoutException: late<---",
                 "System.AggregateException",
@@ -416,6 +572,14 @@ mod tests {
         ] {
             assert_eq!(is_node_place(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn ruby_says_the_class_at_the_end() {
+        assert!(is_ruby_crash("/srv/pay.rb:41:in 'Pay#charge': no route (Bank::Refused)"));
+        assert!(is_ruby_crash("pay.rb:41:in `charge': no route (RuntimeError)"));
+        assert!(!is_ruby_crash("/srv/pay.rb:41:in 'charge'"));
+        assert!(!is_ruby_crash("at a.b(C.java:1)") && !is_ruby_crash("see pay.rb:41:in 'charge': it (Works)"));
     }
 
     #[test]
