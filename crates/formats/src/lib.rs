@@ -26,6 +26,7 @@ mod objects;
 mod otlp;
 mod piece;
 mod prefixed;
+mod pretty;
 mod read;
 mod reader;
 mod recognise;

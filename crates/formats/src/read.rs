@@ -118,8 +118,12 @@ impl Formats {
     /// Reads the text of one record.
     pub(crate) fn record(&self, text: &str, at: &Surrounding<'_>, depth: u8) -> Found {
         let mut found = self.unblamed(text, at, depth);
+        let (first, rest) = first_line(text);
+        if rest.starts_with("    ") {
+            found = self.with_fields(found, rest, at);
+        }
         found.blame_lines(text);
-        found.name_ids(first_line(text).0);
+        found.name_ids(first);
         found
     }
 
