@@ -377,6 +377,14 @@ fn of_group(stack: &str) -> Option<Thrown> {
 mod tests {
     use super::*;
 
+    /// Stacks, each with the class and the words of what was thrown.
+    fn assert_thrown(cases: &[(&str, &str, &str)]) {
+        for (stack, kind, message) in cases {
+            let found = thrown(stack).unwrap_or_else(|| panic!("nothing in {stack}"));
+            assert_eq!((found.kind.as_str(), found.message.as_str()), (*kind, *message), "{stack}");
+        }
+    }
+
     #[test]
     fn what_was_thrown_is_read_from_the_stacks_of_each_language() {
         let cases: &[(&str, &str, &str)] = &[
@@ -418,6 +426,13 @@ mod tests {
                 "RuntimeException",
                 "no route in /srv/pay.php:3",
             ),
+        ];
+        assert_thrown(cases);
+    }
+
+    #[test]
+    fn python_and_ruby_name_it_in_ways_of_their_own() {
+        let cases: &[(&str, &str, &str)] = &[
             // What is logged behind a traceback is no exception, and what an exception says may have lines of its own.
             (
                 "Traceback (most recent call last):\n  File \"a.py\", line 1, in a\ndb.UniqueViolation: twice\nDETAIL:  Key (id)=(7)\n\nbegins: again",
@@ -451,6 +466,13 @@ mod tests {
                 "no route",
             ),
             ("ActiveRecord::RecordNotFound: no order\npay.rb:7:in `find'", "ActiveRecord::RecordNotFound", "no order"),
+        ];
+        assert_thrown(cases);
+    }
+
+    #[test]
+    fn runtimes_say_more_than_the_exception() {
+        let cases: &[(&str, &str, &str)] = &[
             (
                 "2024/05/06 07:08:00 http: panic serving [::1]:51022: no route\ngoroutine 7 [running]:\nmain.pay()",
                 "panic",
@@ -482,6 +504,13 @@ mod tests {
                 "KeyError",
                 "key :amount not found",
             ),
+        ];
+        assert_thrown(cases);
+    }
+
+    #[test]
+    fn exceptions_stand_behind_other_words() {
+        let cases: &[(&str, &str, &str)] = &[
             ("charge failed: TypeError: no amount\n    at charge (/srv/pay.js:12:9)", "TypeError", "no amount"),
             (
                 "Charge failed System.Net.HttpException: refused (bank:443)\n ---> System.Net.SocketException (111): refused\n   at a.b()",
@@ -550,10 +579,7 @@ mod tests {
                 "several. (no route); caused by System.TimeoutException: late",
             ),
         ];
-        for (stack, kind, message) in cases {
-            let found = thrown(stack).unwrap_or_else(|| panic!("nothing in {stack}"));
-            assert_eq!((found.kind.as_str(), found.message.as_str()), (*kind, *message), "{stack}");
-        }
+        assert_thrown(cases);
     }
 
     #[test]
