@@ -297,12 +297,12 @@ fn within<'t>(line: &'t str, lines: impl Iterator<Item = &'t str> + Clone) -> Op
     if is_of_stack(line) || !lines.clone().find(|line| !line.trim().is_empty()).is_some_and(is_call) {
         return None;
     }
-    let begins = memchr::memchr2_iter(b' ', b'|', line.as_bytes()).map(|at| &line[at + 1..]);
+    let mut begins = memchr::memchr2_iter(b' ', b'|', line.as_bytes()).map(|at| &line[at + 1..]);
     let told = |text: &&str| {
         let rest = &text[class_end(text)..];
         exception(text).is_some() && (rest.is_empty() || rest.starts_with(": ") || in_brackets(rest).is_some())
     };
-    named({ begins }.find(told)?, lines)
+    named(begins.find(told)?, lines)
 }
 
 fn with_cause(kind: &str, said: &str, cause: Option<&str>) -> String {
