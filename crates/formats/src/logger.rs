@@ -35,8 +35,9 @@ pub(crate) fn logger_and_message(text: &str) -> (Option<&str>, &str) {
             light &= !is_group || is_thread || is_place(token);
         }
         let dashed = after.trim_start_matches(' ').strip_prefix("- ").filter(|_| is_group && light);
-        if let Some(message) = dashed {
-            return (bracketed.map(|(logger, _)| logger), message.trim_start());
+        if let Some(message) = dashed.map(str::trim_start) {
+            let named = dotted_logger(message).filter(|_| bracketed.is_none());
+            return named.unwrap_or((bracketed.map(|(logger, _)| logger), message));
         }
         thread |= inside.is_some_and(|name| name == "main" || name.contains(|c: char| c.is_ascii_digit() || c == '-'));
         at = separators(after);
@@ -205,6 +206,7 @@ mod tests {
             ),
             ("[main:QuorumPeerConfig@176] - begins", Some("QuorumPeerConfig"), "begins"),
             ("[pool-2-thread-1] (Pay.java:41) - begins", None, "begins"),
+            ("[main] - a.b.C - begins", Some("a.b.C"), "begins"),
             ("[order-7] - is paid", None, "[order-7] - is paid"),
             ("a.b.C [] - begins", Some("a.b.C"), "begins"),
             ("a.b.C:118 [traceId=4bf9, spanId=00f0] - begins", Some("a.b.C"), "begins"),
