@@ -1,6 +1,6 @@
 //! Lines in which the runtime of a language says that a program or a thread ends.
 
-use crosstail_core::model::Level;
+use crosstail_core::model::{Level, is_node_place, is_ruby_crash};
 
 /// What the runtime of a language prints, and no logger, when a program or a thread ends: Go, the JVM, .NET, Python, Rust,
 /// Deno, Julia.
@@ -17,25 +17,17 @@ const CRASHES: &[(&str, Level)] = &[
 
 /// The level of a line in which a runtime says that the program or a thread ends.
 pub(crate) fn crash(text: &str) -> Option<Level> {
-    let first = text.as_bytes().first().filter(|b| b"pfUETte/".contains(b))?;
-    if *first == b'/' {
-        return is_node_crash(text).then_some(Level::Fatal);
+    if text.ends_with(')') && is_ruby_crash(text) {
+        return Some(Level::Error);
+    }
+    let first = text.as_bytes().first().filter(|b| b"pfUETte/n".contains(b) || b.is_ascii_uppercase())?;
+    // Most lines with a capital are sentences: a drive has a colon.
+    let place = matches!(first, b'/' | b'n' | b'f') || text.as_bytes().get(1) == Some(&b':');
+    if place && is_node_place(text) {
+        return Some(Level::Fatal);
     }
     if *first == b't' {
         return (text.starts_with("thread '") && text.contains("' panicked at ")).then_some(Level::Error);
     }
     CRASHES.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, level)| *level)
-}
-
-/// Whether a line is the place in a source with which Node begins what it says of an exception that nobody caught:
-/// `/srv/pay.js:12`.
-pub(crate) fn is_node_crash(text: &str) -> bool {
-    text.starts_with('/')
-        && text.rsplit_once(':').is_some_and(|(path, line)| {
-            let (_, extension) = path.rsplit_once('.').unwrap_or_default();
-            (1..=7).contains(&line.len())
-                && line.bytes().all(|b| b.is_ascii_digit())
-                && matches!(extension, "js" | "mjs" | "cjs" | "ts" | "mts" | "cts" | "jsx" | "tsx")
-                && !path.contains(' ')
-        })
 }

@@ -4,13 +4,14 @@
 //! state is the same as from the beginning of the file.
 
 use crate::columns;
-use crate::crash::{crash, is_node_crash};
+use crate::crash::crash;
 use crate::format::{Format, compile};
 use crate::generic;
 use crate::line::Open;
 use crate::read::first_line;
 use crate::reader::Reader;
-use crosstail_core::model::Level;
+use crate::request::is_pointed;
+use crosstail_core::model::{Level, is_node_place};
 use regex::bytes::Regex;
 use std::sync::LazyLock;
 
@@ -215,7 +216,7 @@ impl Framer {
             strand.stack = Stack::Python;
         } else if is_panic(inner) {
             strand.stack = Stack::Panic;
-        } else if is_node_crash(inner) {
+        } else if is_node_place(inner) {
             strand.stack = Stack::Node;
         }
         if matches!(open, Open::Started | Open::Whole) {
@@ -317,6 +318,11 @@ impl Strand {
                 if crash(text).is_some() {
                     return begun && self.level(reader).is_some_and(Level::is_failure);
                 }
+                // `Error: …` alone is what a program says when it ends, not what an ordinary record throws.
+                let ends = text.starts_with("Error:") && begun && self.stack == Stack::None;
+                if ends && self.level(reader).is_some_and(|level| level < Level::Warn) {
+                    return false;
+                }
                 if begun || chained || self.stack == Stack::Node {
                     return true;
                 }
@@ -348,7 +354,7 @@ fn classify(reader: &Reader, text: &str, wrapped: bool, open: Open) -> Line {
         let own = wrapped && reader.format_of(text).is_some_and(|format| !format.wraps);
         // Where the first line is set in, the others are.
         let alike = || reader.is_indented() && generic::head(text).is_found() && !continues(text.trim_start());
-        if padded || own || is_indented_head(text) || alike() {
+        if padded || own || is_indented_head(text) || alike() || is_pointed(text) {
             return Line::Start;
         }
         if let Some(format) = reader.seen_format_of(text) {
@@ -406,7 +412,7 @@ fn is_indented_head(text: &str) -> bool {
 
 /// Beginnings of lines that only stacks have: Java and Kotlin, .NET, Node, Python, Go, PHP, Ruby, Rust, Erlang, Perl.
 const CONTINUATIONS: &[&str] = &[
-    "Caused by: ",
+    "Caused by:",
     "Suppressed: ",
     "Wrapped by: ",
     "... ",

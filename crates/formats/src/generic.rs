@@ -5,6 +5,7 @@
 
 use crate::crash::crash;
 use crate::level::{Marked, is_used_word, level_at, word_level};
+use crate::logger::{dotted_logger, is_logger, logger_and_message};
 use crate::token::{TOKEN_BYTES, separators, token};
 use crosstail_core::model::{Level, Spelled, leading_time};
 
@@ -102,9 +103,17 @@ pub fn head_in(line: &str, column: Option<Column>) -> Head<'_> {
     if column.shouted && !word.clone().all(|b| b.is_ascii_uppercase()) {
         return found;
     }
-    // What stands before the level is nothing that is known: it stays in the message.
-    let message = if column.words == 0 { separators(after) } else { found.message };
-    Head { level: Some(level), message, ..found }
+    // One word before the level is the logger. More are nothing that is known: they stay in the message.
+    let name = found.message.split([' ', '\t']).next().filter(|name| column.words == 1 && is_name(name));
+    let message = if column.words == 0 || name.is_some() { separators(after) } else { found.message };
+    Head { level: Some(level), logger: found.logger.or(name), message, ..found }
+}
+
+/// Whether a word may be the name of what writes a line.
+fn is_name(word: &str) -> bool {
+    word.len() <= TOKEN_BYTES
+        && word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'/' | b':'))
 }
 
 /// Words before a level that a column may have.
@@ -375,107 +384,6 @@ fn channel_and_level(text: &str) -> Option<(Level, &str, &str)> {
     Some((word_level(word).filter(|_| fits)?, channel, after))
 }
 
-/// The logger that stands before the message, set apart by ` - `, ` : `, `: ` or `|`; brackets and numbers before it
-/// are the thread and the process.
-fn logger_and_message(text: &str) -> (Option<&str>, &str) {
-    let mut at = text;
-    let mut bracketed = None;
-    let mut thread = false;
-    for _ in 0..5 {
-        // Behind what stands in brackets a word of a sentence may follow: `[x] done - not split`.
-        let named = at.len() == text.len() || thread || at.starts_with(|c: char| c.is_ascii_uppercase());
-        let short = || short_logger(at).filter(|_| named);
-        if let Some((logger, message)) = dotted_logger(at).or_else(short) {
-            return bracketed.map_or((logger, message), |logger| (Some(logger), text));
-        }
-        let Some((token, after)) = token(at) else { break };
-        // JBoss and Elasticsearch put the logger into brackets.
-        let inside = token.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).map(str::trim_end);
-        bracketed = bracketed.or(inside.filter(|name| name.contains('.') && is_logger(name)));
-        let skipped = token.starts_with(['[', '(', '<', '{'])
-            || matches!(token, "---" | "-")
-            || token.bytes().all(|b| b.is_ascii_digit());
-        if !skipped || after.is_empty() {
-            break;
-        }
-        thread |= inside.is_some_and(|name| name == "main" || name.contains(|c: char| c.is_ascii_digit() || c == '-'));
-        at = separators(after);
-    }
-    if bracketed.is_some() {
-        return (bracketed, text);
-    }
-    // Kafka and ZooKeeper put the class behind the message.
-    let behind = text.strip_suffix(')').and_then(|text| text.rsplit_once(" (")).map(|(_, name)| without_place(name));
-    (behind.filter(|name| name.contains('.') && is_logger(name)), text)
-}
-
-/// `Pay - message`: a name of one word, as loggers set it apart behind a level.
-fn short_logger(text: &str) -> Option<(Option<&str>, &str)> {
-    let (name, message) = text.split_once(" - ")?;
-    let name = name.trim_end();
-    let is_word = name.len() < 40
-        && name.starts_with(|c: char| c.is_ascii_alphabetic())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
-    is_word.then_some((Some(name), message.trim_start()))
-}
-
-/// `a.b.C - message`: the logger and the message; a place in source code (`Pay.java:41 - …`) is no logger.
-fn dotted_logger(text: &str) -> Option<(Option<&str>, &str)> {
-    let end = text
-        .bytes()
-        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b':' | b'/' | b'@' | b'-' | b'#'))
-        .count();
-    let (name, rest) = text.split_at(end);
-    let colon = name.ends_with(':') && rest.starts_with([' ', '\t']);
-    let bare = name.trim_end_matches(':');
-    let message = if colon {
-        rest.trim_start()
-    } else {
-        let trimmed = rest.trim_start_matches([' ', '\t']);
-        let spaced = trimmed.len() < rest.len();
-        let after = ["- ", "-- ", ": "].iter().find_map(|mark| trimmed.strip_prefix(mark).filter(|_| spaced));
-        // Python's logger, with a context in brackets behind it.
-        if after.is_none() && spaced && trimmed.starts_with('[') && name.matches('.').count() >= 2 && is_logger(name) {
-            return Some((Some(name), trimmed));
-        }
-        after.or_else(|| trimmed.strip_prefix('|'))?.trim_start()
-    };
-    let place =
-        bare.rsplit_once(':').is_some_and(|(_, line)| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()));
-    // `192.0.2.1:80 - …` is no place in a source.
-    if place && bare.contains('.') && !bare.starts_with(|c: char| c.is_ascii_digit()) {
-        return Some((None, message));
-    }
-    is_logger(bare).then_some((Some(bare), message))
-}
-
-/// A class without the line of its source: `Sender:673`.
-fn without_place(name: &str) -> &str {
-    let line = name.rsplit_once(':').filter(|(_, line)| !line.is_empty() && line.bytes().all(|b| b.is_ascii_digit()));
-    line.map_or(name, |(class, _)| class)
-}
-
-/// Whether a name is that of a class, a module or a package.
-fn is_logger(name: &str) -> bool {
-    let failure = name.ends_with("Error") || name.ends_with("Exception");
-    let letters =
-        name.bytes().any(|b| b.is_ascii_alphabetic()) && !name.contains(|c: char| c.is_whitespace() || c == '=');
-    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    let dotted = (name.contains('.') || name.contains("::")) && !name.ends_with('.') && !name.contains("//");
-    // A place in source code is none: `pay.go`, `Pay.java:41`.
-    let source = name.rsplit_once('.').is_some_and(|(_, end)| {
-        let end = end.split(':').next().unwrap_or(end);
-        matches!(end, "py" | "go" | "rs" | "js" | "ts" | "java" | "rb" | "php" | "c" | "cpp" | "cs")
-    });
-    let humps = name.bytes().filter(u8::is_ascii_uppercase).count();
-    let camel = humps >= 2
-        && name.bytes().any(|b| b.is_ascii_lowercase())
-        && name.len() > humps + 2
-        && name.bytes().all(|b| b.is_ascii_alphanumeric())
-        && name.as_bytes()[0].is_ascii_uppercase();
-    letters && starts && !failure && !source && (dotted || camel) && Level::parse_any(name).is_none()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -508,12 +416,7 @@ mod tests {
             ("2024-05-06 07:08:00 [a.b.C] warn: slow", Some(Warn), Some("a.b.C"), "slow"),
             ("2024-05-06 07:08:00 12345 7f00aa WARNING slow", Some(Warn), None, "slow"),
             ("2024-05-06T07:08:00.1234567Z ##[error]no route", Some(Error), None, "no route"),
-            (
-                "2024-05-06 07:08:00,123 WARN  [org.example.X] (task-1) slow",
-                Some(Warn),
-                Some("org.example.X"),
-                "[org.example.X] (task-1) slow",
-            ),
+            ("2024-05-06 07:08:00,123 WARN  [org.example.X] (task-1) slow", Some(Warn), Some("org.example.X"), "slow"),
             ("2024-05-06 07:08:00 [core:error] AH00037: no link", Some(Error), None, "AH00037: no link"),
             ("INFO[2024-05-06T07:08:00Z] begins", Some(Info), None, "begins"),
             ("2024-05-06 07:08:00 security: error: denied", Some(Error), None, "security: error: denied"),
@@ -575,7 +478,8 @@ mod tests {
         for (line, words, level, message) in [
             ("2024-05-06 07:08:00 info begins", 0, Some(Info), "begins"),
             ("2024-05-06 07:08:00 Warning slow", 0, Some(Warn), "slow"),
-            ("2024-05-06 07:08:00 worker WARN slow", 1, Some(Warn), "worker WARN slow"),
+            ("2024-05-06 07:08:00 worker WARN slow", 1, Some(Warn), "slow"),
+            ("2024-05-06 07:08:00 my worker WARN slow", 2, Some(Warn), "my worker WARN slow"),
             ("2024-05-06 07:08:00 nothing begins", 0, None, "nothing begins"),
             ("2024-05-06 07:08:00 success begins", 0, Some(Info), "begins"),
             ("no time info", 2, None, "no time info"),
@@ -583,6 +487,8 @@ mod tests {
             let found = head_in(line, Some(Column { words, shouted: false }));
             assert_eq!((found.level, found.message), (level, message), "{line}");
         }
+        let worker = head_in("2024-05-06 07:08:00 worker WARN slow", Some(Column { words: 1, shouted: false }));
+        assert_eq!(worker.logger, Some("worker"));
     }
 
     #[test]
@@ -664,7 +570,7 @@ mod tests {
                 "[2024-05-06T07:08:00,123][WARN ][o.e.n.Node               ] [node-1] slow",
                 Some(Warn),
                 Some("o.e.n.Node"),
-                "[o.e.n.Node               ] [node-1] slow",
+                "[node-1] slow",
             ),
         ] {
             assert_eq!(read(line), (true, level, logger, message), "{line}");

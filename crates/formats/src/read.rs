@@ -15,7 +15,7 @@ use compact_str::CompactString;
 use crosstail_core::model::{
     Activity, Id, Kind, Locator, Payload, Place, SourceId, Spelled, Surroundings, Timestamp, spelled_time,
 };
-use crosstail_core::schema::{Assembler, Scalar, Schema, Target};
+use crosstail_core::schema::{Assembler, Schema, Target};
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -118,8 +118,12 @@ impl Formats {
     /// Reads the text of one record.
     pub(crate) fn record(&self, text: &str, at: &Surrounding<'_>, depth: u8) -> Found {
         let mut found = self.unblamed(text, at, depth);
+        let (first, rest) = first_line(text);
+        if rest.starts_with("    ") {
+            found = self.with_fields(found, rest, at);
+        }
         found.blame_lines(text);
-        found.name_ids(first_line(text).0);
+        found.name_ids(first);
         found
     }
 
@@ -368,52 +372,16 @@ impl Formats {
             return Some(inner.within(outer));
         }
         if outer.activity.message.as_deref().is_none_or(str::is_empty) && outer.activity.url.is_none() {
-            outer.activity.message = Some(first.trim().into());
+            // Where the first line says nothing, the next one does (Rails' errors, PostgreSQL's plans).
+            let lines = if format.whole { "" } else { rest };
+            let next = lines.lines().map(str::trim).find(|line| line.contains(char::is_alphanumeric));
+            outer.activity.message = Some(next.unwrap_or_else(|| first.trim()).into());
         }
         Some(outer)
     }
 }
 
 impl Surrounding<'_> {
-    /// The moment of a time.
-    pub(crate) fn moment(&self, time: Spelled) -> Timestamp {
-        if let Some(noted) = self.noted.filter(|_| time.order().is_some()) {
-            noted.borrow_mut().dates.push(time);
-        }
-        time.resolve(self.around)
-    }
-
-    /// Reads a time that names no zone as one of the source's zone, completes one without a year, and one without a date by
-    /// the `day` that stands in a field of its own.
-    pub(crate) fn place_time<'d>(&self, fields: &mut Assembler<'_>, day: impl FnOnce() -> Option<Cow<'d, str>>) {
-        if let Some(end) = fields.raw(Target::CompletedAt).as_deref().and_then(date_of_net) {
-            fields.replace(Target::CompletedAt, Scalar::Time(end));
-        }
-        let Some(text) = fields.raw(Target::StartedAt) else { return };
-        let bytes = text.as_bytes();
-        let number = bytes.iter().all(|b| b.is_ascii_digit() || *b == b'.');
-        let whole = bytes.get(4) == Some(&b'-') && bytes.len() >= 16;
-        if number || (whole && self.around.zone.is_none()) {
-            return;
-        }
-        if let Some(time) = date_of_net(&text) {
-            return fields.replace(Target::StartedAt, Scalar::Time(time));
-        }
-        let Some(time) = spelled_time(&text) else {
-            let Some(time) = day().filter(|day| **day != *text).and_then(|day| spelled_time(&format!("{day} {text}")))
-            else {
-                return;
-            };
-            return fields.replace(Target::StartedAt, Scalar::Time(self.moment(time)));
-        };
-        let time = if time.lacks_date() {
-            day().and_then(|day| spelled_time(&format!("{day} {text}"))).unwrap_or(time)
-        } else {
-            time
-        };
-        fields.replace(Target::StartedAt, Scalar::Time(self.moment(time)));
-    }
-
     /// An activity of this place.
     pub(crate) fn activity(&self, time: Option<Timestamp>) -> Activity {
         let mut activity = Activity::new(self.id.clone(), time.unwrap_or(self.carry));
@@ -431,14 +399,6 @@ impl Surrounding<'_> {
             payload.borrow_mut().error.stack = Some(rest.to_owned());
         }
     }
-}
-
-/// A date as ASP.NET and OData write it in JSON, in milliseconds: `/Date(1714979280123)/`. The offset that may follow is that
-/// of whoever wrote it: the number is in UTC.
-fn date_of_net(text: &str) -> Option<Timestamp> {
-    let inside = text.strip_prefix("/Date(")?.strip_suffix(")/")?;
-    let digits = inside.find(['+', '-']).filter(|at| *at > 0).map_or(inside, |at| &inside[..at]);
-    Some(Timestamp(digits.parse::<i64>().ok()?.checked_mul(1000)?))
 }
 
 /// Hash of the host and process that a record names.

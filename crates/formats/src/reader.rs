@@ -263,7 +263,7 @@ impl Reader {
             match meaning {
                 Group::Target(Target::Message) => inner = text.get(range),
                 Group::Partial => cut = text.get(range) == Some("P"),
-                Group::Priority => speaks = true,
+                Group::Priority | Group::Target(Target::Level) => speaks = true,
                 other if other.names_writer() => text.get(range).hash(&mut writer),
                 _ => {}
             }

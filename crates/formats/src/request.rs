@@ -5,6 +5,7 @@ use crate::access::complete_access;
 use crate::format::compile;
 use crate::read::{Form, Found, Surrounding};
 use crate::registry::Formats;
+use crosstail_core::model::Kind;
 use crosstail_core::schema::{Assembler, Scalar, Target, is_http_method};
 use regex::bytes::Regex;
 use std::sync::LazyLock;
@@ -93,6 +94,8 @@ const PHRASES: &[&str] = &[
     "from",
     "by",
     "after",
+    // The length of an answer that urllib3 does not know.
+    "None",
 ];
 
 /// One part of a message.
@@ -119,26 +122,95 @@ struct Call<'t> {
 impl Formats {
     /// The request that a message tells of; `None` where it tells of none, or of none that is complete.
     pub(crate) fn request_in(&self, message: &str, at: &Surrounding<'_>) -> Option<Found> {
-        let call = call_in(message)?;
-        let schema = self.dialects[self.plain].schema();
-        let mut fields = Assembler::default();
-        let duration = call.duration.as_deref();
+        let Some(call) = call_in(message) else { return self.pointed_in(message, at) };
         let values = [
             (Target::Method, Some(call.method)),
             (Target::Url, Some(call.url)),
             (Target::HttpStatus, Some(call.status)),
-            (Target::Duration, duration),
+            (Target::Duration, call.duration.as_deref()),
         ];
+        let mut found = self.of_values(&values, at);
+        complete_access(&mut found.activity, &call.rest.replace('|', " "));
+        Some(found)
+    }
+
+    /// The half of a request that an arrow points from or to.
+    fn pointed_in(&self, message: &str, at: &Surrounding<'_>) -> Option<Found> {
+        let half = half_in(message)?;
+        let values = [
+            (Target::Method, half.method),
+            (Target::Url, half.url),
+            (Target::HttpStatus, half.status),
+            (Target::Duration, half.duration),
+            (Target::Error, half.error),
+        ];
+        let mut found = self.of_values(&values, at);
+        if found.activity.kind == Kind::Other {
+            found.activity.kind = Kind::Log;
+        }
+        Some(found)
+    }
+
+    fn of_values(&self, values: &[(Target, Option<&str>)], at: &Surrounding<'_>) -> Found {
+        let schema = self.dialects[self.plain].schema();
+        let mut fields = Assembler::default();
         for (target, value) in values {
-            if let Some(value) = value {
-                fields.set((target, 0), Scalar::Text(value.into()));
+            if let Some(value) = *value {
+                fields.set((*target, 0), Scalar::Text(value.into()));
             }
         }
         let mut activity = fields.finish(schema, at.id.clone(), at.carry);
         activity.places = vec![at.place.clone()];
-        complete_access(&mut activity, &call.rest.replace('|', " "));
-        Some(Found { activity, form: Form::Head, names_service: false, scope: None, line: None, length: None })
+        Found { activity, form: Form::Head, names_service: false, scope: None, line: None, length: None }
     }
+}
+
+/// The half of a request that a line has: what is asked for, or what came back.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Half<'t> {
+    method: Option<&'t str>,
+    url: Option<&'t str>,
+    status: Option<&'t str>,
+    duration: Option<&'t str>,
+    error: Option<&'t str>,
+}
+
+/// What stands behind an arrow, as OkHttp, koa and Hono write it: `--> POST /a`, `<-- 502 Bad Gateway https://… (31ms, 7-byte body)`,
+/// `<-- HTTP FAILED: …`.
+fn half_in(message: &str) -> Option<Half<'_>> {
+    let near = message[..message.floor_char_boundary(BYTES)].trim_start();
+    // A tag may stand in front.
+    let behind = near.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(near, |(_, rest)| rest);
+    let rest = ["--> ", "<-- "].iter().find_map(|arrow| behind.strip_prefix(arrow))?;
+    if let Some(error) = rest.strip_prefix("HTTP FAILED: ") {
+        return Some(Half { error: Some(error.trim_end()), ..Half::default() });
+    }
+    let mut words = rest.split_ascii_whitespace();
+    let first = words.next()?;
+    if is_method(first) {
+        let url = words.next().filter(|url| is_url(url))?;
+        return Some(Half { method: Some(first), url: Some(url), ..Half::default() });
+    }
+    // A phrase has a few words.
+    let url = words.by_ref().take(BETWEEN).find(|word| is_url(word)).filter(|_| is_code(first))?;
+    let duration = words.next().and_then(|word| word.strip_prefix('(')).map(|word| word.trim_end_matches([',', ')']));
+    let duration = duration.filter(|word| is_measured(word));
+    Some(Half { url: Some(url), status: Some(first), duration, ..Half::default() })
+}
+
+/// Whether an indented line is what koa and Hono write of a request: `  <-- GET /a`, `  --> GET /a 200 12ms`, `  xxx GET /a 500 1s`.
+pub(crate) fn is_pointed(text: &str) -> bool {
+    let text = text.trim_start();
+    let rest = ["<-- ", "--> ", "xxx ", "-x- "].iter().find_map(|arrow| text.strip_prefix(arrow));
+    rest.and_then(|rest| rest.split_once(' ')).is_some_and(|(method, url)| is_method(method) && is_url(url))
+}
+
+fn is_method(word: &str) -> bool {
+    is_http_method(word) && word.bytes().all(|b| b.is_ascii_uppercase() || b == b'-')
+}
+
+fn is_url(word: &str) -> bool {
+    word.starts_with('/') || word.starts_with("http://") || word.starts_with("https://")
 }
 
 fn call_in(message: &str) -> Option<Call<'_>> {
@@ -179,7 +251,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
 /// The path or URL of a method: near, with nothing between but numbers, addresses and marks.
 fn url_behind<'t>(parts: &[Part<'t>], at: usize) -> Option<(usize, &'t str)> {
     for (index, part) in parts.iter().enumerate().skip(at + 1).take(BETWEEN) {
-        if part.text.starts_with('/') || part.text.starts_with("http://") || part.text.starts_with("https://") {
+        if is_url(part.text) {
             return Some((index, part.text));
         }
         let scheme = matches!(part.text, "http" | "https" | "-" | "->");
@@ -205,8 +277,13 @@ fn status_behind<'t>(parts: &[Part<'t>], url: usize) -> Option<(usize, &'t str)>
     None
 }
 
-/// A status in front of its method: its phrase follows, or a mark of columns.
+/// A status in front of its method: its phrase follows, or a mark of columns, or an arrow points at it.
 fn status_before<'t>(parts: &[Part<'t>], method: usize) -> Option<(usize, &'t str)> {
+    let last = method.checked_sub(1)?;
+    let arrow = last.checked_sub(1).is_some_and(|before| matches!(parts[before].text, "--" | "->" | "=>" | "←"));
+    if arrow && is_code(parts[last].text) {
+        return Some((last, parts[last].text));
+    }
     (method.saturating_sub(BETWEEN)..method).find_map(|index| {
         let told = matches!(parts[index].next, b'|' | b']') || is_phrase(parts.get(index + 1)?.text);
         status_at(parts, index).filter(|_| told)
@@ -217,8 +294,6 @@ fn status_before<'t>(parts: &[Part<'t>], method: usize) -> Option<(usize, &'t st
 fn status_at<'t>(parts: &[Part<'t>], index: usize) -> Option<(usize, &'t str)> {
     let part = parts[index];
     let code = part.text.strip_prefix("status=").or_else(|| part.text.strip_prefix("status:")).unwrap_or(part.text);
-    let is_code =
-        code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()) && matches!(code.as_bytes()[0], b'1'..=b'5');
     let counted = index.checked_sub(1).is_some_and(|before| MEASURES.contains(&parts[before].text));
     let next = parts.get(index + 1);
     let ends = part.next != b' '
@@ -226,7 +301,11 @@ fn status_at<'t>(parts: &[Part<'t>], index: usize) -> Option<(usize, &'t str)> {
             let light = next.text.bytes().all(|b| !b.is_ascii_alphabetic()) || next.text.starts_with(['/', '-', '{']);
             light || is_phrase(next.text) || is_measured(next.text) || next.text.contains([':', '='])
         });
-    (is_code && !counted && ends && !next.is_some_and(|next| is_unit(next.text))).then_some((index, code))
+    (is_code(code) && !counted && ends && !next.is_some_and(|next| is_unit(next.text))).then_some((index, code))
+}
+
+fn is_code(text: &str) -> bool {
+    text.len() == 3 && text.bytes().all(|b| b.is_ascii_digit()) && matches!(text.as_bytes()[0], b'1'..=b'5')
 }
 
 fn is_phrase(text: &str) -> bool {
@@ -285,6 +364,8 @@ mod tests {
                 None,
             ),
             ("192.0.2.7 \"PUT /c HTTP/1.1\" 204 512", "PUT", "/c", "204", None),
+            ("<-- 200 GET /v1/users 200ms", "GET", "/v1/users", "200", Some("200ms")),
+            ("https://bank.example.com:443 \"GET /v1/x HTTP/1.1\" 503 None", "GET", "/v1/x", "503", None),
             (
                 "GET 404 https://registry.example.com/shop 31ms (cache skip)",
                 "GET",
@@ -297,6 +378,28 @@ mod tests {
             assert_eq!((call.method, call.url, call.status), (method, url, status), "{message}");
             assert_eq!(call.duration.as_deref(), duration, "{message}");
         }
+    }
+
+    #[test]
+    fn arrows_point_at_halves_of_requests() {
+        let url = Some("https://bank.example.com/pay");
+        let asked = Half { method: Some("POST"), url, ..Half::default() };
+        let answered = Half { url, status: Some("502"), duration: Some("31ms"), ..Half::default() };
+        for (message, expected) in [
+            ("--> POST https://bank.example.com/pay http/1.1 (31-byte body)", Some(asked)),
+            ("<-- 502 Bad Gateway https://bank.example.com/pay (31ms, unknown-length body)", Some(answered)),
+            ("[req=ab12] <-- GET /a", Some(Half { method: Some("GET"), url: Some("/a"), ..Half::default() })),
+            ("<-- HTTP FAILED: no route", Some(Half { error: Some("no route"), ..Half::default() })),
+            ("--> END POST (31-byte body)", None),
+            ("<-- END HTTP (7-byte body)", None),
+            ("--> get /a", None),
+            ("<-- the 502 /a", None),
+            ("see --> POST /a", None),
+        ] {
+            assert_eq!(half_in(message), expected, "{message}");
+        }
+        assert!(is_pointed("  --> GET /a 200 12ms") && is_pointed("  xxx POST /pay 500 1.2s"));
+        assert!(!is_pointed("  --> src/pay.rs:12:5") && !is_pointed("  <-- here it is"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Records as columns: the W3C extended format (IIS, CloudFront), Zeek, and CSV with a header of known names.
 
-use crate::read::{Form, Found, Surrounding, keep_payload, names_service};
+use crate::read::{Form, Found, Surrounding, first_line, keep_payload, names_service};
 use crate::registry::{Dialect, Formats};
 use crosstail_core::model::{Level, Surroundings, spelled_time};
 use crosstail_core::schema::{Assembler, Node, Scalar, Target};
@@ -13,6 +13,8 @@ pub struct Columns {
     separator: Separator,
     /// The date that a directive gave, for records with a time alone.
     date: Option<String>,
+    /// The column with the time or the date, where its name is known.
+    time: Option<usize>,
 }
 
 /// What a line of a table is.
@@ -53,16 +55,22 @@ impl Columns {
                 (_, true) => Separator::Char(b'\t'),
                 _ => Separator::Space,
             };
-            return (names.len() >= LEAST).then_some(Self { names, separator, date: None });
+            return (names.len() >= LEAST).then_some(Self { names, separator, date: None, time: None });
         }
         // AWS' flow logs have a header like their records.
         if line.starts_with("version account-id ") {
             let names = line.split_whitespace().map(str::to_owned).collect();
-            return Some(Self { names, separator: Separator::Space, date: None });
+            return Some(Self { names, separator: Separator::Space, date: None, time: None });
         }
         let columns = Self::named(line, b",;\t|", is_any_name)?;
-        let trees = chosen.into_iter().chain([&formats.dialects[formats.plain]]).map(|dialect| dialect.schema().tree());
-        let trees: Vec<&Node> = trees.collect();
+        let usual = [&formats.dialects[formats.plain], formats.of_tables()];
+        let trees: Vec<&Node> = chosen.into_iter().chain(usual).map(|dialect| dialect.schema().tree()).collect();
+        let is_time = |name: &String| {
+            is_one_of(name, DATES)
+                || trees.iter().any(|tree| fills(tree, name).any(|filled| filled == Target::StartedAt))
+        };
+        let time = columns.names.iter().position(is_time);
+        let columns = Self { time, ..columns };
         let known = |target: Target| {
             columns.names.iter().any(|name| trees.iter().any(|tree| fills(tree, name).any(|filled| filled == target)))
         };
@@ -79,7 +87,7 @@ impl Columns {
     fn named(line: &str, marks: &[u8], is_name: fn(&str) -> bool) -> Option<Self> {
         let separator = *marks.iter().max_by_key(|mark| line.bytes().filter(|b| b == *mark).count())?;
         let names = split(line, Separator::Char(separator));
-        let columns = Self { names, separator: Separator::Char(separator), date: None };
+        let columns = Self { names, separator: Separator::Char(separator), date: None, time: None };
         (columns.names.len() >= LEAST - 1 && columns.names.iter().all(|name| is_name(name))).then_some(columns)
     }
 
@@ -99,17 +107,21 @@ impl Columns {
         Some(rows.iter().filter(wide).map(object).collect())
     }
 
-    /// Whether a line begins a row, and leaves it open. A line that is a whole row by itself begins one in any case, so that
-    /// reading may begin anywhere.
+    /// Whether a line begins a row, and leaves it open. A line that is a whole row by itself begins one in any case, and so does
+    /// one that opens quotation marks and closes none, so that reading may begin anywhere.
     pub(crate) fn row(&self, line: &[u8], in_quotes: bool) -> Row {
         let Separator::Char(separator) = self.separator else { return Row { begins: true, open: false } };
         let odd = memchr::memchr_iter(b'"', line).count() % 2 == 1;
-        let whole = || {
-            let fields = split(&crate::decoding::text(line), Separator::Char(separator)).len();
-            !odd && fields > 1 && fields >= self.names.len()
-        };
-        let begins = !in_quotes || whole();
+        let apart = || if odd { !closes(line, separator) } else { self.is_whole(line) };
+        let begins = !in_quotes || apart();
         Row { begins, open: odd == begins }
+    }
+
+    /// Whether a line has all columns, and a time where they have one: a cell of several lines may have as many commas.
+    fn is_whole(&self, line: &[u8]) -> bool {
+        let cells = split(&crate::decoding::text(line), self.separator);
+        let timed = self.time.is_none_or(|at| cells.get(at).is_some_and(|cell| is_time(cell)));
+        cells.len() > 1 && cells.len() >= self.names.len() && timed
     }
 
     /// Whether a line is no record: a directive or a comment.
@@ -145,6 +157,26 @@ impl Columns {
         let unnamed = rest.then_some("message");
         self.names.iter().map(String::as_str).chain(unnamed).zip(split(line, separator)).collect()
     }
+}
+
+/// Whether a line that began inside quotation marks closes them: its first mark that is not written twice ends a cell.
+fn closes(line: &[u8], separator: u8) -> bool {
+    let mut at = 0;
+    while let Some(found) = memchr::memchr(b'"', &line[at..]) {
+        let next = line.get(at + found + 1);
+        if next != Some(&b'"') {
+            return next.is_none_or(|byte| *byte == separator || byte.is_ascii_whitespace());
+        }
+        at += found + 2;
+    }
+    true
+}
+
+/// Whether a cell is a time, or a date whose time of day stands in another column.
+fn is_time(cell: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit());
+    let parts = || cell.split(['-', '/', '.']);
+    spelled_time(cell).is_some() || (parts().count() == 3 && parts().all(digits))
 }
 
 /// Names of columns with the date, and of those with the time of day, where they are apart, in small letters.
@@ -200,10 +232,14 @@ pub(crate) fn fills<'t>(tree: &'t Node, name: &str) -> impl Iterator<Item = Targ
 }
 
 impl Formats {
+    /// The names of columns.
+    fn of_tables(&self) -> &Dialect {
+        self.dialects.iter().find(|dialect| dialect.base.name == "w3c").unwrap_or(&self.dialects[self.plain])
+    }
+
     /// The record in a line of a table, by the schema that somebody chose or the usual names of columns.
     pub(crate) fn row(&self, columns: &Columns, chosen: Option<&Dialect>, line: &str, at: &Surrounding<'_>) -> Found {
-        let usual = || self.dialects.iter().find(|dialect| dialect.base.name == "w3c");
-        let dialect = chosen.or_else(usual).unwrap_or(&self.dialects[self.plain]);
+        let dialect = chosen.unwrap_or_else(|| self.of_tables());
         let fields = columns.fields(line);
         let mut record = Map::new();
         for (name, value) in &fields {
@@ -248,7 +284,7 @@ impl Formats {
         let names_service = names_service(&assembler);
         let said = [Target::Level, Target::Method, Target::Url, Target::HttpStatus, Target::Error];
         let message = assembler.raw(Target::Message).map(std::borrow::Cow::into_owned);
-        let message = message.filter(|_| said.iter().all(|target| assembler.raw(*target).is_none()));
+        let only = said.iter().all(|target| assembler.raw(*target).is_none());
         let text = Value::Object(record.clone()).to_string();
         keep_payload(schema, &text, at);
         let mut activity = assembler.finish(schema, at.id.clone(), at.carry);
@@ -256,8 +292,19 @@ impl Formats {
             activity.message = Some(line.trim().into());
         }
         activity.places = vec![at.place.clone()];
-        let outer = Found { activity, form: Form::Table, names_service, scope: None, line: None, length: None };
+        let mut outer = Found { activity, form: Form::Table, names_service, scope: None, line: None, length: None };
         let Some(text) = message else { return outer };
+        // A cell of several lines may hold a stack.
+        let (_, rest) = first_line(&text);
+        if !rest.is_empty() && outer.activity.error.is_none() {
+            outer.blame_lines(&text);
+            if outer.activity.error.is_some() {
+                at.keep_stack(rest);
+            }
+        }
+        if !only {
+            return outer;
+        }
         // Exports have what a program wrote in one column (CloudWatch's `@message`).
         let mut inner = self.record(&text, at, 1);
         if matches!(inner.form, Form::Plain | Form::Empty | Form::Broken) {
@@ -299,6 +346,38 @@ mod tests {
         ] {
             assert_eq!(begins(line), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn a_cell_of_several_lines_has_commas_and_marks() {
+        let table = columns("\"Date\",\"Host\",\"Service\",\"Content\"");
+        let lines = [
+            ("\"2024-05-06T07:08:00Z\",\"web-1\",\"shop\",\"java.lang.RuntimeException: no, and no", true),
+            ("\tat a.B.c(B.java:1), x, y, z", false),
+            ("2024-05-06 said \"\"no\"\", twice, and, again", false),
+            ("\tat a.B.d(B.java:2)\"", false),
+            ("\"2024-05-06T07:08:01Z\",\"web-1\",\"shop\",\"begins, again\"", true),
+            ("\"2024-05-06T07:08:02Z\",\"web-1\",\"shop\",\"\"\"no\"\"", true),
+            ("\"", false),
+        ];
+        // Reading may begin in the middle of a cell: the next row is told all the same.
+        for from in 0..lines.len() {
+            let mut in_quotes = false;
+            let found = lines[from..].iter().map(|(line, _)| {
+                let row = table.row(line.as_bytes(), in_quotes);
+                in_quotes = row.open;
+                row.begins
+            });
+            let found: Vec<bool> = found.collect();
+            let next = lines[from..].iter().position(|(_, begins)| *begins).unwrap_or(found.len());
+            let expected: Vec<bool> = lines[from..].iter().map(|(_, begins)| *begins).collect();
+            assert_eq!(found[next..], expected[next..], "from {from}");
+        }
+        let formats = Formats::built_in().expect("formats");
+        let text: Vec<&str> = lines[..4].iter().map(|(line, _)| *line).collect();
+        let found = formats.row(&table, None, &text.join("\n"), &nowhere()).activity;
+        assert_eq!(found.error_type.as_deref(), Some("java.lang.RuntimeException"));
+        assert_eq!(found.error.as_deref(), Some("no, and no"));
     }
 
     #[test]

@@ -54,7 +54,9 @@ pub(crate) fn inner_text<'t>(
     for line in rest.lines() {
         let mut content = line;
         let mut continues = false;
-        for pattern in &format.patterns[number..=number] {
+        // Further lines may have less of the wrapper: Rails' logger writes only the tags in front of them.
+        let others = (0..format.patterns.len()).filter(|index| *index != number);
+        for pattern in std::iter::once(number).chain(others).map(|index| &format.patterns[index]) {
             let mut groups = Groups::NONE;
             if !pattern.matcher.find(line, &mut groups) {
                 continue;
@@ -67,6 +69,7 @@ pub(crate) fn inner_text<'t>(
                     _ => {}
                 }
             }
+            break;
         }
         if !partial {
             inside.push('\n');
@@ -77,6 +80,13 @@ pub(crate) fn inner_text<'t>(
             inside.push_str(content);
         }
         partial = continues;
+    }
+    // What is said begins with the first line that says something.
+    let blank = inside.len() - inside.trim_start().len();
+    if blank < inside.len()
+        && let Some(end) = memchr::memrchr(b'\n', &inside.as_bytes()[..blank])
+    {
+        inside.drain(..=end);
     }
     Cow::Owned(inside)
 }

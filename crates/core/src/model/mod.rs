@@ -46,7 +46,7 @@ pub use redact::{
 };
 pub use spelling::{DayOrder, Spelled, Surroundings, leading_time, spelled_time};
 pub use stack::{Frame, FrameKind, frames, library_runs, own_frame, place_of};
-pub use thrown::{Thrown, exception, thrown};
+pub use thrown::{Thrown, exception, is_node_place, is_ruby_crash, thrown};
 pub use time::{Clock, Timestamp, parse_timestamp};
 pub use trace::{trace_of, trace_of_parent};
 pub use visible::{is_hostile, visible, visible_line};

@@ -379,3 +379,42 @@ fn what_ends_a_program_and_holes_begin_records() {
         assert_records(&formats, lines);
     }
 }
+
+#[test]
+fn last_words_are_no_part_of_what_was_logged() {
+    let formats = Formats::built_in().expect("formats");
+    let files: [&[&str]; 4] = [
+        // Rust's reports of errors have their causes behind a blank line, and do not belong to what was logged before.
+        &[
+            "2024-05-06T07:08:00.123456Z  INFO shop: begins",
+            "Error: failed to read config",
+            ">",
+            ">Caused by:",
+            ">    0: while opening x",
+            ">    1: No such file or directory (os error 2)",
+            "2024-05-06T07:08:01.123456Z  INFO shop: begins again",
+        ],
+        &[
+            "2024-05-06T07:08:00.123Z info: begins",
+            "node:internal/process/promises:288",
+            ">            triggerUncaughtException(err, true /* fromPromise */);",
+            ">            ^",
+            ">",
+            ">Error: no route",
+            ">    at charge (/srv/pay.js:12:9)",
+            ">",
+            ">Node.js v20.11.1",
+            "2024-05-06T07:08:01.123Z info: begins again",
+        ],
+        &[
+            "2024-05-06 07:08:00 INFO begins",
+            "/srv/pay.rb:41:in 'Pay#charge': no route (Bank::Refused)",
+            ">\tfrom /srv/pay.rb:7:in '<main>'",
+        ],
+        // koa sets in what it writes of requests.
+        &["  <-- GET /users", "  --> GET /users 200 23ms 1.2kb", "  <-- POST /pay", "  xxx POST /pay 500 1.2s"],
+    ];
+    for lines in files {
+        assert_records(&formats, lines);
+    }
+}
