@@ -223,7 +223,9 @@ fn node_of<'t>(tree: &'t Node, name: &str) -> Option<&'t Node> {
     // Azure writes the zone behind the name: `TimeGenerated [UTC]`.
     let name = name.split_once(" [").filter(|(_, zone)| zone.ends_with(']')).map_or(name, |(name, _)| name);
     let folded = || name.to_ascii_lowercase().replace([' ', '-'], "_");
-    tree.child(name.as_bytes()).or_else(|| tree.child(folded().as_bytes()))
+    // In JSON, a name may only lead to deeper fields; a column has none.
+    let fills = |node: &&Node| !node.targets.is_empty();
+    tree.child(name.as_bytes()).filter(fills).or_else(|| tree.child(folded().as_bytes()).filter(fills))
 }
 
 /// What a column of a name fills.

@@ -28,21 +28,23 @@ pub(crate) async fn aggregate(
     let predicate = query.filter.predicate(&query.context);
     let Some(plan) = Plan::of(mapping, grouping, &predicate) else { return Ok(None) };
     let mut reading = reader.read().await?;
-    let rows = match reading.fetch(plan.statement(query)).await {
+    let (mut groups, mut combinations) = (Groups::new(), 0);
+    let read = reading.fetch_each(plan.statement(query), |row| {
+        combinations += 1;
+        plan.add(&row, names, &mut groups)
+    });
+    match read.await {
+        Ok(()) => {}
         // The rows are read instead, each as far as it can be.
         Err(error) if is_of_data(&error) => {
             reading.end().await?;
             return Ok(None);
         }
-        rows => rows?,
-    };
-    reading.end().await?;
-    if rows.len() > COMBINATIONS {
-        return Ok(None);
+        Err(error) => return Err(error),
     }
-    let mut groups = Groups::new();
-    for row in &rows {
-        plan.add(row, names, &mut groups)?;
+    reading.end().await?;
+    if combinations > COMBINATIONS {
+        return Ok(None);
     }
     if query.includes_undated() {
         let mut after: Option<String> = None;

@@ -45,19 +45,20 @@ pub(super) async fn aggregate(
         Some(periods) => by_time::statement(mapping, &plan.columns, &periods, COMBINATIONS + 1),
         None => plan.statement(query, reading.has_date_bin()),
     };
-    let rows = match reading.fetch(statement).await {
-        Ok(rows) => rows,
+    let (mut groups, mut combinations) = (Groups::new(), 0);
+    let read = reading.fetch_each(statement, |row| {
+        combinations += 1;
+        plan.add(&row, names, &mut groups)
+    });
+    match read.await {
+        Ok(()) => {}
         // A value that the server cannot read is one that it cannot count.
         Err(error) if super::row::is_of_data(&error) => return Ok(None),
         Err(error) => return Err(error),
-    };
-    reading.end().await?;
-    if rows.len() > COMBINATIONS {
-        return Ok(None);
     }
-    let mut groups = Groups::new();
-    for row in &rows {
-        plan.add(row, names, &mut groups)?;
+    reading.end().await?;
+    if combinations > COMBINATIONS {
+        return Ok(None);
     }
     if query.includes_undated() {
         let mut after: Option<String> = None;

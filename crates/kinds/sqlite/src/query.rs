@@ -13,6 +13,7 @@ use crosstail_core::schema::Target;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};
 use crosstail_source::{Cursor, Grouping, Groups, Page, PageQuery, Part, RelatedKey, SharedId};
 use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
 
 /// A predicate's condition. Only a canonical table holds the values that filters compare; others are filtered locally.
 fn condition(mapping: &Mapping, predicate: &Predicate) -> (Sql, usize) {
@@ -263,7 +264,12 @@ pub(super) async fn aggregate(
         return Ok(None);
     }
     let keys: Option<Vec<String>> = grouping.by.iter().map(|by| sql::expression(mapping, *by)).collect();
-    let expressions = (keys, sql::expression(mapping, Field::Is), sql::expression(mapping, Field::Duration));
+    // Latencies are as many groups as there are activities: they are read where they are wanted.
+    let took = match grouping.measures {
+        Measures::All => sql::expression(mapping, Field::Duration),
+        Measures::Totals | Measures::Outcomes => Some("NULL".to_owned()),
+    };
+    let expressions = (keys, sql::expression(mapping, Field::Is), took);
     let (Some(mut keys), Some(outcome), Some(took)) = expressions else { return Ok(None) };
     let status = sql::expression(mapping, Field::Status).unwrap_or_else(|| "NULL".to_owned());
     let n = keys.len();
@@ -280,24 +286,29 @@ pub(super) async fn aggregate(
     sql.append(" WHERE ", &within(mapping, &condition, query));
     sql.push(&format!(" GROUP BY {}", list.join(", ")), []);
     let mut groups = Groups::new();
-    let rows = match reader.fetch(sql).await {
+    let read = reader.connection().await?.fetch_each(sql, |row| add(&row, n, &mut groups)).await;
+    match read {
+        Ok(()) => Ok(Some(groups)),
         // The rows are read instead, each as far as it can be.
-        Err(error) if is_of_data(&error) => return Ok(None),
-        rows => rows?,
-    };
-    for row in rows {
-        let values = (0..n).map(|i| row.try_get_unchecked(i)).collect::<Result<Vec<Option<String>>, _>>()?;
-        let bucket: Option<i64> = row.try_get_unchecked(n)?;
-        let outcome: Option<String> = row.try_get_unchecked(n + 1)?;
-        let status: Option<String> = row.try_get_unchecked(n + 2)?;
-        let count = saturating_u64(row.try_get_unchecked::<i64, _>(n + 4)?);
-        let figures = groups.entry((values, bucket.map(Timestamp))).or_default();
-        let status = status.as_deref().and_then(|word| Status::ALL.iter().find(|status| status.as_str() == word));
-        figures.add_statuses(status.copied(), outcome.as_deref() == Some("failure"), count);
-        if let Some(us) = row.try_get_unchecked::<Option<i64>, _>(n + 3)? {
-            let us = saturating_u64(us);
-            figures.latencies.add_bucket(Latencies::bucket(us), count, us * count);
-        }
+        Err(error) if is_of_data(&error) => Ok(None),
+        Err(error) => Err(error),
     }
-    Ok(Some(groups))
+}
+
+/// Adds what the database has counted: a row of values, a period, what became of so many activities, and how long each took.
+fn add(row: &SqliteRow, values: usize, groups: &mut Groups) -> Result<(), sqlx::Error> {
+    let n = values;
+    let values = (0..n).map(|i| row.try_get_unchecked(i)).collect::<Result<Vec<Option<String>>, _>>()?;
+    let bucket: Option<i64> = row.try_get_unchecked(n)?;
+    let outcome: Option<String> = row.try_get_unchecked(n + 1)?;
+    let status: Option<String> = row.try_get_unchecked(n + 2)?;
+    let count = saturating_u64(row.try_get_unchecked::<i64, _>(n + 4)?);
+    let figures = groups.entry((values, bucket.map(Timestamp))).or_default();
+    let status = status.as_deref().and_then(|word| Status::ALL.iter().find(|status| status.as_str() == word));
+    figures.add_statuses(status.copied(), outcome.as_deref() == Some("failure"), count);
+    if let Some(us) = row.try_get_unchecked::<Option<i64>, _>(n + 3)? {
+        let us = saturating_u64(us);
+        figures.latencies.add_bucket(Latencies::bucket(us), count, us * count);
+    }
+    Ok(())
 }
