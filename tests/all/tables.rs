@@ -2,7 +2,7 @@
 //! that no schema knows, indexes that answer.
 
 use crate::servers::{Kind, Server, shared};
-use crate::support::{crosstail, lines, undated_add_up};
+use crate::support::{PATIENCE, crosstail, lines, undated_add_up};
 use crosstail_core::filter::{Context, Field, Filter, NamedRecord};
 use crosstail_core::model::{Activity, Names};
 use crosstail_core::schema::Schema;
@@ -30,7 +30,23 @@ impl Shop {
         std::fs::write(folder.path().join("schema.toml"), schema).expect("written");
         let shop = Self { url: server.url(&database), server, database, folder };
         shop.run(sql).await;
+        shop.settle().await;
         Some(shop)
+    }
+
+    /// Waits until no transaction is open that began before: what was written meanwhile might be new to whoever follows. The server
+    /// has other tests.
+    async fn settle(&self) {
+        let mut connection = self.server.postgres_connection(&self.database).await;
+        let mut ask = async |sql: &'static str| {
+            sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut connection).await.expect("a number")
+        };
+        let last = ask("SELECT txid_current()").await;
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while ask("SELECT txid_snapshot_xmin(txid_current_snapshot())").await <= last {
+            assert!(tokio::time::Instant::now() < until, "a transaction is open");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 
     async fn run(&self, sql: &str) {
@@ -271,7 +287,7 @@ impl Following {
         let errors = tokio::spawn(follow_on(Arc::clone(source), position, sink, cancel.clone()));
         // What is written between the position and the first look may bring its neighbours along (C7).
         let caught_up = async { while !matches!(updates.recv().await.expect("following"), SourceEvent::CaughtUp) {} };
-        tokio::time::timeout(crate::support::PATIENCE, caught_up).await.expect("it catches up");
+        tokio::time::timeout(PATIENCE, caught_up).await.expect("it catches up");
         Self { updates, cancel, errors }
     }
 }
@@ -910,7 +926,7 @@ async fn a_table_of_postgres_that_changes_while_it_is_followed_is_taken_up() {
                 }
             }
         };
-        tokio::time::timeout(crate::support::PATIENCE, found).await.expect(step);
+        tokio::time::timeout(PATIENCE, found).await.expect(step);
     }
     cancel.cancel();
     errors.await.expect("joined");

@@ -11,7 +11,7 @@ use crosstail_core::model::{Activity, Latencies, Names, Status, Timestamp};
 use crosstail_core::number::{saturating_i64, saturating_u64};
 use crosstail_core::schema::Target;
 use crosstail_source::sql::{Bind, PLACEHOLDER, Sql, name};
-use crosstail_source::{Cursor, Grouping, Groups, Page, PageQuery, Part, RelatedKey, SharedId};
+use crosstail_source::{Cursor, Grouping, Groups, Measures, Page, PageQuery, Part, RelatedKey, SharedId};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
