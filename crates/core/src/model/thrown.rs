@@ -362,8 +362,9 @@ fn of_python_at(stack: &str, first: usize) -> Option<Thrown> {
     const CAUSE: &str = "The above exception was the direct cause";
     let stack = &stack[first..];
     let of = |traceback: &str| {
-        let mut lines = traceback.lines().skip(1);
-        let named = lines.find(|line| !line.starts_with([' ', '\t']) && !line.trim().is_empty())?;
+        // Loguru marks the call that caught it: `> File "pay.py", line 31, in charge`.
+        let is_call = |line: &str| line.starts_with([' ', '\t', '>']) || line.trim().is_empty();
+        let named = traceback.lines().skip(1).find(|line| !is_call(line))?;
         let (class, said) = class_of(named)?;
         (!named.starts_with("Traceback")).then(|| (class.to_owned(), said.to_owned(), named.trim_end().to_owned()))
     };
@@ -415,6 +416,11 @@ mod tests {
                 "Traceback (most recent call last):\n  File \"a.py\", line 1, in a\nKeyError: 'x'\n\nThe above exception was the direct cause of the following exception:\n\nTraceback (most recent call last):\n  File \"b.py\", line 2, in b\nshop.errors.Refused: no order",
                 "shop.errors.Refused",
                 "no order; caused by KeyError: 'x'",
+            ),
+            (
+                "Traceback (most recent call last):\n\n  File \"a.py\", line 1, in <module>\n    main()\n    └ <function main>\n\n> File \"pay.py\", line 31, in charge\n    return 1 / n\n               └ 0\n\nZeroDivisionError: division by zero",
+                "ZeroDivisionError",
+                "division by zero",
             ),
             (
                 "TypeError [ERR_INVALID_ARG_TYPE]: The \"path\" argument\n    at open (node:fs:1:2)\n  [cause]: Error: disk full",

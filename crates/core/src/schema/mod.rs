@@ -424,7 +424,7 @@ impl Schema {
         {
             activity.status = Some(Status::Failed);
         }
-        if logged && activity.status.is_none() {
+        if logged {
             complete_call(activity);
         } else if !logged && activity.status.is_none() && !self.names_status() {
             activity.status = self.outcome(activity);
@@ -454,7 +454,7 @@ fn the_only<T: PartialEq>(mut values: impl Iterator<Item = T>) -> Option<T> {
     values.all(|value| value == first).then_some(first)
 }
 
-/// A log record with an HTTP status has an outcome; with a method or URL, too, it is a call.
+/// A log record with an HTTP status has an outcome, if it names none itself; with a method or URL, too, it is a call.
 fn complete_call(activity: &mut Activity) {
     let Some(code) = activity.http_status else { return };
     let is_call = activity.method.is_some() || activity.url.is_some() || activity.kind == Kind::ApiCall;
@@ -462,7 +462,8 @@ fn complete_call(activity: &mut Activity) {
     if !is_call && !(200..600).contains(&code) {
         return;
     }
-    activity.status = Some(if code >= 400 { Status::Failed } else { Status::Success });
+    let outcome = if code >= 400 { Status::Failed } else { Status::Success };
+    activity.status = activity.status.or(Some(outcome));
     if is_call && matches!(activity.kind, Kind::Log | Kind::Other) {
         activity.kind = Kind::ApiCall;
     }

@@ -47,6 +47,7 @@ fn value(activity: &Activity, field: &str) -> toml::Value {
         "started_at" if !activity.exact_start => "".into(),
         "started_at" => activity.started_at.rfc3339().into(),
         "level" => activity.level.map(|level| level.to_string()).unwrap_or_default().into(),
+        "kind" => activity.kind.to_string().into(),
         "status" => activity.status.map(|status| status.to_string()).unwrap_or_default().into(),
         "http_status" => i64::from(activity.http_status.unwrap_or(0)).into(),
         "duration_ms" => activity.duration_us.map_or(-1.0, |us| us as f64 / 1e3).into(),
