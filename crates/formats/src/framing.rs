@@ -319,7 +319,8 @@ impl Strand {
                     return begun && self.level(reader).is_some_and(Level::is_failure);
                 }
                 // `Error: …` alone is what a program says when it ends, not what an ordinary record throws.
-                let ends = text.starts_with("Error:") && begun && self.stack == Stack::None;
+                let says = text.strip_prefix("Error: ").is_some_and(|said| said.starts_with(char::is_alphabetic));
+                let ends = says && begun && self.stack == Stack::None;
                 if ends && self.level(reader).is_some_and(|level| level < Level::Warn) {
                     return false;
                 }

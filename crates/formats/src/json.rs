@@ -241,7 +241,10 @@ impl Formats {
         let Ok(Value::Object(record)) = serde_json::from_str(value) else { return None };
         let list = definition.unfold.iter().find_map(|path| {
             let list = lookup(&record, path)?.as_array()?;
-            (!list.is_empty() && list.iter().all(Value::is_object)).then_some(list)
+            // Programs have streams and results of other things than Loki's.
+            let is_of_loki = || list.iter().all(|one| one.get("stream").is_some() && one.get("values").is_some());
+            let fits = !matches!(path.as_str(), "streams" | "data.result") || is_of_loki();
+            (fits && !list.is_empty() && list.iter().all(Value::is_object)).then_some(list)
         })?;
         let records = list.iter().flat_map(|element| {
             loki::lines(element).unwrap_or_else(|| element.as_object().cloned().into_iter().collect())
@@ -286,7 +289,12 @@ fn holds_record(message: &str) -> bool {
 /// Whether a message begins as lines with a level do, with a mark or a word in capitals, or as what a runtime says of a crash.
 fn is_marked(message: &str) -> bool {
     match message.as_bytes() {
-        [b'[' | b'<', ..] | [b'A'..=b'Z', b'A'..=b'Z', ..] => true,
+        [b'[' | b'<', ..] => true,
+        // A word in capitals may begin a sentence.
+        [b'A'..=b'Z', b'A'..=b'Z', ..] => {
+            let behind = &message[message.bytes().take_while(u8::is_ascii_uppercase).count()..];
+            behind.starts_with([':', '|', '[', '\t']) || behind.starts_with(" [") || behind.starts_with(" - ")
+        }
         _ => crash(message).is_some(),
     }
 }

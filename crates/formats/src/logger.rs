@@ -25,7 +25,8 @@ pub(crate) fn logger_and_message(text: &str) -> (Option<&str>, &str) {
         if !(is_group || number || matches!(token, "---" | "-")) || after.is_empty() {
             break;
         }
-        let is_thread = is_group && is_thread(&token[1..token.len() - 1]);
+        // Words may be a part of the message.
+        let is_thread = is_group && is_numbered_thread(&token[1..token.len() - 1]);
         let class = inside.and_then(class_of);
         // JBoss, Elasticsearch and Serilog put the logger into brackets.
         let logger = inside.filter(|name| !is_thread && name.contains('.') && is_logger(name)).or(class);
@@ -62,6 +63,12 @@ fn is_thread(inside: &str) -> bool {
         ["thread", "Thread", "exec", "pool", "worker", "Worker", "dispatcher", "task-", "scheduler", "nio-"];
     let inside = inside.trim();
     inside.is_empty() || inside == "main" || WORDS.iter().any(|word| inside.contains(word))
+}
+
+/// Whether it is nothing, the main thread, or one with a number.
+fn is_numbered_thread(inside: &str) -> bool {
+    let numbered = inside.bytes().any(|b| b.is_ascii_digit()) && !inside.contains(": ");
+    is_thread(inside) && (numbered || matches!(inside.trim(), "" | "main"))
 }
 
 /// Whether a group is a place in a source: `(Pay.java:41)`.
@@ -128,7 +135,13 @@ fn behind_context(text: &str) -> Option<&str> {
         if !at.starts_with(['[', '<', '(']) {
             return None;
         }
-        at = token(at)?.1.trim_start_matches(' ');
+        let (group, behind) = token(at)?;
+        // Anything else may be a part of the message.
+        let inside = group[1..group.len() - 1].trim();
+        if !(inside.is_empty() || inside == "(null)" || inside.contains('=')) {
+            return None;
+        }
+        at = behind.trim_start_matches(' ');
         if let Some(message) = ["- ", ": "].iter().find_map(|mark| at.strip_prefix(mark)) {
             return Some(message);
         }

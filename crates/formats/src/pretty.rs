@@ -28,6 +28,16 @@ impl Formats {
     }
 }
 
+/// Whether a line is the first one of a record of pino-pretty: `[time] LEVEL (12): …`, `[time] LEVEL: …`. Other programs list what
+/// they please below a message.
+pub(crate) fn is_head(first: &str) -> bool {
+    let behind = first.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+    behind.is_some_and(|(_, rest)| {
+        let end = rest.bytes().take_while(u8::is_ascii_uppercase).count();
+        end >= 4 && (rest[end..].starts_with(':') || rest[end..].starts_with(" ("))
+    })
+}
+
 /// An object of the fields in lines; what is no JSON, such as a stack, is left out. `None` where there are none.
 fn object_of(rest: &str) -> Option<String> {
     // Most lines behind a message are a stack.
@@ -41,7 +51,8 @@ fn object_of(rest: &str) -> Option<String> {
         while let Some(more) = lines.next_if(|more| is_inside(more)) {
             text.push_str(more.trim());
         }
-        if let Ok(value) = serde_json::from_str::<Value>(&text) {
+        // The level is in the first line.
+        if let Some(value) = serde_json::from_str::<Value>(&text).ok().filter(|_| name != "level") {
             object.insert(name.to_owned(), value);
         }
     }

@@ -119,7 +119,7 @@ impl Formats {
     pub(crate) fn record(&self, text: &str, at: &Surrounding<'_>, depth: u8) -> Found {
         let mut found = self.unblamed(text, at, depth);
         let (first, rest) = first_line(text);
-        if rest.starts_with("    ") {
+        if rest.starts_with("    ") && crate::pretty::is_head(first) {
             found = self.with_fields(found, rest, at);
         }
         found.blame_lines(text);

@@ -191,8 +191,10 @@ fn half_in(message: &str) -> Option<Half<'_>> {
         let url = words.next().filter(|url| is_url(url))?;
         return Some(Half { method: Some(first), url: Some(url), ..Half::default() });
     }
-    // A phrase has a few words.
-    let url = words.by_ref().take(BETWEEN).find(|word| is_url(word)).filter(|_| is_code(first))?;
+    // A phrase has a few words; OkHttp writes whole addresses.
+    let is_address = |word: &&str| word.starts_with("http://") || word.starts_with("https://");
+    let is_answer = is_code(first) && behind.starts_with("<-- ");
+    let url = words.by_ref().take(BETWEEN).find(is_address).filter(|_| is_answer)?;
     let duration = words.next().and_then(|word| word.strip_prefix('(')).map(|word| word.trim_end_matches([',', ')']));
     let duration = duration.filter(|word| is_measured(word));
     Some(Half { url: Some(url), status: Some(first), duration, ..Half::default() })

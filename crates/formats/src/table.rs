@@ -117,10 +117,11 @@ impl Columns {
         Row { begins, open: odd == begins }
     }
 
-    /// Whether a line has all columns, and a time where they have one: a cell of several lines may have as many commas.
+    /// Whether a line has all columns, and a time where they have one: a cell of several lines may have as many commas. Several
+    /// columns may have names of times.
     fn is_whole(&self, line: &[u8]) -> bool {
         let cells = split(&crate::decoding::text(line), self.separator);
-        let timed = self.time.is_none_or(|at| cells.get(at).is_some_and(|cell| is_time(cell)));
+        let timed = self.time.is_none() || cells.iter().any(|cell| is_time(cell));
         cells.len() > 1 && cells.len() >= self.names.len() && timed
     }
 
@@ -380,6 +381,13 @@ mod tests {
         let found = formats.row(&table, None, &text.join("\n"), &nowhere()).activity;
         assert_eq!(found.error_type.as_deref(), Some("java.lang.RuntimeException"));
         assert_eq!(found.error.as_deref(), Some("no, and no"));
+    }
+
+    #[test]
+    fn a_row_begins_with_a_time_in_whichever_column() {
+        let table = columns("level,request_time,message,timestamp");
+        let begins = |line: &str| table.row(line.as_bytes(), true).begins;
+        assert!(begins("INFO,0.124,two,2024-05-06T07:08:01Z") && !begins("a, b, c, d"));
     }
 
     #[test]

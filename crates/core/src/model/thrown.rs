@@ -188,6 +188,8 @@ fn of_elixir(stack: &str) -> Option<Thrown> {
     let mut found = None;
     for line in stack.lines() {
         let raised = line.trim_start().strip_prefix("** (").and_then(|rest| rest.split_once(") "));
+        let is_name = |kind: &str| !kind.is_empty() && class_end(kind) == kind.len() || kind.starts_with("EXIT");
+        let raised = raised.filter(|(kind, _)| is_name(kind));
         match raised {
             Some(raised) => found = Some(raised),
             None if found.is_some() => break,
@@ -298,6 +300,9 @@ fn of_ruby<'t>(first: &str, mut lines: impl Iterator<Item = &'t str>) -> Option<
     Some(Thrown { kind: class.to_owned(), message: with_cause(class, said, None) })
 }
 
+/// Words of a line before which an exception is looked for.
+const WORDS: usize = 100;
+
 /// What was thrown where a line names it behind other words and its stack follows at once: `charge failed: TypeError: no amount`.
 fn within<'t>(line: &'t str, lines: impl Iterator<Item = &'t str> + Clone) -> Option<Thrown> {
     // `at noon` is no call.
@@ -305,7 +310,8 @@ fn within<'t>(line: &'t str, lines: impl Iterator<Item = &'t str> + Clone) -> Op
     if is_of_stack(line) || !lines.clone().find(|line| !line.trim().is_empty()).is_some_and(is_call) {
         return None;
     }
-    let mut begins = memchr::memchr2_iter(b' ', b'|', line.as_bytes()).map(|at| &line[at + 1..]);
+    // Each is compared with all that is behind it.
+    let mut begins = memchr::memchr2_iter(b' ', b'|', line.as_bytes()).take(WORDS).map(|at| &line[at + 1..]);
     let told = |text: &&str| {
         let rest = &text[class_end(text)..];
         exception(text).is_some() && (rest.is_empty() || rest.starts_with(": ") || in_brackets(rest).is_some())

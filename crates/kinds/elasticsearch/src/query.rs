@@ -202,8 +202,8 @@ fn phrases(mapping: &Mapping, path: &str, value: &str) -> Vec<Value> {
             let is_text = mapping.fields.get(path).is_some_and(|field| field.kind == Type::Text);
             vec![phrase(is_text.then_some("standard"))]
         }
-        [(name, _)] => vec![phrase(Some(*name))],
-        // Not every index has each of them.
+        // Every index has these two; one that an index lacks is an error of it.
+        [(name @ ("default" | "standard"), _)] => vec![phrase(Some(*name))],
         several => {
             let of = |(name, indices): &(&str, &[String])| {
                 all(vec![json!({ "terms": { "_index": indices } }), phrase(Some(*name))])

@@ -5,8 +5,9 @@ use super::mapping::{Mapping, any_of, key_of, parse_key, plain, values};
 use super::misfits;
 use super::operators::date;
 use super::plan::look_for_lists;
+use super::seen::value_at;
 use super::{Asking, Error};
-use bson::{Bson, Document, RawDocumentBuf, doc};
+use bson::{Bson, Document, RawBsonRef, RawDocumentBuf, doc};
 use crosstail_core::model::{Activity, Id, Locator, Names, Payload, Timestamp};
 use crosstail_core::schema::Target;
 use crosstail_source::sql::no_time;
@@ -151,7 +152,10 @@ async fn instant_of(
     let (mut more, mut bytes, mut number, mut is_of_it) = (false, 0, 0, true);
     each(database, asked.mapping, all, |document| {
         let (activity, kept) = asked.read(document);
-        is_of_it = activity.started_at == instant;
+        is_of_it = !matches!(
+            value_at(document, &asked.mapping.table.time),
+            Some(RawBsonRef::DateTime(at)) if Timestamp::from_millis(at.timestamp_millis()) != instant
+        );
         let id = activity.id.to_string();
         if kept && is_beyond(&id) {
             let weight = document.as_bytes().len();

@@ -14,8 +14,13 @@ pub(crate) fn equals_any(column: &str, column_type: ColumnType, charset: &str, v
     let uuids = || values.iter().filter_map(|value| uuid::Uuid::parse_str(value).ok());
     match column_type {
         ColumnType::Int => inline(values.iter().filter_map(|v| v.parse::<i64>().ok()).map(|n| n.to_string()).collect()),
+        // Numbers of up to 65 digits, as decimals have them.
         ColumnType::Unsigned => {
-            inline(values.iter().filter_map(|v| v.parse::<i128>().ok()).map(|n| n.to_string()).collect())
+            let is_number = |text: &&String| {
+                let digits = text.strip_prefix('-').unwrap_or(text);
+                (1..=65).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit())
+            };
+            inline(values.iter().filter(is_number).cloned().collect())
         }
         ColumnType::Uuid => inline(uuids().map(|id| format!("'{id}'")).collect()),
         ColumnType::PackedUuid => inline(uuids().map(|id| format!("x'{}'", id.simple())).collect()),

@@ -9,6 +9,7 @@ use crosstail_core::model::Timestamp;
 use crosstail_source::OpenRows;
 use crosstail_source::sql::Sql;
 use std::collections::BTreeMap;
+use tokio::time::Instant;
 
 /// Larger tables are not rescanned, because the last tier reads the table from end to end. In pages of 8 KB: 1 GB.
 const MAX_RESCAN_PAGES: i64 = 131_072;
@@ -52,6 +53,8 @@ pub(super) struct TableState<'a> {
     pub(super) too_large: bool,
     /// Rows without a time are not looked for: that takes longer than a query may, or there are too many.
     pub(super) leaves_undated: bool,
+    /// When rows without a time are looked for again, where each look reads all rows.
+    pub(super) undated_due: Instant,
     pub(super) open: OpenRows,
 }
 
@@ -88,6 +91,7 @@ impl<'a> TableState<'a> {
             has_come,
             too_large: false,
             leaves_undated: false,
+            undated_due: Instant::now(),
             open: OpenRows::default(),
         })
     }

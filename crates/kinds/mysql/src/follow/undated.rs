@@ -83,11 +83,7 @@ impl Follower<'_> {
         self.tables[index].undated.due = Instant::now() + every.max(begun.elapsed() * SHARE);
         let most = REMEMBERED / 4 / self.tables.len().max(1);
         let Some((_, sum)) = found.filter(|(count, _)| *count <= most) else {
-            self.tables[index].undated.is_given_up = true;
-            self.unsent.push(SourceEvent::Notice(format!(
-                "{}: of the rows without a time only those are followed that the server numbers: the others are too many",
-                mapping.table.name
-            )));
+            self.give_up_undated(index);
             return Ok(());
         };
         let before = self.tables[index].at.undated.replace(sum);
@@ -97,7 +93,13 @@ impl Follower<'_> {
         }
         let mut after: Option<String> = None;
         loop {
-            let rows = page(self.reading().await?, mapping, after.as_deref()).await?;
+            let rows = match page(self.reading().await?, mapping, after.as_deref()).await {
+                Err(error) if is_timeout(&error) => {
+                    self.give_up_undated(index);
+                    return Ok(());
+                }
+                rows => rows?,
+            };
             after = rows.last().filter(|_| rows.len() >= PAGE).map(|last| last.key.clone());
             if is_told {
                 self.deliver(index, rows).await?;
@@ -108,7 +110,18 @@ impl Follower<'_> {
                 break;
             }
         }
-        self.tables[index].undated.is_known = true;
+        let undated = &mut self.tables[index].undated;
+        undated.is_known = true;
+        undated.due = Instant::now() + every.max(begun.elapsed() * SHARE);
         Ok(())
+    }
+
+    fn give_up_undated(&mut self, index: usize) {
+        let table = &mut self.tables[index];
+        table.undated.is_given_up = true;
+        self.unsent.push(SourceEvent::Notice(format!(
+            "{}: of the rows without a time only those are followed that the server numbers: the others are too many",
+            table.mapping.table.name
+        )));
     }
 }

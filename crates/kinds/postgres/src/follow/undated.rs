@@ -4,14 +4,20 @@ use super::super::query::PageOrder;
 use super::super::row::{Wanted, read};
 use super::{CHUNK, Follower};
 use crosstail_source::sql::Sql;
+use tokio::time::Instant;
 
+/// A view is looked at for this part of the time at most.
+const SHARE: u32 = 5;
 /// Rows of a view or a foreign table that are compared, at most: each look reads all of them.
 const UNVERSIONED: usize = 5 * CHUNK;
 
 impl Follower<'_> {
     /// Delivers the rows without a time whose versions are not older than a horizon.
     pub(super) async fn read_undated(&mut self, index: usize, horizon: i64) -> Result<(), sqlx::Error> {
-        let mapping = self.tables[index].mapping;
+        let (mapping, begun) = (self.tables[index].mapping, Instant::now());
+        if !mapping.relation.versioned && begun < self.tables[index].undated_due {
+            return Ok(());
+        }
         let version = self.versions_since(index, horizon);
         let (mut beyond, mut rows): (Option<String>, usize) = (None, 0);
         loop {
@@ -39,9 +45,11 @@ impl Follower<'_> {
                 self.send().await?;
             }
             if beyond.is_none() {
-                return Ok(());
+                break;
             }
         }
+        self.tables[index].undated_due = Instant::now() + begun.elapsed() * SHARE;
+        Ok(())
     }
 
     fn leave_undated(&mut self, index: usize) {
